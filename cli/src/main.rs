@@ -1,0 +1,2 @@
+//! The `veldwerk` command line.
+fn main() {}

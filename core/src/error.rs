@@ -1,0 +1,197 @@
+//! One error type and one table of what can go wrong.
+//!
+//! [`ErrorKind`] is the small list that drives behaviour: each kind has a stable code, a sentence that says what happened
+//! and one that says what to do. `docs/errors.md` is rendered from this table. An [`Error`] adds where it happened, in
+//! words without personal data: no answer, no name, no token, no URL with a token.
+
+use std::fmt;
+
+/// What every fallible call of the core returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! error_kinds {
+    ($($(#[$doc:meta])* $variant:ident $code:literal $what:literal $advice:literal)*) => {
+        /// What went wrong, as a stable list; the code never changes once released.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $(#[doc = $what] $(#[$doc])* $variant,)*
+        }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The stable kebab-case code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// One sentence: what happened.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $what,)* }
+            }
+
+            /// One sentence: what a person can do about it.
+            #[must_use]
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $advice,)* }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    // Forms
+    NotXml "not-xml" "The file is not well-formed XML." "Ask the author of the form to export it again; it may have been cut off in a download."
+    NotXforms "not-xforms" "The XML is not an ODK XForm." "Check that the file is a form and not another document, and convert XLSForms with pyxform."
+    XpathSyntax "xpath-syntax" "An expression in the form cannot be read." "Correct the expression at the place named and publish the form again."
+    UnknownFunction "unknown-function" "An expression calls a function that does not exist." "Correct the function's name, or leave it out; docs/ARCHITECTURE.md names the list that is supported."
+    WrongArguments "wrong-arguments" "A function is called with a wrong number of arguments." "Correct the expression at the place named."
+    Cycle "cycle" "Questions depend on each other in a circle, so no order of calculation exists." "Break the circle between the questions named."
+    UnknownInstance "unknown-instance" "An expression asks for a list that the form does not declare." "Declare the instance, or correct its id in instance('…')."
+    Unsupported "unsupported" "The form uses something that this version does not support." "Leave it out, or use a client that supports it; everything else of the form works."
+    BadReference "bad-reference" "A part of the form points at a question that does not exist." "Correct the reference at the place named."
+    MissingText "missing-text" "A text that the form refers to is missing." "Add the text in the default language."
+    MissingMedia "missing-media" "A file that the form needs is not there." "Upload the file to the form on the server and refresh."
+    BadCsv "bad-csv" "A line of a CSV file cannot be read." "Correct the line named and upload the file again; the other lines are used."
+    BadData "bad-data" "A data file of the form cannot be read." "Correct the file and upload it again."
+    EntitiesInert "entities-inert" "The form creates or updates entities; the record says so, and the list on this phone does not change yet." "Nothing to do: the server applies it when the record arrives."
+    AuditInert "audit-inert" "The form asks for an audit log, which this version leaves empty." "Nothing to do; the answers are complete without it."
+    // Filling
+    NoSuchNode "no-such-node" "There is no such question in this record." "Open the record again; the repeat may have been removed."
+    NotAQuestion "not-a-question" "This part of the form is not asked." "Answer the questions it is calculated from."
+    NotRelevant "not-relevant" "The question does not apply with the present answers." "Change the answer that switched it off."
+    Readonly "readonly" "The question shows a value and cannot be answered." "Nothing to do."
+    InvalidValue "invalid-value" "The value is not of the kind the question asks for." "Enter a value of the kind asked for."
+    InvalidChoice "invalid-choice" "The value is not one of the choices offered now." "Choose one of the choices offered."
+    NotAllowed "not-allowed" "The number of these entries is set by the form." "Change the answer that sets the number."
+    NoSuchLanguage "no-such-language" "The form has no such language." "Choose one of the languages of the form."
+    MissingAttachment "missing-attachment" "A file that an answer names is not there." "Take the photo or the recording again, or clear the answer."
+    UnreadableRecord "unreadable-record" "The saved record cannot be read as an answer to this form." "Keep the file and report it; nothing was changed."
+    // Store
+    NotFound "not-found" "There is no such project, form, draft or record." "Check the id; it may have been removed."
+    WrongKey "wrong-key" "The key is not the one this store was made with." "Use the right key file; nothing was touched."
+    KeyMissing "key-missing" "The store has no key, so nothing in it can be read." "Put the key file back where it was; nothing was created."
+    StoreInUse "store-in-use" "Another process is using this store." "Close the other program and try again."
+    StorageFull "storage-full" "The storage of the device is full." "Free some space and answer again; every answer before this one is kept."
+    StorageDamaged "storage-damaged" "The database is damaged." "Keep the folder as it is and ask for help; nothing was deleted."
+    StorageTooNew "storage-too-new" "The store was written by a newer version of the program." "Update the program; nothing was touched."
+    StoragePaused "storage-paused" "The store is closed for the moment." "Resume it first."
+    Io "io" "A file could not be read or written." "Check the disk and the permissions of the folder, then try again."
+    UnsafeFileName "unsafe-file-name" "A file name is empty or would lead outside its folder." "Rename the file on the server."
+    UnsentRecords "unsent-records" "Drafts or unsent records of this project are still on this device." "Send or export them first, or confirm that they may go."
+    FixedHome "fixed-home" "A fixed clock or seed is not allowed on a store that holds real drafts." "Use an empty home for tests."
+    // Projects and sync
+    BadUrl "bad-url" "The address is not a usable web address." "Copy the address again, in full."
+    NotHttps "not-https" "The address is not protected (http)." "Use the https address; http is allowed only to this computer itself."
+    BadSettingsCode "bad-settings-code" "The text is not an ODK settings code." "Scan or copy the code again, in full."
+    SignInNeeded "sign-in-needed" "The server does not accept the account or the token of this project." "Ask for a new code or check the password; nothing is lost meanwhile."
+    Offline "offline" "There is no connection to the server." "Everything stays on this device; try again when there is internet."
+    NotAServer "not-a-server" "What answered is not a survey server; often this is a sign-in page of a wifi network." "Open a browser, sign in to the wifi network, and try again."
+    ServerError "server-error" "The server could not do it now." "Try again later; nothing is lost."
+    ServerRejected "server-rejected" "The server refuses this record." "Show the reason to the person who runs the study; the record stays on this device."
+    TooLarge "too-large" "The server refuses files of this size." "Take a smaller photo or a shorter recording, or ask for a higher limit on the server."
+    HashMismatch "hash-mismatch" "A downloaded file is not what the server announced." "Refresh again; the old version stays in use meanwhile."
+    Interrupted "interrupted" "The work was stopped before it was done." "Start it again; it goes on where it stopped."
+    Usage "usage" "The call cannot be understood." "See the help of the command."
+    Internal "internal" "Something unexpected happened inside the program." "Please report this with the code."
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error: its kind, where it happened, and what caused it.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    detail: String,
+    source: Option<Source>,
+}
+
+impl Error {
+    /// An error of `kind`; `detail` says where or which, without personal data, and may be empty.
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), source: None }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Where or which; may be empty. No personal data.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind, "")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = self.kind.sentence().trim_end_matches('.');
+        if self.detail.is_empty() {
+            write!(f, "{sentence}. {} [{}]", self.kind.advice(), self.kind.code())
+        } else {
+            write!(f, "{sentence}: {}. {} [{}]", self.detail, self.kind.advice(), self.kind.code())
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+/// The Markdown of `docs/errors.md`.
+#[must_use]
+pub fn errors_page() -> String {
+    let mut page = String::from(
+        "# Errors\n\nRendered from the table in `core/src/error.rs`; a test compares the two.\n\n\
+         | code | what happened | what to do |\n|---|---|---|\n",
+    );
+    for kind in ErrorKind::ALL {
+        page.push_str(&format!("| `{}` | {} | {} |\n", kind.code(), kind.sentence(), kind.advice()));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        let codes: BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), ErrorKind::ALL.len());
+        for code in codes {
+            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{code}");
+        }
+    }
+
+    #[test]
+    fn docs_page_is_rendered_from_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        if std::env::var_os("VELDWERK_UPDATE_DOCS").is_some() {
+            std::fs::write(path, errors_page()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), errors_page());
+    }
+}

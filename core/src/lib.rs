@@ -1,0 +1,8 @@
+//! Veldwerk: an offline-first survey client core.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
+
+pub mod clock;
+pub mod error;
+pub mod xml;
+
+pub use error::{Error, ErrorKind, Result};
