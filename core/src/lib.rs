@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod ids;
 pub mod xml;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,443 @@
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::{NameId, Names};
+use crate::ids::{ElementId, IndexVec};
+use crate::{Error, ErrorKind, Result};
+
+/// Deeper documents are refused: the functions that walk a document call themselves once a level.
+const MAX_DEPTH: usize = 256;
+
+/// The namespaces an XForm is made of (xforms.md §1); any other is `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the namespace of its name")]
+pub enum Namespace {
+    None,
+    XForms,
+    Xhtml,
+    JavaRosa,
+    OpenRosa,
+    Odk,
+    Entities,
+    XmlEvents,
+    Other,
+}
+
+impl Namespace {
+    fn of(uri: &str) -> Self {
+        match uri {
+            "" => Self::None,
+            "http://www.w3.org/2002/xforms" => Self::XForms,
+            "http://www.w3.org/1999/xhtml" => Self::Xhtml,
+            "http://openrosa.org/javarosa" => Self::JavaRosa,
+            "http://openrosa.org/xforms" => Self::OpenRosa,
+            "http://www.opendatakit.org/xforms" => Self::Odk,
+            "http://www.opendatakit.org/xforms/entities" => Self::Entities,
+            "http://www.w3.org/2001/xml-events" => Self::XmlEvents,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// One attribute; namespace declarations are kept as attributes too, so that a record can declare them again.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// Namespace of the name; `None` without a prefix.
+    pub namespace: Namespace,
+    /// Local name.
+    pub name: NameId,
+    qualified: Range<u32>,
+    value: Range<u32>,
+}
+
+/// One element. Text stays where it is, as a range of the source.
+#[derive(Clone, Debug)]
+pub struct Element {
+    /// Namespace of the name.
+    pub namespace: Namespace,
+    /// Local name.
+    pub name: NameId,
+    /// The element around it, none for the root.
+    pub parent: Option<ElementId>,
+    first_child: Option<ElementId>,
+    next: Option<ElementId>,
+    attributes: Range<u32>,
+    qualified: Range<u32>,
+    content: Range<u32>,
+}
+
+/// A parsed document over its own source text: elements in an arena, texts and attribute values as ranges.
+#[derive(Clone, Debug)]
+pub struct Document {
+    source: Arc<str>,
+    elements: IndexVec<ElementId, Element>,
+    attributes: Vec<Attribute>,
+}
+
+impl Document {
+    /// Reads a document in one pass.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotXml`] if it is not well-formed, has no root element, or is nested too deeply.
+    pub fn parse(source: Arc<str>, names: &mut Names) -> Result<Self> {
+        let mut builder = Builder::new(&source, names);
+        builder.run().map_err(|(at, what)| Error::new(ErrorKind::NotXml, format!("{what}, at byte {at}")))?;
+        let (elements, attributes) = (builder.elements, builder.attributes);
+        if elements.is_empty() {
+            return Err(Error::new(ErrorKind::NotXml, "there is no element"));
+        }
+        Ok(Self { source, elements, attributes })
+    }
+
+    /// The root element.
+    #[must_use]
+    pub fn root(&self) -> ElementId {
+        ElementId(0)
+    }
+
+    /// One element.
+    #[must_use]
+    pub fn element(&self, id: ElementId) -> &Element {
+        &self.elements[id]
+    }
+
+    /// Every element in document order.
+    pub fn elements(&self) -> impl Iterator<Item = (ElementId, &Element)> {
+        self.elements.iter()
+    }
+
+    /// The child elements in order.
+    pub fn children(&self, id: ElementId) -> impl Iterator<Item = ElementId> {
+        let mut next = self.elements[id].first_child;
+        std::iter::from_fn(move || {
+            let current = next?;
+            next = self.elements[current].next;
+            Some(current)
+        })
+    }
+
+    /// Whether there is a child element.
+    #[must_use]
+    pub fn has_children(&self, id: ElementId) -> bool {
+        self.elements[id].first_child.is_some()
+    }
+
+    /// The name as written, prefix included.
+    #[must_use]
+    pub fn qualified_name(&self, id: ElementId) -> &str {
+        self.slice(&self.elements[id].qualified)
+    }
+
+    /// The attributes in order.
+    #[must_use]
+    pub fn attributes(&self, id: ElementId) -> &[Attribute] {
+        let range = &self.elements[id].attributes;
+        self.attributes.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    /// The value of an attribute, entities resolved.
+    #[must_use]
+    pub fn attribute(&self, id: ElementId, namespace: Namespace, name: Option<NameId>) -> Option<Cow<'_, str>> {
+        let name = name?;
+        let found = self.attributes(id).iter().find(|a| a.name == name && a.namespace == namespace)?;
+        Some(self.attribute_value(found))
+    }
+
+    /// The value of an attribute of this document, entities resolved.
+    #[must_use]
+    pub fn attribute_value(&self, attribute: &Attribute) -> Cow<'_, str> {
+        unescape(self.slice(&attribute.value))
+    }
+
+    /// The name of an attribute of this document as written, prefix included.
+    #[must_use]
+    pub fn attribute_name(&self, attribute: &Attribute) -> &str {
+        self.slice(&attribute.qualified)
+    }
+
+    /// Everything between the start and the end tag, as written.
+    #[must_use]
+    pub fn content(&self, id: ElementId) -> &str {
+        self.slice(&self.elements[id].content)
+    }
+
+    /// The text of an element without child elements, entities resolved; for one with children the text around them.
+    #[must_use]
+    pub fn text(&self, id: ElementId) -> Cow<'_, str> {
+        let content = self.content(id);
+        if !content.contains('<') {
+            return unescape(content);
+        }
+        let mut text = String::new();
+        for piece in self.pieces(id) {
+            if let Piece::Text(piece) = piece {
+                text.push_str(&piece);
+            }
+        }
+        Cow::Owned(text)
+    }
+
+    /// Mixed content in order: texts and child elements.
+    #[must_use]
+    pub fn pieces(&self, id: ElementId) -> Vec<Piece<'_>> {
+        let content = self.content(id);
+        if !content.contains('<') {
+            return if content.is_empty() { Vec::new() } else { vec![Piece::Text(unescape(content))] };
+        }
+        let mut pieces: Vec<Piece<'_>> = Vec::new();
+        let mut children = self.children(id);
+        let mut reader = Reader::from_str(content);
+        let mut depth = 0_usize;
+        let push = |pieces: &mut Vec<Piece<'_>>, text: &str| match pieces.last_mut() {
+            Some(Piece::Text(last)) => last.to_mut().push_str(text),
+            _ => pieces.push(Piece::Text(Cow::Owned(text.to_owned()))),
+        };
+        loop {
+            match reader.read_event() {
+                Ok(Event::Start(_)) => {
+                    if depth == 0 {
+                        pieces.extend(children.next().map(Piece::Element));
+                    }
+                    depth += 1;
+                }
+                Ok(Event::Empty(_)) if depth == 0 => pieces.extend(children.next().map(Piece::Element)),
+                Ok(Event::End(_)) => depth = depth.saturating_sub(1),
+                Ok(Event::Text(text)) if depth == 0 => push(&mut pieces, &text),
+                Ok(Event::CData(text)) if depth == 0 => push(&mut pieces, &text),
+                Ok(Event::GeneralRef(name)) if depth == 0 => {
+                    let reference = format!("&{};", &*name);
+                    push(&mut pieces, &unescape(&reference));
+                }
+                Ok(Event::Eof) | Err(_) => return pieces,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn slice(&self, range: &Range<u32>) -> &str {
+        self.source.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+}
+
+/// A part of mixed content.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece<'a> {
+    /// Text, entities resolved.
+    Text(Cow<'a, str>),
+    /// A child element.
+    Element(ElementId),
+}
+
+/// Text with its entities resolved; one that does not exist stays as written.
+fn unescape(raw: &str) -> Cow<'_, str> {
+    if raw.contains('&') { quick_xml::escape::unescape(raw).unwrap_or(Cow::Borrowed(raw)) } else { Cow::Borrowed(raw) }
+}
+
+struct Builder<'a> {
+    source: &'a str,
+    names: &'a mut Names,
+    elements: IndexVec<ElementId, Element>,
+    attributes: Vec<Attribute>,
+    /// Open elements, each with its last child so far.
+    open: Vec<(ElementId, Option<ElementId>)>,
+    /// Prefixes in scope: (depth, prefix, namespace), innermost last.
+    scope: Vec<(usize, &'a str, Namespace)>,
+}
+
+type Problem = (u64, String);
+
+impl<'a> Builder<'a> {
+    fn new(source: &'a str, names: &'a mut Names) -> Self {
+        let expected = source.len() / 40;
+        let attributes = Vec::with_capacity(expected / 2);
+        Self { source, names, elements: IndexVec::default(), attributes, open: Vec::new(), scope: Vec::new() }
+    }
+
+    fn run(&mut self) -> Result<(), Problem> {
+        let mut reader = Reader::from_str(self.source);
+        reader.config_mut().check_comments = false;
+        loop {
+            let event = reader.read_event().map_err(|error| (reader.error_position(), error.to_string()))?;
+            let after = u32::try_from(reader.buffer_position()).unwrap_or(u32::MAX);
+            match event {
+                Event::Start(tag) => {
+                    let id = self.element(&tag, after).map_err(|what| (u64::from(after), what))?;
+                    if self.open.len() >= MAX_DEPTH {
+                        return Err((u64::from(after), format!("more than {MAX_DEPTH} levels of elements")));
+                    }
+                    self.open.push((id, None));
+                }
+                Event::Empty(tag) => {
+                    self.element(&tag, after).map_err(|what| (u64::from(after), what))?;
+                    self.leave(self.open.len() + 1);
+                }
+                Event::End(tag) => {
+                    let end = self.range(tag.name().into_inner()).start.saturating_sub(2); // `</`
+                    if let Some((id, _)) = self.open.pop() {
+                        self.elements[id].content.end = end;
+                    }
+                    self.leave(self.open.len() + 1);
+                }
+                Event::Eof if self.open.is_empty() => return Ok(()),
+                Event::Eof => return Err((u64::from(after), "an element is not closed".into())),
+                Event::Text(text) if self.open.is_empty() && !text.trim_ascii().is_empty() => {
+                    let is_byte_order_mark =
+                        after <= 3 + u32::try_from(text.len()).unwrap_or(0) && &*text == "\u{feff}";
+                    if !is_byte_order_mark {
+                        return Err((u64::from(after), "text stands outside the root element".into()));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn element(&mut self, tag: &BytesStart<'a>, after: u32) -> Result<ElementId, String> {
+        let depth = self.open.len() + 1;
+        let attributes = self.read_attributes(tag, depth)?;
+        let (prefix, local) = split(tag.name().into_inner());
+        let namespace = self.resolve(prefix, true);
+        let parent = self.open.last().map(|&(id, _)| id);
+        if parent.is_none() && !self.elements.is_empty() {
+            return Err("there is more than one root element".into());
+        }
+        let name = self.names.intern(local);
+        let id = self.elements.push(Element {
+            namespace,
+            name,
+            parent,
+            first_child: None,
+            next: None,
+            attributes,
+            qualified: self.range(tag.name().into_inner()),
+            content: after..after,
+        });
+        if let Some((parent, last)) = self.open.last_mut() {
+            match last.replace(id) {
+                Some(previous) => self.elements[previous].next = Some(id),
+                None => self.elements[*parent].first_child = Some(id),
+            }
+        }
+        Ok(id)
+    }
+
+    fn read_attributes(&mut self, tag: &BytesStart<'a>, depth: usize) -> Result<Range<u32>, String> {
+        let start = self.attributes.len();
+        let mut prefixed = false;
+        for attribute in tag.attributes().with_checks(false) {
+            let attribute = attribute.map_err(|error| error.to_string())?;
+            let key = attribute.key.into_inner();
+            let (prefix, local) = split(key);
+            if key == "xmlns" || prefix == "xmlns" {
+                let declared = if key == "xmlns" { "" } else { local };
+                // The tag borrows the source, so the key is found in it again and outlives the event.
+                let declared = self.source_slice(declared);
+                self.scope.push((depth, declared, Namespace::of(&attribute.value)));
+            }
+            prefixed |= !prefix.is_empty();
+            let name = self.names.intern(local);
+            let (qualified, value) = (self.range(key), self.range(&attribute.value));
+            self.attributes.push(Attribute { namespace: Namespace::None, name, qualified, value });
+        }
+        if prefixed {
+            // Only now are all declarations of this tag known.
+            for index in start..self.attributes.len() {
+                let qualified = self.attributes[index].qualified.clone();
+                let key = self.source.get(qualified.start as usize..qualified.end as usize);
+                let (prefix, _) = split(key.unwrap_or_default());
+                self.attributes[index].namespace = self.resolve(prefix, false);
+            }
+        }
+        Ok(to_u32(start)..to_u32(self.attributes.len()))
+    }
+
+    fn resolve(&self, prefix: &str, element: bool) -> Namespace {
+        if prefix.is_empty() && !element {
+            return Namespace::None;
+        }
+        let found = self.scope.iter().rev().find(|(_, declared, _)| *declared == prefix);
+        found.map_or(if prefix.is_empty() { Namespace::None } else { Namespace::Other }, |&(_, _, namespace)| namespace)
+    }
+
+    fn leave(&mut self, depth: usize) {
+        while self.scope.last().is_some_and(|&(declared, ..)| declared >= depth) {
+            self.scope.pop();
+        }
+    }
+
+    /// Where a slice that quick-xml cut out of the source lies in it.
+    fn range(&self, slice: &str) -> Range<u32> {
+        let start = (slice.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize);
+        to_u32(start)..to_u32(start.wrapping_add(slice.len()))
+    }
+
+    fn source_slice(&self, slice: &str) -> &'a str {
+        let range = self.range(slice);
+        self.source.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+}
+
+fn to_u32(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Prefix (empty if none) and local name.
+fn split(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or(("", name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(source: &str) -> (Document, Names) {
+        let mut names = Names::default();
+        (Document::parse(source.into(), &mut names).unwrap(), names)
+    }
+
+    #[test]
+    fn texts_are_ranges_and_entities_resolve() {
+        let (doc, names) =
+            parse("<a xmlns:jr='http://openrosa.org/javarosa'><b jr:x='1 &lt; 2'> t &amp; u </b><b ></b  ></a>");
+        let b: Vec<_> = doc.children(doc.root()).collect();
+        assert_eq!(doc.text(b[0]), " t & u ");
+        assert_eq!(doc.attribute(b[0], Namespace::JavaRosa, names.find("x")).unwrap(), "1 < 2");
+        assert_eq!(doc.attribute(b[0], Namespace::None, names.find("x")), None);
+        assert_eq!(doc.content(b[1]), "");
+    }
+
+    #[test]
+    fn mixed_content_keeps_its_order() {
+        let (doc, names) = parse("<v>Hi <output value='x'/>, &lt;b&gt; <o>no</o><![CDATA[<c>]]></v>");
+        let pieces = doc.pieces(doc.root());
+        let shown: Vec<_> = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.to_string(),
+                Piece::Element(id) => format!("[{}]", names.get(doc.element(*id).name)),
+            })
+            .collect();
+        assert_eq!(shown, ["Hi ", "[output]", ", <b> ", "[o]", "<c>"]);
+    }
+
+    #[test]
+    fn broken_documents_are_refused() {
+        for broken in ["", "   ", "text", "<a>", "<a></b>", "<a/><b/>", "<a", "<a></a></a>", "<a b=></a>", "&lt;"] {
+            let error = Document::parse(broken.into(), &mut Names::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotXml, "{broken}");
+        }
+        let deep = "<a>".repeat(100_000);
+        assert!(Document::parse(deep.into(), &mut Names::default()).is_err());
+    }
+
+    #[test]
+    fn namespaces_end_with_their_element() {
+        let (doc, _) = parse("<a xmlns='http://www.w3.org/2002/xforms'><b xmlns=''/><c/></a>");
+        let spaces: Vec<_> = doc.elements().map(|(_, element)| element.namespace).collect();
+        assert_eq!(spaces, [Namespace::XForms, Namespace::None, Namespace::XForms]);
+    }
+}
