@@ -1,0 +1,57 @@
+use std::ops::Range;
+
+use thiserror::Error;
+
+use crate::error::{Error, ErrorKind};
+
+/// Why a text is not an expression this dialect accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{reason} (at {}..{} of the expression)", span.start, span.end)]
+pub struct ParseError {
+    /// `XpathSyntax`, `UnknownFunction`, `WrongArguments` or `Unsupported`.
+    pub kind: ErrorKind,
+    /// The bytes of the source that are meant.
+    pub span: Range<u32>,
+    /// What is wrong, in words.
+    pub reason: String,
+}
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EvalError {
+    /// `instance('id')` names an instance that the form does not declare.
+    #[error("there is no instance '{0}'")]
+    UnknownInstance(Box<str>),
+    /// The evaluation took more steps than any sensible expression needs.
+    #[error("the expression takes too many steps")]
+    TooMuchWork,
+    /// A date format, computed by the expression, holds an escape that does not exist.
+    #[error("a date format holds an unknown escape")]
+    DateFormat,
+    /// A regular expression, computed by the expression, cannot be compiled.
+    #[error("a regular expression cannot be read")]
+    Pattern,
+}
+
+impl EvalError {
+    /// The kind of error a person is told.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownInstance(_) => ErrorKind::UnknownInstance,
+            Self::TooMuchWork | Self::DateFormat | Self::Pattern => ErrorKind::Unsupported,
+        }
+    }
+}
+
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        Self::new(error.kind, error.to_string())
+    }
+}
+
+impl From<EvalError> for Error {
+    fn from(error: EvalError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}

@@ -1,0 +1,410 @@
+use std::ops::Range;
+
+use super::ParseError;
+use super::ast::{Axis, Expr, ExprId, NameTest, Node, Path, Start, Step};
+use super::functions::{Function, check_date_format, compile_pattern};
+use super::lexer::{Lexer, Token};
+use crate::error::ErrorKind;
+use crate::xml::Names;
+
+/// The longest expression that is read, in bytes.
+const MAX_LENGTH: usize = 65_536;
+
+/// How deep parentheses, arguments and predicates may nest; keeps the stack small on a phone's worker thread.
+const MAX_DEPTH: usize = 128;
+
+/// Reads an expression; names become ids of `names`, their prefixes dropped.
+///
+/// # Errors
+/// `XpathSyntax` for what is no expression, `UnknownFunction`, `WrongArguments` for a wrong number or kind of arguments,
+/// `Unsupported` for parts of XPath 1.0 that the dialect leaves out (see the module's documentation) and for expressions
+/// beyond the limits.
+pub fn parse(source: &str, names: &mut Names) -> Result<Expr, ParseError> {
+    if source.len() > MAX_LENGTH {
+        return Err(unsupported(0..MAX_LENGTH as u32, "the expression is too long"));
+    }
+    let tokens = Lexer::tokens(source)?;
+    let mut parser = Parser { source, tokens, at: 0, depth: 0, names, expr: Expr::empty() };
+    parser.expression()?;
+    match parser.peek() {
+        None => Ok(parser.expr),
+        Some(_) => Err(parser.unexpected("the end or an operator")),
+    }
+}
+
+struct Parser<'s, 'n> {
+    source: &'s str,
+    tokens: Vec<(Token<'s>, Range<u32>)>,
+    at: usize,
+    depth: usize,
+    names: &'n mut Names,
+    expr: Expr,
+}
+
+type Parsed<T> = Result<T, ParseError>;
+
+impl<'s> Parser<'s, '_> {
+    fn expression(&mut self) -> Parsed<ExprId> {
+        if self.depth == MAX_DEPTH {
+            return Err(unsupported(self.here(), "the expression is nested too deeply"));
+        }
+        self.depth += 1;
+        let expression = self.binary(0);
+        self.depth -= 1;
+        expression
+    }
+
+    /// An operand and the operators at least as strong as `weakest` behind it; equally strong ones group from the left.
+    fn binary(&mut self, weakest: u8) -> Parsed<ExprId> {
+        let start = self.here().start;
+        let mut left = self.unary()?;
+        while let Some(Token::Operator(operator)) = self.peek()
+            && operator.precedence() >= weakest
+        {
+            self.at += 1;
+            let right = self.binary(operator.precedence() + 1)?;
+            left = self.push(Node::Binary { operator, left, right }, start);
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Parsed<ExprId> {
+        let start = self.here().start;
+        let mut signs = 0_usize;
+        while self.skip(&Token::Operator(super::ast::Operator::Subtract)) {
+            signs += 1;
+        }
+        let mut operand = self.primary()?;
+        // Two signs cancel, but what is left is a number.
+        for _ in 0..if signs == 0 { 0 } else { 2 - signs % 2 } {
+            operand = self.push(Node::Negate(operand), start);
+        }
+        Ok(operand)
+    }
+
+    fn primary(&mut self) -> Parsed<ExprId> {
+        let start = self.here().start;
+        match self.peek() {
+            Some(Token::Number(number)) => {
+                self.at += 1;
+                Ok(self.push(Node::Number(number), start))
+            }
+            Some(Token::Text(text)) => {
+                self.at += 1;
+                Ok(self.push(Node::Text(text.into()), start))
+            }
+            Some(Token::Open) => {
+                self.at += 1;
+                let inner = self.expression()?;
+                self.expect(&Token::Close, "a closing parenthesis")?;
+                self.no_path_may_follow()?;
+                Ok(inner)
+            }
+            Some(Token::Name(name)) if self.second() == Some(Token::Open) && name != "node" => self.call(name),
+            _ => self.path(),
+        }
+    }
+
+    fn call(&mut self, name: &'s str) -> Parsed<ExprId> {
+        let (start, name_span) = (self.here().start, self.here());
+        self.at += 2;
+        match name {
+            "instance" => {
+                let Some(Token::Text(id)) = self.peek() else {
+                    let reason = "instance() takes the id as a text in quotes";
+                    return Err(ParseError {
+                        kind: ErrorKind::WrongArguments,
+                        span: self.here(),
+                        reason: reason.to_owned(),
+                    });
+                };
+                self.at += 1;
+                self.expect(&Token::Close, "a closing parenthesis")?;
+                return self.steps_behind(Start::Instance(id.into()), start);
+            }
+            "current" => {
+                self.expect(&Token::Close, "a closing parenthesis")?;
+                return self.steps_behind(Start::Current, start);
+            }
+            "text" | "comment" | "processing-instruction" => {
+                return Err(unsupported(name_span, "this kind of node cannot be asked for"));
+            }
+            "extract-signed" => return Err(unsupported(name_span, "extract-signed() is not supported")),
+            _ => {}
+        }
+        let Some(function) = Function::named(name) else {
+            let reason = format!("there is no function {name}()");
+            return Err(ParseError { kind: ErrorKind::UnknownFunction, span: name_span, reason });
+        };
+        let args = self.arguments()?;
+        let span = start..self.end_of_last();
+        let args = self.checked(function, args, &span)?;
+        self.no_path_may_follow()?;
+        Ok(self.push(Node::Call { function, args }, start))
+    }
+
+    fn arguments(&mut self) -> Parsed<Vec<ExprId>> {
+        let mut args = Vec::new();
+        if self.skip(&Token::Close) {
+            return Ok(args);
+        }
+        loop {
+            args.push(self.expression()?);
+            if self.skip(&Token::Close) {
+                return Ok(args);
+            }
+            self.expect(&Token::Comma, "a comma or a closing parenthesis")?;
+        }
+    }
+
+    /// The arguments of a call, if `function` can be called with them.
+    fn checked(&mut self, function: Function, args: Vec<ExprId>, span: &Range<u32>) -> Parsed<Vec<ExprId>> {
+        let name = function.names().first().copied().unwrap_or_default();
+        let wrong = |span: Range<u32>, reason: String| ParseError { kind: ErrorKind::WrongArguments, span, reason };
+        if !function.accepts(args.len()) {
+            return Err(wrong(span.clone(), format!("{name}() cannot take {} arguments", args.len())));
+        }
+        for (index, &arg) in args.iter().enumerate() {
+            if function.takes_nodeset(index) && !self.is_nodeset(arg) {
+                let reason = format!("argument {} of {name}() must be a path", index + 1);
+                return Err(wrong(self.expr.span(arg), reason));
+            }
+        }
+        match (function, args.as_slice()) {
+            (Function::Regex, &[_, pattern]) => {
+                if let Node::Text(text) = self.expr.node(pattern) {
+                    let compiled = compile_pattern(text)
+                        .ok_or_else(|| unsupported(self.expr.span(pattern), "the regular expression cannot be read"))?;
+                    self.expr.push_pattern(pattern, compiled);
+                }
+                Ok(args)
+            }
+            (Function::FormatDate, &[_, format]) => match self.expr.node(format) {
+                Node::Text(text) if !check_date_format(text) => {
+                    Err(unsupported(self.expr.span(format), "the date format holds an unknown escape"))
+                }
+                _ => Ok(args),
+            },
+            (Function::IndexedRepeat, &[target, ref pairs @ ..]) => {
+                match pairs.iter().step_by(2).find(|&&repeat| !self.leads_to(repeat, target)) {
+                    Some(&repeat) => {
+                        let reason = "a repeat of indexed-repeat() must be part of the path to the target".to_owned();
+                        Err(wrong(self.expr.span(repeat), reason))
+                    }
+                    None => Ok(args),
+                }
+            }
+            (Function::PullData, &[instance, column, key_column, key]) => {
+                self.pull_data_paths(instance, column, key_column, span).map(|[cells, keys]| vec![cells, keys, key])
+            }
+            _ => Ok(args),
+        }
+    }
+
+    /// The two columns of `pulldata()` as paths, which is what the call reads: that of the result and that of the key.
+    fn pull_data_paths(
+        &mut self,
+        instance: ExprId,
+        column: ExprId,
+        key_column: ExprId,
+        span: &Range<u32>,
+    ) -> Parsed<[ExprId; 2]> {
+        let (Node::Text(instance), Node::Text(column), Node::Text(key_column)) =
+            (self.expr.node(instance), self.expr.node(column), self.expr.node(key_column))
+        else {
+            return Err(unsupported(span.clone(), "pulldata() needs its list and its columns as texts in quotes"));
+        };
+        let (instance, columns) = (instance.clone(), [column.clone(), key_column.clone()]);
+        Ok(columns.map(|column| {
+            let steps = ["root", "item", column.trim()]
+                .map(|name| Step::new(Axis::Child, NameTest::Name(self.names.intern(name))))
+                .into();
+            self.push(Node::Path(Path { start: Start::Instance(instance.clone()), steps }), span.start)
+        }))
+    }
+
+    fn is_nodeset(&self, id: ExprId) -> bool {
+        matches!(self.expr.node(id), Node::Path(_) | Node::Call { function: Function::Randomize, .. })
+    }
+
+    /// Whether the steps of the path `repeat` are the first steps of the path `target`.
+    fn leads_to(&self, repeat: ExprId, target: ExprId) -> bool {
+        match (self.expr.node(repeat), self.expr.node(target)) {
+            (Node::Path(repeat), Node::Path(target)) => {
+                repeat.start == target.start && !repeat.steps.is_empty() && target.steps.starts_with(&repeat.steps)
+            }
+            _ => false,
+        }
+    }
+
+    fn path(&mut self) -> Parsed<ExprId> {
+        let start = self.here().start;
+        match self.peek() {
+            Some(Token::DoubleSlash) => Err(unsupported(self.here(), "`//` is not supported")),
+            Some(Token::Dollar) => Err(unsupported(self.here(), "variables are not supported")),
+            Some(Token::Slash) => {
+                self.at += 1;
+                let steps = if self.at_step() { self.steps()? } else { Vec::new() };
+                self.finish_path(Start::Root, steps, start)
+            }
+            _ if self.at_step() => {
+                let steps = self.steps()?;
+                self.finish_path(Start::Context, steps, start)
+            }
+            _ => Err(self.unexpected("a value, a function or a path")),
+        }
+    }
+
+    /// The rest of a path that begins with a call.
+    fn steps_behind(&mut self, from: Start, start: u32) -> Parsed<ExprId> {
+        let steps = match self.peek() {
+            Some(Token::Slash) => {
+                self.at += 1;
+                self.steps()?
+            }
+            Some(Token::OpenBracket) => {
+                return Err(unsupported(self.here(), "a predicate cannot follow a call; put it behind a step"));
+            }
+            _ => Vec::new(),
+        };
+        self.finish_path(from, steps, start)
+    }
+
+    fn finish_path(&mut self, from: Start, steps: Vec<Step>, start: u32) -> Parsed<ExprId> {
+        match self.peek() {
+            Some(Token::DoubleSlash) => Err(unsupported(self.here(), "`//` is not supported")),
+            Some(Token::Pipe) => Err(unsupported(self.here(), "`|` is not supported")),
+            _ => Ok(self.push(Node::Path(Path { start: from, steps }), start)),
+        }
+    }
+
+    fn at_step(&self) -> bool {
+        matches!(
+            self.peek(),
+            Some(Token::Name(_) | Token::AnyName | Token::Dot | Token::DotDot | Token::At | Token::Axis(_))
+        )
+    }
+
+    fn steps(&mut self) -> Parsed<Vec<Step>> {
+        let mut steps = Vec::new();
+        loop {
+            let step = self.step()?;
+            // `.` goes nowhere and keeps everything: without a predicate it is no step at all.
+            if step != Step::new(Axis::Itself, NameTest::Any) {
+                steps.push(step);
+            }
+            if !self.skip(&Token::Slash) {
+                return Ok(steps);
+            }
+        }
+    }
+
+    fn step(&mut self) -> Parsed<Step> {
+        let span = self.here();
+        let token = self.peek();
+        let (axis, test) = match token {
+            Some(Token::Dot) => (Axis::Itself, NameTest::Any),
+            Some(Token::DotDot) => (Axis::Parent, NameTest::Any),
+            _ => {
+                let axis = match token {
+                    Some(Token::At) => Some(Axis::Attribute),
+                    Some(Token::Axis("attribute")) => Some(Axis::Attribute),
+                    Some(Token::Axis("child")) => Some(Axis::Child),
+                    Some(Token::Axis("parent")) => Some(Axis::Parent),
+                    Some(Token::Axis("self")) => Some(Axis::Itself),
+                    Some(Token::Axis(name)) => {
+                        return Err(unsupported(span, &format!("the axis {name}:: is not supported")));
+                    }
+                    _ => None,
+                };
+                if axis.is_some() {
+                    self.at += 1;
+                }
+                (axis.unwrap_or(Axis::Child), self.name_test()?)
+            }
+        };
+        if matches!(token, Some(Token::Dot | Token::DotDot)) {
+            self.at += 1;
+        }
+        let mut step = Step::new(axis, test);
+        while self.skip(&Token::OpenBracket) {
+            step.predicates.push(self.expression()?);
+            self.expect(&Token::CloseBracket, "a closing bracket")?;
+        }
+        Ok(step)
+    }
+
+    fn name_test(&mut self) -> Parsed<NameTest> {
+        match self.peek() {
+            Some(Token::AnyName) => {
+                self.at += 1;
+                Ok(NameTest::Any)
+            }
+            Some(Token::Name(name)) if self.second() == Some(Token::Open) => {
+                if name != "node" {
+                    return Err(unsupported(self.here(), "only the first step of a path can be a call"));
+                }
+                self.at += 2;
+                self.expect(&Token::Close, "a closing parenthesis")?;
+                Ok(NameTest::Any)
+            }
+            Some(Token::Name(name)) => {
+                self.at += 1;
+                let local = name.rsplit(':').next().unwrap_or(name);
+                Ok(NameTest::Name(self.names.intern(local)))
+            }
+            _ => Err(self.unexpected("a name")),
+        }
+    }
+
+    fn no_path_may_follow(&self) -> Parsed<()> {
+        match self.peek() {
+            Some(Token::Slash | Token::DoubleSlash | Token::OpenBracket) => {
+                Err(unsupported(self.here(), "only instance() and current() can begin a path"))
+            }
+            Some(Token::Pipe) => Err(unsupported(self.here(), "`|` is not supported")),
+            _ => Ok(()),
+        }
+    }
+
+    fn push(&mut self, node: Node, start: u32) -> ExprId {
+        let span = start..self.end_of_last();
+        self.expr.push(node, span)
+    }
+
+    fn peek(&self) -> Option<Token<'s>> {
+        self.tokens.get(self.at).map(|(token, _)| *token)
+    }
+
+    fn second(&self) -> Option<Token<'s>> {
+        self.tokens.get(self.at + 1).map(|(token, _)| *token)
+    }
+
+    fn skip(&mut self, token: &Token<'_>) -> bool {
+        let found = self.peek().is_some_and(|next| next == *token);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, token: &Token<'_>, words: &str) -> Parsed<()> {
+        if self.skip(token) { Ok(()) } else { Err(self.unexpected(words)) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> ParseError {
+        ParseError { kind: ErrorKind::XpathSyntax, span: self.here(), reason: format!("{wanted} is expected") }
+    }
+
+    /// The place of the next token, or the end of the source.
+    fn here(&self) -> Range<u32> {
+        let end = self.source.len() as u32;
+        self.tokens.get(self.at).map_or(end..end, |(_, span)| span.clone())
+    }
+
+    fn end_of_last(&self) -> u32 {
+        self.at.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, |(_, span)| span.end)
+    }
+}
+
+fn unsupported(span: Range<u32>, reason: &str) -> ParseError {
+    ParseError { kind: ErrorKind::Unsupported, span, reason: reason.to_owned() }
+}
