@@ -83,6 +83,7 @@ error_kinds! {
     Io "io" "A file could not be read or written." "Check the disk and the permissions of the folder, then try again."
     UnsafeFileName "unsafe-file-name" "A file name is empty or would lead outside its folder." "Rename the file on the server."
     UnsentRecords "unsent-records" "Drafts or unsent records of this project are still on this device." "Send or export them first, or confirm that they may go."
+    RecordDiffers "record-differs" "A record with the same instance id but other contents is already on this device." "Keep both files and show them to the person who runs the study; nothing was changed."
     FixedHome "fixed-home" "A fixed clock or seed is not allowed on a store that holds real drafts." "Use an empty home for tests."
     // Projects and sync
     BadUrl "bad-url" "The address is not a usable web address." "Copy the address again, in full."

@@ -1,0 +1,222 @@
+//! Attachments of drafts and records: sealed files, each with its key in its row.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read};
+
+use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
+
+use super::folder::{PendingFile, io_error, random_name};
+use super::vault::{self, FileKey, Sealed, SealedFile};
+use super::{AttachmentId, DraftId, Store, SubmissionId, checkpoint};
+use crate::{Error, ErrorKind, Result};
+
+/// An attachment. Its `Debug` tells no name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its row.
+    pub id: AttachmentId,
+    /// What the answer calls it.
+    pub name: String,
+    /// Size of the plain bytes.
+    pub size: u64,
+    /// SHA-256 of the plain bytes in hex.
+    pub sha256: String,
+    /// When the server acknowledged it; `None` if it has not.
+    pub sent_at: Option<i64>,
+}
+
+/// The plain bytes of an attachment, opened segment by segment as they are read. It needs no connection, so reading goes
+/// on while the store is paused.
+///
+/// A file that was changed or cut fails with an `io::Error` that holds an [`Error`] of kind `StorageDamaged`.
+pub struct AttachmentReader(SealedFile);
+
+const ATTACHMENT: &str = "SELECT id, name, size, sha256, sent_at FROM attachment";
+
+impl Store {
+    /// Seals what `source` gives as the attachment `name` of a draft, in place of one with that name. When this returns it
+    /// is on the disk and `source` may be removed; when it fails, the one that was there still is.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such draft; `StorageFull`, `Io`, `StoragePaused`.
+    pub fn attach(&self, draft: DraftId, name: &str, source: &mut dyn Read) -> Result<Attachment> {
+        let file = self.seal(name, source)?;
+        let stored = self.write(|transaction| {
+            let replaced = erase(transaction, "draft = ? AND name = ?", params![draft, name])?;
+            Ok((file.insert(transaction, "draft", draft.0)?, replaced))
+        });
+        let (id, replaced) = stored.inspect_err(|_| self.unlink(&file.file))?;
+        self.forget(replaced);
+        Ok(Attachment { id, name: file.name, size: file.plain.size, sha256: file.plain.sha256, sent_at: None })
+    }
+
+    /// The attachments of a draft, by name.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn draft_attachments(&self, draft: DraftId) -> Result<Vec<Attachment>> {
+        self.attachments("draft = ?", [draft])
+    }
+
+    /// The attachments of a record, by name.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn submission_attachments(&self, submission: SubmissionId) -> Result<Vec<Attachment>> {
+        self.attachments("submission = ?", [submission])
+    }
+
+    fn attachments(&self, condition: &str, params: impl Params) -> Result<Vec<Attachment>> {
+        self.read(|connection| {
+            let mut query = connection.prepare(&format!("{ATTACHMENT} WHERE {condition} ORDER BY name"))?;
+            let attachments = query.query_map(params, Attachment::read)?.collect::<Result<_, _>>()?;
+            Ok(attachments)
+        })
+    }
+
+    /// Up to `len` plain bytes of an attachment from `offset`; fewer at its end. Only the segments in question are opened.
+    ///
+    /// # Errors
+    /// `NotFound`, `StorageDamaged` if the file is not what was stored, `Io`, `StoragePaused`.
+    pub fn read_attachment(&self, id: AttachmentId, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let AttachmentReader(mut file) = self.open_attachment(id)?;
+        file.seek(offset);
+        let mut bytes = Vec::new();
+        file.take(len).read_to_end(&mut bytes).map_err(io_error)?;
+        Ok(bytes)
+    }
+
+    /// All plain bytes of an attachment, one after the other.
+    ///
+    /// # Errors
+    /// `NotFound`, `StorageDamaged` if the file is not what was stored, `Io`, `StoragePaused`.
+    pub fn open_attachment(&self, id: AttachmentId) -> Result<AttachmentReader> {
+        let (file, key, size): (String, FileKey, i64) = self.read(|connection| {
+            let found = connection
+                .query_row("SELECT file, key, size FROM attachment WHERE id = ?", [id], |row| {
+                    Ok((row.get(0)?, FileKey::from_slice(row.get_ref(1)?.as_blob()?), row.get(2)?))
+                })
+                .optional()?;
+            let (file, key, size) = found.ok_or_else(|| not_found(id))?;
+            Ok((file, key?, size))
+        })?;
+        SealedFile::open(&self.files().join(file), &key, size.cast_unsigned()).map(AttachmentReader)
+    }
+
+    /// Deletes an attachment: its key first, so that what may remain of the file is noise.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn remove_attachment(&self, id: AttachmentId) -> Result<()> {
+        let erased = self.write(|transaction| erase(transaction, "id = ?", [id]))?;
+        if erased.is_empty() {
+            return Err(not_found(id));
+        }
+        self.forget(erased);
+        Ok(())
+    }
+
+    /// Keeps that the server has acknowledged an attachment, so that it is not sent again.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn mark_attachment_sent(&self, id: AttachmentId, at: i64) -> Result<()> {
+        self.read(|connection| {
+            let changed = connection.execute("UPDATE attachment SET sent_at = ? WHERE id = ?", params![at, id])?;
+            if changed == 0 { Err(not_found(id)) } else { Ok(()) }
+        })
+    }
+
+    /// Seals `source` into a file of its own that no row knows yet.
+    pub(super) fn seal(&self, name: &str, source: &mut dyn Read) -> Result<SealedAttachment> {
+        let key = FileKey::generate()?;
+        let file = random_name()?;
+        let mut pending = PendingFile::create(&self.files())?;
+        let plain = vault::seal(&key, source, &mut pending)?;
+        pending.keep(&file)?;
+        Ok(SealedAttachment { name: name.to_owned(), file, key, plain })
+    }
+
+    /// Removes the files whose rows were erased, and the traces of their keys in the write-ahead log.
+    ///
+    /// The rows are gone for good by now, so this cannot fail: a file that stays is swept at the next opening.
+    pub(super) fn forget(&self, erased: Vec<String>) {
+        if !erased.is_empty() {
+            let _ = self.read(checkpoint);
+        }
+        erased.iter().for_each(|file| self.unlink(file));
+    }
+
+    pub(super) fn unlink(&self, file: &str) {
+        let _ = fs::remove_file(self.files().join(file));
+    }
+}
+
+/// A sealed file that waits for its row.
+pub(super) struct SealedAttachment {
+    pub(super) name: String,
+    pub(super) file: String,
+    key: FileKey,
+    plain: Sealed,
+}
+
+impl SealedAttachment {
+    /// Adds the row, of the draft or submission (`owner`) with this `id`.
+    pub(super) fn insert(&self, transaction: &Transaction<'_>, owner: &str, id: i64) -> Result<AttachmentId> {
+        transaction.execute(
+            &format!("INSERT INTO attachment ({owner}, name, file, key, size, sha256) VALUES (?, ?, ?, ?, ?, ?)"),
+            params![id, self.name, self.file, self.key.as_bytes(), self.plain.size.cast_signed(), self.plain.sha256],
+        )?;
+        Ok(AttachmentId(transaction.last_insert_rowid()))
+    }
+}
+
+/// Deletes rows, and so the keys in them; returns the files that became noise, for [`Store::forget`] after the commit.
+pub(super) fn erase(transaction: &Transaction<'_>, condition: &str, params: impl Params) -> Result<Vec<String>> {
+    let mut statement = transaction.prepare(&format!("DELETE FROM attachment WHERE {condition} RETURNING file"))?;
+    let erased = statement.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(erased)
+}
+
+impl AttachmentReader {
+    /// Plain bytes in all.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.0.size()
+    }
+}
+
+impl Read for AttachmentReader {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        self.0.read(target)
+    }
+}
+
+impl fmt::Debug for AttachmentReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachmentReader").field("size", &self.size()).finish_non_exhaustive()
+    }
+}
+
+impl Attachment {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            size: row.get::<_, i64>("size")?.cast_unsigned(),
+            sha256: row.get("sha256")?,
+            sent_at: row.get("sent_at")?,
+        })
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment").field("id", &self.id).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+fn not_found(id: AttachmentId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("attachment {id}"))
+}

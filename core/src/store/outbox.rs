@@ -1,0 +1,517 @@
+//! The outbox: finalised records with their frozen bytes, and how far their sending is.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Read;
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::attachments::SealedAttachment;
+use super::{DraftId, FormKey, ProjectId, Store, SubmissionId, attachments, drafts, forms, last_saved};
+use crate::{Error, ErrorKind, Result};
+
+/// What a draft becomes when it is finalised. Its `Debug` tells no answer.
+#[derive(Clone)]
+pub struct Finalized {
+    /// The frozen bytes, as they are sent every time.
+    pub xml: Vec<u8>,
+    /// `instanceName`; empty for none.
+    pub name: String,
+    /// The attachments that the answers name. The draft's others are erased.
+    pub attachments: Vec<String>,
+    /// What to keep as last-saved of the form, as XML; `None` leaves it (a form sealed by a public key).
+    pub last_saved: Option<Vec<u8>>,
+    /// The moment.
+    pub at: i64,
+}
+
+/// A record in the outbox; its bytes come from [`Store::submission_xml`]. Its `Debug` tells no name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Its row.
+    pub id: SubmissionId,
+    /// Where it goes.
+    pub project: ProjectId,
+    /// The form version it was filled on; `None` if that is not on this device.
+    pub form: Option<FormKey>,
+    /// Its instance id.
+    pub instance_id: String,
+    /// The form id of the XML.
+    pub form_id: String,
+    /// The form's version.
+    pub version: String,
+    /// The form's title.
+    pub title: String,
+    /// `instanceName`; empty for none.
+    pub name: String,
+    /// When it was finalised.
+    pub finalized_at: i64,
+    /// How far its sending is.
+    pub state: RecordState,
+    /// How often sending was begun since it was last made ready by a person.
+    pub attempts: u32,
+}
+
+/// How far the sending of a record is (openrosa.md §6). A draft is not in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordState {
+    /// To be sent.
+    Ready,
+    /// Being sent now; after a crash it is ready again.
+    Sending,
+    /// Sending failed for the moment.
+    Waiting {
+        /// When to try again.
+        next_attempt_at: i64,
+        /// Why.
+        reason: Reason,
+    },
+    /// The server has it, attachments included.
+    Sent {
+        /// Since when.
+        at: i64,
+    },
+    /// It cannot be sent until a person does something.
+    NeedsAttention(Reason),
+}
+
+/// Why a record is not sent, without personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// A stable code.
+    pub code: String,
+    /// The same in plain words.
+    pub text: String,
+}
+
+/// One try to send a record, kept for support.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub started_at: i64,
+    /// When it ended.
+    pub ended_at: i64,
+    /// How it ended: a stable code.
+    pub outcome: String,
+    /// The status of the response, if there was one.
+    pub http_status: Option<u16>,
+    /// A note without personal data.
+    pub note: String,
+}
+
+/// A record from elsewhere, to be queued as it is. Its `Debug` tells no answer.
+#[derive(Clone)]
+pub struct NewRecord {
+    /// Where it goes.
+    pub project: ProjectId,
+    /// Its instance id.
+    pub instance_id: String,
+    /// The form id of the XML.
+    pub form_id: String,
+    /// The form's version.
+    pub version: String,
+    /// The form's title.
+    pub title: String,
+    /// `instanceName`; empty for none.
+    pub name: String,
+    /// Its exact bytes.
+    pub xml: Vec<u8>,
+    /// When it was finalised.
+    pub finalized_at: i64,
+}
+
+/// An attachment from elsewhere.
+pub struct NewAttachment<'a> {
+    /// What the answer calls it.
+    pub name: String,
+    /// Its plain bytes.
+    pub source: Box<dyn Read + 'a>,
+}
+
+/// What became of a record from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It is in the outbox now, ready.
+    Queued(SubmissionId),
+    /// The very same record was there already; nothing was changed.
+    Present(SubmissionId),
+}
+
+/// Attempts kept of one record.
+const MAX_ATTEMPTS_KEPT: i64 = 50;
+
+const SUBMISSION: &str = "SELECT id, project, form, instance_id, form_id, version, title, name, finalized_at, state, \
+                          reason, reason_text, attempts, next_attempt_at, sent_at FROM submission";
+
+impl Store {
+    /// Makes a draft a record that is ready to be sent, in one transaction: the bytes are frozen, the attachments pass to
+    /// the record, last-saved is kept, the draft and its journal are gone.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such draft; `MissingAttachment` with the names that the draft does not have;
+    /// `StorageFull`, `StoragePaused`. Then nothing has changed.
+    pub fn finalize(&self, draft: DraftId, finalized: &Finalized) -> Result<SubmissionId> {
+        let (submission, erased) = self.write(|transaction| {
+            let submission = freeze(transaction, draft, finalized)?;
+            let erased = pass_attachments(transaction, draft, submission, &finalized.attachments)?;
+            drafts::remove(transaction, draft)?;
+            forms::drop_unused_forms(transaction)?;
+            Ok((submission, erased))
+        })?;
+        self.forget(erased);
+        Ok(submission)
+    }
+
+    /// The records of one project or of all, the oldest first; sent ones are among them until they are deleted.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn outbox(&self, project: Option<ProjectId>) -> Result<Vec<Submission>> {
+        self.read(|connection| {
+            let mut query = connection
+                .prepare(&format!("{SUBMISSION} WHERE ?1 IS NULL OR project = ?1 ORDER BY finalized_at, id"))?;
+            let records = query.query_map([project], Submission::read)?.collect::<Result<_, _>>()?;
+            Ok(records)
+        })
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageDamaged`.
+    pub fn submission(&self, id: SubmissionId) -> Result<Submission> {
+        self.read(|connection| {
+            let query = format!("{SUBMISSION} WHERE id = ?");
+            connection.query_row(&query, [id], Submission::read).optional()?.ok_or_else(|| not_found(id))
+        })
+    }
+
+    /// The frozen bytes of a record.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageDamaged`.
+    pub fn submission_xml(&self, id: SubmissionId) -> Result<Vec<u8>> {
+        self.read(|connection| {
+            let xml = connection.query_row("SELECT xml FROM submission WHERE id = ?", [id], |row| row.get(0));
+            xml.optional()?.ok_or_else(|| not_found(id))
+        })
+    }
+
+    /// Marks a record as being sent and counts the attempt, **before** anything is sent. False: it is being sent already,
+    /// or has been, and must not be sent now.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn begin_sending(&self, id: SubmissionId) -> Result<bool> {
+        self.read(|connection| {
+            let begun = connection.execute(
+                "UPDATE submission SET state = 'sending', attempts = attempts + 1, reason = '', reason_text = '',
+                                       next_attempt_at = NULL
+                 WHERE id = ? AND state NOT IN ('sending', 'sent')",
+                [id],
+            )?;
+            if begun == 1 {
+                return Ok(true);
+            }
+            let there = connection.query_row("SELECT 1 FROM submission WHERE id = ?", [id], |_| Ok(())).optional()?;
+            there.map_or_else(|| Err(not_found(id)), |()| Ok(false))
+        })
+    }
+
+    /// Keeps how far the sending of a record is. `Ready` counts attempts from the beginning again. Sending is begun with
+    /// [`begin_sending`](Self::begin_sending), not here.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn set_state(&self, id: SubmissionId, state: &RecordState) -> Result<()> {
+        let (mut reason, mut next_attempt_at, mut sent_at) = (None, None, None);
+        match state {
+            RecordState::Ready | RecordState::Sending => {}
+            RecordState::Waiting { next_attempt_at: at, reason: why } => {
+                (reason, next_attempt_at) = (Some(why), Some(at))
+            }
+            RecordState::Sent { at } => sent_at = Some(at),
+            RecordState::NeedsAttention(why) => reason = Some(why),
+        }
+        let (code, text) = reason.map_or(("", ""), |reason| (&reason.code, &reason.text));
+        self.write(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE submission SET state = ?1, reason = ?2, reason_text = ?3, next_attempt_at = ?4, sent_at = ?5,
+                                       attempts = CASE ?1 WHEN 'ready' THEN 0 ELSE attempts END WHERE id = ?6",
+                params![state.name(), code, text, next_attempt_at, sent_at, id],
+            )?;
+            if changed == 0 {
+                return Err(not_found(id));
+            }
+            forms::drop_unused_forms(transaction)
+        })
+    }
+
+    /// Keeps what came of a try to send, for support; of each record the latest 50.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such record; `StoragePaused`, `StorageFull`.
+    pub fn add_attempt(&self, id: SubmissionId, attempt: &Attempt) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO attempt (submission, started_at, ended_at, outcome, http_status, note)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+                params![id, attempt.started_at, attempt.ended_at, attempt.outcome, attempt.http_status, attempt.note],
+            )?;
+            transaction.execute(
+                "DELETE FROM attempt WHERE submission = ?1 AND id NOT IN
+                     (SELECT id FROM attempt WHERE submission = ?1 ORDER BY id DESC LIMIT ?2)",
+                params![id, MAX_ATTEMPTS_KEPT],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// What came of the tries to send a record, the oldest first.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn attempts(&self, id: SubmissionId) -> Result<Vec<Attempt>> {
+        self.read(|connection| {
+            let mut query = connection.prepare(
+                "SELECT started_at, ended_at, outcome, http_status, note FROM attempt WHERE submission = ? ORDER BY id",
+            )?;
+            let attempts = query.query_map([id], Attempt::read)?.collect::<Result<_, _>>()?;
+            Ok(attempts)
+        })
+    }
+
+    /// Deletes a record with its attachments, whose keys go with it. One that is not sent is refused, unless it is given up.
+    ///
+    /// # Errors
+    /// `UnsentRecords`, `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn delete_submission(&self, id: SubmissionId, give_up_unsent: bool) -> Result<()> {
+        let erased = self.write(|transaction| {
+            let query = "SELECT state = 'sent' FROM submission WHERE id = ?";
+            let sent: Option<bool> = transaction.query_row(query, [id], |row| row.get(0)).optional()?;
+            if !sent.ok_or_else(|| not_found(id))? && !give_up_unsent {
+                return Err(Error::new(ErrorKind::UnsentRecords, format!("record {id}")));
+            }
+            let erased = attachments::erase(transaction, "submission = ?", [id])?;
+            transaction.execute("DELETE FROM submission WHERE id = ?", [id])?;
+            forms::drop_unused_forms(transaction)?;
+            Ok(erased)
+        })?;
+        self.forget(erased);
+        Ok(())
+    }
+
+    /// Queues a record from elsewhere with its very bytes and its attachments, or nothing of it.
+    ///
+    /// # Errors
+    /// `RecordDiffers` if a record with this instance id and other bytes, or a draft with it, is here; `NotFound` if there
+    /// is no such project; `StorageFull`, `Io`, `StoragePaused`.
+    pub fn import_record(&self, record: &NewRecord, attachments: Vec<NewAttachment<'_>>) -> Result<Imported> {
+        if let Some(present) = self.read(|connection| same_record(connection, record))? {
+            return Ok(Imported::Present(present));
+        }
+        let mut sealed = Vec::new();
+        let queued = self.queue(record, attachments, &mut sealed);
+        if queued.is_err() {
+            sealed.iter().for_each(|attachment| self.unlink(&attachment.file));
+        }
+        queued.map(Imported::Queued)
+    }
+
+    fn queue(
+        &self,
+        record: &NewRecord,
+        attachments: Vec<NewAttachment<'_>>,
+        sealed: &mut Vec<SealedAttachment>,
+    ) -> Result<SubmissionId> {
+        for mut attachment in attachments {
+            sealed.push(self.seal(&attachment.name, &mut attachment.source)?);
+        }
+        self.write(|transaction| {
+            let query = "SELECT id FROM form WHERE project = ? AND form_id = ? AND version = ? AND superseded = 0";
+            let form: Option<FormKey> = transaction
+                .query_row(query, params![record.project, record.form_id, record.version], |row| row.get(0))
+                .optional()?;
+            transaction.execute(
+                "INSERT INTO submission (project, form, instance_id, form_id, version, title, name, xml, finalized_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    record.project,
+                    form,
+                    record.instance_id,
+                    record.form_id,
+                    record.version,
+                    record.title,
+                    record.name,
+                    record.xml,
+                    record.finalized_at
+                ],
+            )?;
+            let id = SubmissionId(transaction.last_insert_rowid());
+            for attachment in sealed.iter() {
+                attachment.insert(transaction, "submission", id.0)?;
+            }
+            Ok(id)
+        })
+    }
+
+    /// After a crash: what was being sent may or may not have arrived; the same bytes under the same instance id may be
+    /// sent again.
+    pub(super) fn ready_what_was_sending(&self) -> Result<()> {
+        self.read(|connection| {
+            connection.execute("UPDATE submission SET state = 'ready' WHERE state = 'sending'", [])?;
+            Ok(())
+        })
+    }
+}
+
+/// Adds the record of a draft, and what it leaves as last-saved.
+fn freeze(transaction: &Transaction<'_>, draft: DraftId, finalized: &Finalized) -> Result<SubmissionId> {
+    let added = transaction.execute(
+        "INSERT INTO submission (project, form, instance_id, form_id, version, title, name, xml, finalized_at)
+         SELECT form.project, form.id, draft.instance_id, form.form_id, form.version, form.title, ?, ?, ?
+         FROM draft JOIN form ON form.id = draft.form WHERE draft.id = ?",
+        params![finalized.name, finalized.xml, finalized.at, draft],
+    )?;
+    if added == 0 {
+        return Err(drafts::not_found(draft));
+    }
+    let id = SubmissionId(transaction.last_insert_rowid());
+    if let Some(xml) = &finalized.last_saved {
+        let (project, form_id): (ProjectId, String) =
+            transaction.query_row("SELECT project, form_id FROM submission WHERE id = ?", [id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        last_saved::put(transaction, project, &form_id, xml, finalized.at)?;
+    }
+    Ok(id)
+}
+
+/// Passes the attachments named in the answers to the record and erases the others; returns the files of these.
+fn pass_attachments(
+    transaction: &Transaction<'_>,
+    draft: DraftId,
+    submission: SubmissionId,
+    names: &[String],
+) -> Result<Vec<String>> {
+    let mut missing = BTreeSet::new();
+    for name in names.iter().collect::<BTreeSet<_>>() {
+        let passed = transaction.execute(
+            "UPDATE attachment SET draft = NULL, submission = ? WHERE draft = ? AND name = ?",
+            params![submission, draft, name],
+        )?;
+        if passed == 0 {
+            missing.insert(name.as_str());
+        }
+    }
+    if !missing.is_empty() {
+        let names = missing.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Error::new(ErrorKind::MissingAttachment, names));
+    }
+    attachments::erase(transaction, "draft = ?", [draft])
+}
+
+/// The row of the very same record, if it is here; an error if it is here and differs.
+fn same_record(connection: &rusqlite::Connection, record: &NewRecord) -> Result<Option<SubmissionId>> {
+    let differs = || Error::new(ErrorKind::RecordDiffers, "");
+    let query = "SELECT id, xml = ?2 FROM submission WHERE instance_id = ?1";
+    let found: Option<(SubmissionId, bool)> = connection
+        .query_row(query, params![record.instance_id, record.xml], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        Some((id, true)) => return Ok(Some(id)),
+        Some((_, false)) => return Err(differs()),
+        None => {}
+    }
+    let query = "SELECT 1 FROM draft WHERE instance_id = ?";
+    let draft = connection.query_row(query, [&record.instance_id], |_| Ok(())).optional()?;
+    draft.map_or(Ok(None), |()| Err(differs()))
+}
+
+impl RecordState {
+    /// The word for it, in the database and on every screen.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Sending => "sending",
+            Self::Waiting { .. } => "waiting",
+            Self::Sent { .. } => "sent",
+            Self::NeedsAttention(_) => "needs_attention",
+        }
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let reason = || Ok::<_, rusqlite::Error>(Reason { code: row.get("reason")?, text: row.get("reason_text")? });
+        Ok(match row.get_ref("state")?.as_str()? {
+            "sending" => Self::Sending,
+            "waiting" => Self::Waiting {
+                next_attempt_at: row.get::<_, Option<i64>>("next_attempt_at")?.unwrap_or_default(),
+                reason: reason()?,
+            },
+            "sent" => Self::Sent { at: row.get::<_, Option<i64>>("sent_at")?.unwrap_or_default() },
+            "needs_attention" => Self::NeedsAttention(reason()?),
+            _ => Self::Ready,
+        })
+    }
+}
+
+impl Submission {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            project: row.get("project")?,
+            form: row.get("form")?,
+            instance_id: row.get("instance_id")?,
+            form_id: row.get("form_id")?,
+            version: row.get("version")?,
+            title: row.get("title")?,
+            name: row.get("name")?,
+            finalized_at: row.get("finalized_at")?,
+            state: RecordState::read(row)?,
+            attempts: row.get("attempts")?,
+        })
+    }
+}
+
+impl Attempt {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            started_at: row.get("started_at")?,
+            ended_at: row.get("ended_at")?,
+            outcome: row.get("outcome")?,
+            http_status: row.get("http_status")?,
+            note: row.get("note")?,
+        })
+    }
+}
+
+impl fmt::Debug for Finalized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finalized").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut submission = f.debug_struct("Submission");
+        submission.field("id", &self.id).field("instance_id", &self.instance_id).field("state", &self.state);
+        submission.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NewRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRecord").field("instance_id", &self.instance_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NewAttachment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewAttachment(…)")
+    }
+}
+
+fn not_found(id: SubmissionId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("record {id}"))
+}

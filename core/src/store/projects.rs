@@ -1,0 +1,203 @@
+//! Projects: a server address with its account.
+
+use std::fmt;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{ProjectId, Store, attachments, forms};
+use crate::{Error, ErrorKind, Result};
+
+/// What a project is made of.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewProject {
+    /// The name people see.
+    pub name: String,
+    /// The server URL without a trailing slash; `{}` stands where the token goes.
+    pub url_prefix: String,
+    /// How the server knows who asks.
+    pub auth: Auth,
+    /// Settings that nobody queries, as JSON.
+    pub settings: String,
+}
+
+/// How the server knows who asks. Its `Debug` tells no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// It does not ask.
+    None,
+    /// By an app-user token, which goes into the URL.
+    Token(String),
+    /// By a user's name and password.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+/// A project of this home.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Its row.
+    pub id: ProjectId,
+    /// The name people see.
+    pub name: String,
+    /// The server URL without a trailing slash; `{}` stands where the token goes.
+    pub url_prefix: String,
+    /// How the server knows who asks.
+    pub auth: Auth,
+    /// Settings that nobody queries, as JSON.
+    pub settings: String,
+}
+
+impl Store {
+    /// Adds a project.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub fn add_project(&self, project: &NewProject) -> Result<ProjectId> {
+        let (auth, user, secret) = project.auth.columns();
+        self.read(|connection| {
+            connection.execute(
+                "INSERT INTO project (name, url_prefix, auth, user, secret, settings) VALUES (?, ?, ?, ?, ?, ?)",
+                params![project.name, project.url_prefix, auth, user, secret, project.settings],
+            )?;
+            Ok(ProjectId(connection.last_insert_rowid()))
+        })
+    }
+
+    /// Changes a project to what is given.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn update_project(&self, project: &Project) -> Result<()> {
+        let (auth, user, secret) = project.auth.columns();
+        self.read(|connection| {
+            let changed = connection.execute(
+                "UPDATE project SET name = ?, url_prefix = ?, auth = ?, user = ?, secret = ?, settings = ? WHERE id = ?",
+                params![project.name, project.url_prefix, auth, user, secret, project.settings, project.id],
+            )?;
+            if changed == 0 { Err(not_found(project.id)) } else { Ok(()) }
+        })
+    }
+
+    /// All projects, in the order they were added.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn projects(&self) -> Result<Vec<Project>> {
+        self.read(|connection| {
+            let mut query = connection
+                .prepare("SELECT id, name, url_prefix, auth, user, secret, settings FROM project ORDER BY id")?;
+            let projects = query.query_map([], Project::read)?.collect::<Result<_, _>>()?;
+            Ok(projects)
+        })
+    }
+
+    /// One project.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageDamaged`.
+    pub fn project(&self, id: ProjectId) -> Result<Project> {
+        self.read(|connection| {
+            let query = "SELECT id, name, url_prefix, auth, user, secret, settings FROM project WHERE id = ?";
+            connection.query_row(query, [id], Project::read).optional()?.ok_or_else(|| not_found(id))
+        })
+    }
+
+    /// Removes a project with its forms, drafts and records. While drafts or unsent records are there it refuses, unless
+    /// they are given up (`give_up_unsent`).
+    ///
+    /// # Errors
+    /// `UnsentRecords`, `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn remove_project(&self, id: ProjectId, give_up_unsent: bool) -> Result<()> {
+        let erased = self.write(|transaction| {
+            let (n_drafts, n_unsent): (i64, i64) = transaction.query_row(
+                "SELECT (SELECT count(*) FROM draft JOIN form ON form.id = draft.form WHERE form.project = ?1),
+                        (SELECT count(*) FROM submission WHERE project = ?1 AND state <> 'sent')",
+                [id],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            if n_drafts + n_unsent > 0 && !give_up_unsent {
+                let detail = format!("drafts: {n_drafts}, unsent records: {n_unsent}");
+                return Err(Error::new(ErrorKind::UnsentRecords, detail));
+            }
+            let drafts = "SELECT draft.id FROM draft JOIN form ON form.id = draft.form WHERE form.project = ?1";
+            let records = "SELECT id FROM submission WHERE project = ?1";
+            let erased =
+                attachments::erase(transaction, &format!("draft IN ({drafts}) OR submission IN ({records})"), [id])?;
+            transaction.execute(&format!("DELETE FROM draft WHERE id IN ({drafts})"), [id])?;
+            transaction.execute("DELETE FROM submission WHERE project = ?", [id])?;
+            transaction.execute("DELETE FROM form WHERE project = ?", [id])?;
+            forms::drop_unused_data(transaction)?;
+            let removed = transaction.execute("DELETE FROM project WHERE id = ?", [id])?;
+            if removed == 0 { Err(not_found(id)) } else { Ok(erased) }
+        })?;
+        self.forget(erased);
+        Ok(())
+    }
+}
+
+impl Project {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (user, secret): (String, String) = (row.get("user")?, row.get("secret")?);
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            url_prefix: row.get("url_prefix")?,
+            auth: match row.get_ref("auth")?.as_str()? {
+                "token" => Auth::Token(secret),
+                "basic" => Auth::Basic { user, password: secret },
+                _ => Auth::None,
+            },
+            settings: row.get("settings")?,
+        })
+    }
+
+    /// The server URL with the token in its place: a secret, never to be shown or logged.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.auth {
+            Auth::Token(token) => self.url_prefix.replace("{}", token),
+            Auth::None | Auth::Basic { .. } => self.url_prefix.clone(),
+        }
+    }
+}
+
+impl Auth {
+    /// Kind, user and secret.
+    fn columns(&self) -> (&'static str, &str, &str) {
+        match self {
+            Self::None => ("none", "", ""),
+            Self::Token(token) => ("token", "", token),
+            Self::Basic { user, password } => ("basic", user, password),
+        }
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Token(_) => "Token(…)",
+            Self::Basic { .. } => "Basic(…)",
+        })
+    }
+}
+
+impl fmt::Debug for NewProject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewProject").field("auth", &self.auth).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Project {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Project").field("id", &self.id).field("auth", &self.auth).finish_non_exhaustive()
+    }
+}
+
+fn not_found(id: ProjectId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("project {id}"))
+}
