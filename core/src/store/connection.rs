@@ -70,6 +70,7 @@ impl From<rusqlite::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rusqlite::OpenFlags;
     use rusqlite::types::Value;
 
     #[test]
@@ -95,5 +96,17 @@ mod tests {
         let error = connect(&folder.path().join("store.db"), &key).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageDamaged);
         assert!(!format!("{error:?} {error}").contains("abab"));
+    }
+
+    #[test]
+    fn a_file_of_sqlcipher_itself_is_read() {
+        let mut key = [0; 32];
+        (0..).zip(&mut key).for_each(|(n, byte)| *byte = n);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/testdata/sqlcipher4.db");
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        unlock(&connection, &Key::from_bytes(key)).unwrap();
+        let mut query = connection.prepare("SELECT text FROM greeting ORDER BY language").unwrap();
+        let texts: Vec<String> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(texts, ["صباح الخير", "goedemorgen", "ከመይ ሓዲርኩም"]);
     }
 }

@@ -389,3 +389,162 @@ impl FormFile {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{NOW, TestHome, new_file, new_form};
+    use crate::store::{Finalized, RecordState};
+
+    fn versions(home: &TestHome, project: ProjectId) -> Vec<(String, String)> {
+        home.forms(project).unwrap().into_iter().map(|form| (form.form_id, form.version)).collect()
+    }
+
+    fn pair(form_id: &str, version: &str) -> (String, String) {
+        (form_id.into(), version.into())
+    }
+
+    #[test]
+    fn versions_lie_side_by_side_the_newest_first() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        for (form_id, version) in [("visit", "1"), ("census", ""), ("visit", "2")] {
+            home.any_form(project, form_id, version);
+        }
+        home.reopen();
+        assert_eq!(versions(&home, project), [pair("census", ""), pair("visit", "2"), pair("visit", "1")]);
+        assert_eq!(home.find_form(project, "visit", None).unwrap().version, "2");
+        let first = home.find_form(project, "visit", Some("1")).unwrap();
+        assert_eq!(home.form(first.key).unwrap().xml, b"<form>visit 1</form>");
+        assert_eq!(home.find_form(project, "visit", Some("3")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn files_are_found_by_name_and_by_hash() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        let picture = home.put_media(&mut &b"picture"[..]).unwrap();
+        let files = vec![
+            new_file("logo.png", "md5:p", Content::Media(picture.clone())),
+            new_file("towns.csv", "md5:t", Content::Data(b"name\nAsmara\n".to_vec())),
+        ];
+        let form = home.install_form(&new_form(project, "visit", "1", files)).unwrap();
+        home.reopen();
+
+        let logo = home.form_file(form, "logo.png").unwrap().unwrap();
+        assert_eq!((logo.size, &logo.etag[..], logo.is_data), (7, "\"md5:p\"", false));
+        assert_eq!(std::fs::read(home.media_path(&logo).unwrap()).unwrap(), b"picture");
+        let towns = home.file_with_hash(project, "md5:t").unwrap().unwrap();
+        assert_eq!(home.form_data(towns.id).unwrap(), b"name\nAsmara\n");
+        assert_eq!(home.media_path(&towns), None);
+        assert_eq!(home.form_data(logo.id).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(home.form_file(form, "../../etc/passwd").unwrap(), None);
+        assert_eq!(home.file_with_hash(project, "").unwrap(), None);
+        assert_eq!(home.form_files(form).unwrap(), [logo, towns]);
+    }
+
+    #[test]
+    fn equal_bytes_are_kept_once_and_go_with_their_last_form() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let bytes = b"a,b\n1,2\n".to_vec();
+        let one = home
+            .install_form(&new_form(
+                project,
+                "one",
+                "1",
+                vec![new_file("l.csv", "md5:l", Content::Data(bytes.clone()))],
+            ))
+            .unwrap();
+        let shared = home.file_with_hash(project, "md5:l").unwrap().unwrap();
+        let two = home
+            .install_form(&new_form(project, "two", "1", vec![new_file("m.csv", "md5:l", Content::SameAs(shared.id))]))
+            .unwrap();
+        let three = home
+            .install_form(&new_form(project, "three", "1", vec![new_file("n.csv", "", Content::Data(bytes.clone()))]))
+            .unwrap();
+        let n_datasets = || {
+            let query = "SELECT count(*) FROM dataset";
+            home.read(|connection| Ok(connection.query_row(query, [], |row| row.get::<_, i64>(0))?)).unwrap()
+        };
+        assert_eq!(n_datasets(), 1);
+        home.remove_form(one).unwrap();
+        home.remove_form(three).unwrap();
+        let file = home.form_file(two, "m.csv").unwrap().unwrap();
+        assert_eq!(home.form_data(file.id).unwrap(), bytes);
+        home.remove_form(two).unwrap();
+        assert_eq!(n_datasets(), 0);
+    }
+
+    #[test]
+    fn a_version_is_installed_whole_or_not_at_all() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let old = home.any_form(project, "visit", "1");
+        let missing = MediaFile { sha256: "0".repeat(64), size: 1 };
+        let files =
+            vec![new_file("a.csv", "1", Content::Data(vec![1])), new_file("b.png", "2", Content::Media(missing))];
+        let error = home.install_form(&new_form(project, "visit", "1", files)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(home.forms(project).unwrap()[0].key, old);
+        assert_eq!(home.form_files(old).unwrap(), []);
+    }
+
+    #[test]
+    fn a_draft_stays_on_its_form_when_the_version_is_downloaded_again() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let unused = home.any_form(project, "visit", "1");
+        let used = home.any_form(project, "visit", "1");
+        assert_eq!(home.form(unused).unwrap_err().kind(), ErrorKind::NotFound);
+        let draft = home.draft_of(used, "uuid:a");
+        let newest = home.any_form(project, "visit", "1");
+        assert_eq!(home.find_form(project, "visit", None).unwrap().key, newest);
+        assert!(home.form(used).unwrap().summary.superseded);
+        home.delete_draft(draft).unwrap();
+        assert_eq!(home.form(used).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn gone_from_the_list_but_kept_as_long_as_it_is_used() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let used = home.any_form(project, "used", "1");
+        home.any_form(project, "unused", "1");
+        home.any_form(project, "listed", "1");
+        let draft = home.draft_of(used, "uuid:a");
+        home.keep_listed(project, &["listed"]).unwrap();
+        assert_eq!(versions(&home, project), [pair("listed", "1"), pair("used", "1")]);
+        assert!(!home.form(used).unwrap().summary.listed);
+        assert_eq!(home.remove_form(used).unwrap_err().kind(), ErrorKind::UnsentRecords);
+
+        let finalized =
+            Finalized { xml: b"<a/>".to_vec(), name: String::new(), attachments: vec![], last_saved: None, at: NOW };
+        let record = home.finalize(draft, &finalized).unwrap();
+        assert!(home.form(used).is_ok(), "an unsent record uses it");
+        home.set_state(record, &RecordState::Sent { at: NOW }).unwrap();
+        assert_eq!(home.form(used).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(home.submission(record).unwrap().form, None);
+    }
+
+    #[test]
+    fn back_in_the_list() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let form = home.any_form(project, "visit", "1");
+        home.draft_of(form, "uuid:a");
+        home.keep_listed(project, &[]).unwrap();
+        home.keep_listed(project, &["visit"]).unwrap();
+        assert!(home.form(form).unwrap().summary.listed);
+    }
+
+    #[test]
+    fn media_is_named_by_its_content() {
+        let home = TestHome::new();
+        let bytes = vec![3; 200_000];
+        let one = home.put_media(&mut &bytes[..]).unwrap();
+        assert_eq!(home.put_media(&mut &bytes[..]).unwrap(), one);
+        assert_eq!((one.size, home.n_files("media")), (200_000, 1));
+        assert_eq!(one.sha256, hex::encode(&Sha256::digest(&bytes)));
+    }
+}

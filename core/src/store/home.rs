@@ -171,3 +171,163 @@ fn lock(path: &Path) -> Result<File> {
 fn names(connection: &Connection, query: &str) -> Result<BTreeSet<String>> {
     Ok(connection.prepare(query)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{TestHome, answer};
+
+    fn open_error(home: &TestHome, key: &Key) -> ErrorKind {
+        Store::open(&home.path(), key).unwrap_err().kind()
+    }
+
+    #[test]
+    fn a_new_home_is_private_and_names_its_key_without_telling_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let key = Key::generate().unwrap();
+        assert!(!Store::exists(&path));
+        drop(Store::open(&path, &key).unwrap());
+        assert!(Store::exists(&path));
+        let text = fs::read_to_string(path.join(HOME_FILE)).unwrap();
+        assert!(text.contains(&key.id()) && !text.contains(&key.to_hex()[..16]), "{text}");
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o700);
+        }
+    }
+
+    #[test]
+    fn another_key_is_refused_and_nothing_touched() {
+        let mut home = TestHome::new();
+        home.any_draft();
+        home.shut();
+        let before = home.all_files();
+        assert_eq!(open_error(&home, &Key::from_bytes([8; 32])), ErrorKind::WrongKey);
+        assert_eq!(home.all_files(), before);
+        home.reopen();
+        assert_eq!(home.drafts(None).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_database_that_does_not_name_its_key_is_refused_and_nothing_created() {
+        let mut home = TestHome::new();
+        home.shut();
+        fs::remove_file(home.path().join(HOME_FILE)).unwrap();
+        let before = home.all_files();
+        assert!(Store::exists(&home.path()));
+        assert_eq!(open_error(&home, &home.key), ErrorKind::KeyMissing);
+        assert_eq!(home.all_files(), before);
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let mut home = TestHome::new();
+        assert_eq!(open_error(&home, &home.key), ErrorKind::StoreInUse);
+        home.shut();
+        drop(Store::open(&home.path(), &home.key).unwrap());
+    }
+
+    #[test]
+    fn what_a_newer_program_wrote_is_left_alone() {
+        let mut home = TestHome::new();
+        home.read(|connection| Ok(connection.pragma_update(None, "user_version", 99)?)).unwrap();
+        home.shut();
+        let before = home.all_files();
+        assert_eq!(open_error(&home, &home.key), ErrorKind::StorageTooNew);
+        assert_eq!(home.all_files(), before);
+
+        fs::write(home.path().join(HOME_FILE), r#"{"format": 2, "key": "kept elsewhere"}"#).unwrap();
+        assert_eq!(open_error(&home, &home.key), ErrorKind::StorageTooNew);
+        assert_eq!(fs::read(home.path().join(DATABASE)).unwrap(), before[Path::new(DATABASE)]);
+    }
+
+    #[test]
+    fn an_unreadable_home_file_is_damage() {
+        let mut home = TestHome::new();
+        home.shut();
+        for text in ["", "{", "[]", r#"{"format": 1}"#, r#"{"format": "1", "key_id": ""}"#] {
+            fs::write(home.path().join(HOME_FILE), text).unwrap();
+            assert_eq!(open_error(&home, &home.key), ErrorKind::StorageDamaged, "{text}");
+        }
+    }
+
+    /// Under the right key id, "not a database" (page 1) and "malformed" (page 2 and beyond) both mean damage.
+    #[test]
+    fn a_damaged_page_is_told_and_nothing_deleted() {
+        for page in [1, 2] {
+            let mut home = TestHome::new();
+            home.any_draft();
+            home.shut();
+            let database = home.path().join(DATABASE);
+            let mut bytes = fs::read(&database).unwrap();
+            bytes[(page - 1) * 4096 + 1000] ^= 1;
+            fs::write(&database, &bytes).unwrap();
+            let met = Store::open(&home.path(), &home.key).and_then(|store| {
+                for project in store.projects()? {
+                    store.forms(project.id)?;
+                }
+                store.drafts(None).map(drop)
+            });
+            assert_eq!(met.unwrap_err().kind(), ErrorKind::StorageDamaged, "page {page}");
+            assert!(fs::read(&database).unwrap() == bytes, "page {page}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_other_things_is_not_made_a_home() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.doc"), "").unwrap();
+        let error = Store::open(folder.path(), &Key::from_bytes([7; 32])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn making_a_home_can_be_cut_off_anywhere() {
+        let key = Key::from_bytes([7; 32]);
+        let home_file = json!({ "format": FORMAT, "key_id": key.id() }).to_string();
+        for left in [&[][..], &[(LOCK, "")], &[(LOCK, ""), ("00ff.new", "{")], &[(LOCK, ""), (HOME_FILE, &home_file)]] {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in left {
+                fs::write(folder.path().join(name), text).unwrap();
+            }
+            let store = Store::open(folder.path(), &key).unwrap();
+            assert_eq!(store.projects().unwrap(), [], "{left:?}");
+        }
+    }
+
+    /// The disk as a kill leaves it: copied while the store is open, so the newest answers are in the log only.
+    #[test]
+    fn a_kill_loses_no_answer() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let edits: Vec<_> = (1..=200).map(|seq| answer(seq, "/data/a", &format!("answer {seq}"))).collect();
+        for (n, edit) in edits.iter().enumerate() {
+            home.append_edit(draft, edit).unwrap();
+            if n % 50 == 0 {
+                let after = tempfile::tempdir().unwrap();
+                for (path, bytes) in home.all_files() {
+                    fs::write(after.path().join(path), bytes).unwrap();
+                }
+                let store = Store::open(after.path(), &home.key).unwrap();
+                assert_eq!(store.edits(draft).unwrap(), edits[..=n]);
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_no_row_knows_are_swept() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.attach(draft, "a.jpg", &mut &b"photo"[..]).unwrap();
+        home.put_media(&mut &b"unused"[..]).unwrap();
+        fs::write(home.path().join("files/0123"), "renamed, but its row was never written").unwrap();
+        fs::write(home.path().join("files/4567.new"), "cut off").unwrap();
+        home.reopen();
+        assert_eq!((home.n_files("files"), home.n_files("media")), (1, 0));
+        let id = home.draft_attachments(draft).unwrap()[0].id;
+        assert_eq!(home.read_attachment(id, 0, 100).unwrap(), b"photo");
+    }
+}

@@ -52,6 +52,8 @@ use veldwerk_sqlite as _;
 mod attachments;
 mod connection;
 mod drafts;
+#[cfg(test)]
+mod fixture;
 mod folder;
 mod forms;
 mod hex;
@@ -161,4 +163,113 @@ impl Store {
 /// Moves what the write-ahead log holds into the database and empties it: what was deleted is then in neither.
 fn checkpoint(connection: &Connection) -> Result<()> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{NOW, SECRET, TestHome, answer, new_file, new_form};
+    use super::*;
+
+    #[test]
+    fn paused_means_closed() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
+        for _ in 0..2 {
+            home.pause().unwrap();
+            assert_eq!(home.append_edit(draft, &answer(2, "/a", "y")).unwrap_err().kind(), ErrorKind::StoragePaused);
+            assert_eq!(home.drafts(None).unwrap_err().kind(), ErrorKind::StoragePaused);
+            assert_eq!(Store::open(&home.path(), &home.key).unwrap_err().kind(), ErrorKind::StoreInUse);
+        }
+        let files: Vec<_> = home.all_files().into_keys().collect();
+        assert_eq!(files, ["home.json", "lock", "store.db"].map(PathBuf::from));
+        for _ in 0..2 {
+            home.resume().unwrap();
+            assert_eq!(home.edits(draft).unwrap(), [answer(1, "/a", "x")]);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_answer_and_keeps_all_before() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.limit_pages(Some(1)).unwrap();
+        let mut kept = Vec::new();
+        let refused = loop {
+            let edit = answer(kept.len() as u64 + 1, "/data/story", &"words ".repeat(50));
+            match home.append_edit(draft, &edit) {
+                Ok(()) => kept.push(edit),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.kind(), ErrorKind::StorageFull);
+        assert_eq!(home.edits(draft).unwrap(), kept);
+        home.reopen();
+        assert_eq!(home.edits(draft).unwrap(), kept);
+        // There is room again.
+        home.append_edit(draft, &answer(kept.len() as u64 + 1, "/data/story", &"words ".repeat(50))).unwrap();
+    }
+
+    #[test]
+    fn the_limit_can_be_lifted() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let form = new_form(project, "big", "1", vec![new_file("l.csv", "h", Content::Data(vec![b'x'; 100_000]))]);
+        home.limit_pages(Some(1)).unwrap();
+        assert_eq!(home.install_form(&form).unwrap_err().kind(), ErrorKind::StorageFull);
+        assert_eq!(home.forms(project).unwrap(), []);
+        home.limit_pages(None).unwrap();
+        home.install_form(&form).unwrap();
+    }
+
+    #[test]
+    fn nothing_of_it_can_be_read_on_the_disk() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        let list = format!("name,phone\n{SECRET},1\n");
+        let file = new_file("people.csv", "md5:1", Content::Data(list.clone().into_bytes()));
+        let form = home.install_form(&new_form(project, "visit", "1", vec![file])).unwrap();
+        let photo = SECRET.repeat(10_000);
+        for (n, instance_id) in [(1, "uuid:a"), (2, "uuid:b")] {
+            let draft = home.draft_of(form, instance_id);
+            home.append_edit(draft, &answer(1, "/data/name", SECRET)).unwrap();
+            let snapshot = Snapshot {
+                seq: 0,
+                xml: format!("<data>{SECRET}</data>").into_bytes(),
+                name: SECRET.into(),
+                screen: "/data/name".into(),
+                language: "nl".into(),
+                engine: "0.1.0".into(),
+                at: NOW,
+            };
+            home.save_snapshot(draft, &snapshot).unwrap();
+            home.attach(draft, &format!("{SECRET}.jpg"), &mut photo.as_bytes()).unwrap();
+            if n == 2 {
+                let finalized = Finalized {
+                    xml: format!("<data>{SECRET}</data>").into_bytes(),
+                    name: SECRET.into(),
+                    attachments: vec![format!("{SECRET}.jpg")],
+                    last_saved: Some(SECRET.into()),
+                    at: NOW,
+                };
+                home.finalize(draft, &finalized).unwrap();
+            }
+        }
+        let check = |home: &TestHome| {
+            let files = home.all_files();
+            for (path, bytes) in &files {
+                for secret in [SECRET.as_bytes(), b"people.csv", b"uuid:a", b"SQLite format", b"CREATE TABLE"] {
+                    let found = bytes.windows(secret.len()).any(|window| window == secret);
+                    assert!(!found, "{} in {}", String::from_utf8_lossy(secret), path.display());
+                }
+                assert!(!path.to_string_lossy().contains(SECRET), "{}", path.display());
+            }
+            files
+        };
+        let open = check(&home);
+        assert!(open.keys().any(|path| path.ends_with("store.db-wal")), "the log was looked at too");
+        assert_eq!(home.n_files("files"), 2);
+        home.shut();
+        check(&home);
+    }
 }

@@ -201,3 +201,61 @@ impl fmt::Debug for Project {
 fn not_found(id: ProjectId) -> Error {
     Error::new(ErrorKind::NotFound, format!("project {id}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{SECRET, TestHome, answer};
+
+    fn new_project(auth: Auth) -> NewProject {
+        NewProject { name: "N".into(), url_prefix: "https://h/key/{}/p".into(), auth, settings: r#"{"a":1}"#.into() }
+    }
+
+    #[test]
+    fn every_kind_of_account_comes_back() {
+        let mut home = TestHome::new();
+        let basic = Auth::Basic { user: "u".into(), password: SECRET.into() };
+        for auth in [Auth::None, Auth::Token(SECRET.into()), basic] {
+            let id = home.add_project(&new_project(auth.clone())).unwrap();
+            home.reopen();
+            let project = home.project(id).unwrap();
+            assert_eq!(project.auth, auth);
+            assert_eq!(project.url().contains(SECRET), matches!(auth, Auth::Token(_)));
+            assert!(!format!("{project:?} {auth:?} {:?}", new_project(auth.clone())).contains(SECRET));
+        }
+        assert_eq!(home.projects().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_project_can_change() {
+        let home = TestHome::new();
+        let id = home.any_project();
+        let changed = Project { name: "Other".into(), auth: Auth::None, ..home.project(id).unwrap() };
+        home.update_project(&changed).unwrap();
+        assert_eq!(home.project(id).unwrap(), changed);
+        let nowhere = Project { id: ProjectId(99), ..changed };
+        assert_eq!(home.update_project(&nowhere).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn removing_refuses_while_something_is_unsent() {
+        let home = TestHome::new();
+        let (project, other) = (home.any_project(), home.any_project());
+        let draft = home.draft_of(home.any_form(project, "visit", "1"), "uuid:a");
+        let kept = home.draft_of(home.any_form(other, "visit", "1"), "uuid:b");
+        for (draft, name) in [(draft, "a.jpg"), (kept, "b.jpg")] {
+            home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
+            home.attach(draft, name, &mut &b"photo"[..]).unwrap();
+        }
+        home.set_etag(project, "https://h/formList", Some("e")).unwrap();
+        home.set_last_saved(project, "visit", b"<a/>", 1).unwrap();
+
+        assert_eq!(home.remove_project(project, false).unwrap_err().kind(), ErrorKind::UnsentRecords);
+        assert_eq!(home.drafts(None).unwrap().len(), 2);
+        home.remove_project(project, true).unwrap();
+        assert_eq!(home.projects().unwrap().iter().map(|project| project.id).collect::<Vec<_>>(), [other]);
+        assert_eq!(home.drafts(None).unwrap().iter().map(|draft| draft.id).collect::<Vec<_>>(), [kept]);
+        assert_eq!(home.n_files("files"), 1);
+        assert_eq!(home.remove_project(project, true).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
