@@ -3,7 +3,7 @@
 fn main() {
     let sources = sqlite3mc_src::source_dir();
     let mut build = cc::Build::new();
-    build.file(sources.join(sqlite3mc_src::SOURCE_FILE)).include(&sources).warnings(false);
+    build.file(sources.join(sqlite3mc_src::SOURCE_FILE)).include(sources).warnings(false);
     for (name, value) in [
         ("SQLITE_CORE", None),
         ("SQLITE_THREADSAFE", Some("1")),

@@ -220,3 +220,136 @@ impl fmt::Debug for Attachment {
 fn not_found(id: AttachmentId) -> Error {
     Error::new(ErrorKind::NotFound, format!("attachment {id}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::TestHome;
+    use crate::store::hex;
+    use sha2::{Digest, Sha256};
+
+    /// A source that breaks after some bytes.
+    struct Breaking(usize);
+
+    impl Read for Breaking {
+        fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let n_read = self.0.min(target.len());
+            self.0 -= n_read;
+            Ok(n_read)
+        }
+    }
+
+    fn photo(len: usize) -> Vec<u8> {
+        (0..len).map(|n| (n % 253) as u8).collect()
+    }
+
+    #[test]
+    fn an_attachment_comes_back_whole_and_in_pieces() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        let bytes = photo(200_000);
+        let attached = home.attach(draft, "a.jpg", &mut &bytes[..]).unwrap();
+        home.reopen();
+        assert_eq!(home.draft_attachments(draft).unwrap(), std::slice::from_ref(&attached));
+        assert_eq!((attached.size, attached.sha256), (200_000, hex::encode(&Sha256::digest(&bytes))));
+        assert_eq!(home.read_attachment(attached.id, 0, u64::MAX).unwrap(), bytes);
+        assert_eq!(home.read_attachment(attached.id, 65_530, 12).unwrap(), bytes[65_530..65_542]);
+        assert_eq!(home.read_attachment(attached.id, 199_999, 12).unwrap(), bytes[199_999..]);
+        assert_eq!(home.read_attachment(attached.id, 200_000, 12).unwrap(), b"");
+        assert_eq!(home.read_attachment(attached.id, u64::MAX, 12).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_reader_may_leave_the_thread_and_outlive_a_pause() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let bytes = photo(150_000);
+        let id = home.attach(draft, "a.jpg", &mut &bytes[..]).unwrap().id;
+        let mut reader = home.open_attachment(id).unwrap();
+        home.pause().unwrap();
+        let read = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).unwrap();
+            (reader.size(), read)
+        });
+        assert_eq!(read.join().unwrap(), (150_000, bytes));
+    }
+
+    #[test]
+    fn the_same_name_again_replaces() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        let old = home.attach(draft, "a.jpg", &mut &b"old"[..]).unwrap();
+        home.attach(draft, "b.jpg", &mut &b"other"[..]).unwrap();
+        let new = home.attach(draft, "a.jpg", &mut &b"new"[..]).unwrap();
+        home.reopen();
+        assert_eq!(home.read_attachment(new.id, 0, 10).unwrap(), b"new");
+        assert_eq!(home.open_attachment(old.id).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(home.n_files("files"), 2);
+    }
+
+    #[test]
+    fn equal_photos_look_different_on_the_disk() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        for name in ["a.jpg", "b.jpg"] {
+            home.attach(draft, name, &mut &b"the same photo"[..]).unwrap();
+        }
+        let files: Vec<_> = home.all_files().into_iter().filter(|(path, _)| path.starts_with("files")).collect();
+        assert_eq!(files.len(), 2);
+        assert_ne!(files[0].1, files[1].1);
+    }
+
+    #[test]
+    fn what_breaks_while_attaching_changes_nothing() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let old = home.attach(draft, "a.jpg", &mut &b"old"[..]).unwrap();
+        for n_good in [0, 1, 70_000] {
+            let refused = home.attach(draft, "a.jpg", &mut Breaking(n_good)).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Io);
+        }
+        let nowhere = home.attach(DraftId(99), "a.jpg", &mut &b"new"[..]).unwrap_err();
+        assert_eq!(nowhere.kind(), ErrorKind::NotFound);
+        home.pause().unwrap();
+        let paused = home.attach(draft, "a.jpg", &mut &b"new"[..]).unwrap_err();
+        assert_eq!(paused.kind(), ErrorKind::StoragePaused);
+        home.resume().unwrap();
+        assert_eq!(home.n_files("files"), 1);
+        assert_eq!(home.read_attachment(old.id, 0, 10).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_changed_or_missing_file_is_damage() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let id = home.attach(draft, "a.jpg", &mut &photo(100_000)[..]).unwrap().id;
+        let (path, bytes) = home.all_files().into_iter().find(|(path, _)| path.starts_with("files")).unwrap();
+        let path = home.path().join(path);
+        let mut flipped = bytes.clone();
+        flipped[70_000] ^= 1;
+        for changed in [&flipped[..], &bytes[..50_000]] {
+            fs::write(&path, changed).unwrap();
+            let error = home.read_attachment(id, 0, u64::MAX).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StorageDamaged);
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(home.open_attachment(id).unwrap_err().kind(), ErrorKind::StorageDamaged);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(home.read_attachment(id, 0, u64::MAX).unwrap(), photo(100_000));
+    }
+
+    #[test]
+    fn removed_is_gone() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let id = home.attach(draft, "a.jpg", &mut &b"photo"[..]).unwrap().id;
+        home.remove_attachment(id).unwrap();
+        assert_eq!(home.draft_attachments(draft).unwrap(), []);
+        assert_eq!(home.n_files("files"), 0);
+        assert_eq!(home.remove_attachment(id).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}

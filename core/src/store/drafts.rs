@@ -329,3 +329,136 @@ impl fmt::Debug for Draft {
         f.debug_struct("Draft").field("summary", &self.summary).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{NOW, SECRET, TestHome, answer};
+
+    fn edit(seq: u64, op: &str, node: &str, value: Option<&str>) -> Edit {
+        Edit { seq, op: op.into(), node: node.into(), value: value.map(Into::into), at: NOW + seq as i64 }
+    }
+
+    fn snapshot(seq: u64, xml: &str) -> Snapshot {
+        Snapshot {
+            seq,
+            xml: xml.into(),
+            name: "Well 7".into(),
+            screen: "/data/b".into(),
+            language: "ti".into(),
+            engine: "0.2.0".into(),
+            at: NOW + 1000,
+        }
+    }
+
+    #[test]
+    fn a_draft_comes_back_as_it_was_begun() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.reopen();
+        let read = home.draft(draft).unwrap();
+        let summary = &read.summary;
+        assert_eq!((read.seed, &read.time_zone[..], &read.engine[..]), (u64::MAX - 1, "Europe/Amsterdam", "0.1.0"));
+        assert_eq!((read.snapshot, read.snapshot_seq, summary.last_seq), (None, 0, 0));
+        assert_eq!((&summary.instance_id[..], &summary.language[..], &summary.screen[..]), ("uuid:a", "nl", ""));
+        assert_eq!((&summary.title[..], summary.created_at, summary.updated_at), ("Title of visit", NOW, NOW));
+    }
+
+    #[test]
+    fn edits_come_back_in_order_word_for_word() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        let edits = [
+            edit(1, "answer", "/data/a", Some("ሰላም \u{0} '; DROP TABLE draft; --")),
+            edit(2, "answer", "/data/a", None),
+            edit(3, "answer", "/data/a", Some("")),
+            edit(4, "add", "/data/r", None),
+        ];
+        for edit in &edits {
+            home.append_edit(draft, edit).unwrap();
+            home.reopen();
+        }
+        assert_eq!(home.edits(draft).unwrap(), edits);
+    }
+
+    #[test]
+    fn a_snapshot_takes_the_place_of_the_edits_it_contains() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        for seq in 1..=5 {
+            home.append_edit(draft, &answer(seq, "/data/a", "x")).unwrap();
+        }
+        home.save_snapshot(draft, &snapshot(3, "<data>3</data>")).unwrap();
+        home.reopen();
+        let read = home.draft(draft).unwrap();
+        assert_eq!(read.snapshot.as_deref(), Some(&b"<data>3</data>"[..]));
+        assert_eq!((read.snapshot_seq, read.summary.last_seq, &read.engine[..]), (3, 5, "0.2.0"));
+        assert_eq!(home.edits(draft).unwrap(), [answer(4, "/data/a", "x"), answer(5, "/data/a", "x")]);
+        home.save_snapshot(draft, &snapshot(5, "<data>5</data>")).unwrap();
+        assert_eq!(home.edits(draft).unwrap(), []);
+        assert_eq!(home.draft(draft).unwrap().summary.last_seq, 5);
+    }
+
+    #[test]
+    fn the_list_says_what_was_last_shown_and_changed() {
+        let home = TestHome::new();
+        let form = home.any_form(home.any_project(), "visit", "1");
+        let (one, two) = (home.draft_of(form, "uuid:1"), home.draft_of(form, "uuid:2"));
+        home.append_edit(one, &edit(1, "move", "/data/c", None)).unwrap();
+        home.append_edit(one, &edit(2, "language", "", Some("ar"))).unwrap();
+        let drafts = home.drafts(None).unwrap();
+        assert_eq!(drafts.iter().map(|draft| draft.id).collect::<Vec<_>>(), [one, two]);
+        assert_eq!((&drafts[0].screen[..], &drafts[0].language[..]), ("/data/c", "ar"));
+        assert_eq!(drafts[0].updated_at, NOW + 2);
+
+        home.save_snapshot(two, &snapshot(0, "<data/>")).unwrap();
+        let drafts = home.drafts(Some(drafts[0].project)).unwrap();
+        assert_eq!(drafts.iter().map(|draft| draft.id).collect::<Vec<_>>(), [two, one]);
+        assert_eq!((&drafts[0].screen[..], &drafts[0].language[..], &drafts[0].name[..]), ("/data/b", "ti", "Well 7"));
+        assert_eq!(home.drafts(Some(ProjectId(99))).unwrap(), []);
+    }
+
+    #[test]
+    fn nothing_happens_to_a_draft_that_is_not_there() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let nowhere = DraftId(draft.0 + 1);
+        for refused in [
+            home.append_edit(nowhere, &answer(1, "/a", "x")),
+            home.save_snapshot(nowhere, &snapshot(1, "<a/>")),
+            home.delete_draft(nowhere),
+            home.draft(nowhere).map(drop),
+        ] {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        assert_eq!(home.drafts(None).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_number_is_used_once() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        home.append_edit(draft, &answer(1, "/a", "first")).unwrap();
+        assert!(home.append_edit(draft, &answer(1, "/a", "second")).is_err());
+        assert_eq!(home.edits(draft).unwrap(), [answer(1, "/a", "first")]);
+    }
+
+    #[test]
+    fn deleting_takes_everything_along() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
+        home.attach(draft, "a.jpg", &mut &b"photo"[..]).unwrap();
+        home.delete_draft(draft).unwrap();
+        assert_eq!(home.drafts(None).unwrap(), []);
+        assert_eq!(home.edits(draft).unwrap(), []);
+        assert_eq!(home.n_files("files"), 0);
+    }
+
+    #[test]
+    fn debug_tells_no_answer() {
+        let mut snapshot = snapshot(1, SECRET);
+        snapshot.name = SECRET.into();
+        assert!(!format!("{:?} {snapshot:?}", answer(1, SECRET, SECRET)).contains(SECRET));
+    }
+}

@@ -34,3 +34,23 @@ pub(super) fn put(connection: &Connection, project: ProjectId, form_id: &str, xm
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::fixture::TestHome;
+
+    #[test]
+    fn one_of_each_project_and_form() {
+        let mut home = TestHome::new();
+        let (one, two) = (home.any_project(), home.any_project());
+        assert_eq!(home.last_saved(one, "visit").unwrap(), None);
+        for (project, form_id, xml) in [(one, "visit", "<a/>"), (one, "other", "<b/>"), (two, "visit", "<c/>")] {
+            home.set_last_saved(project, form_id, xml.as_bytes(), 1).unwrap();
+        }
+        home.set_last_saved(one, "visit", b"<d/>", 2).unwrap();
+        home.reopen();
+        for (project, form_id, xml) in [(one, "visit", "<d/>"), (one, "other", "<b/>"), (two, "visit", "<c/>")] {
+            assert_eq!(home.last_saved(project, form_id).unwrap().unwrap(), xml.as_bytes());
+        }
+    }
+}

@@ -515,3 +515,268 @@ impl fmt::Debug for NewAttachment<'_> {
 fn not_found(id: SubmissionId) -> Error {
     Error::new(ErrorKind::NotFound, format!("record {id}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{NOW, SECRET, TestHome, answer};
+
+    fn finalized(attachments: &[&str]) -> Finalized {
+        Finalized {
+            xml: b"<?xml version='1.0'?><data \xc3\xa9/>".to_vec(),
+            name: "Well 7".into(),
+            attachments: attachments.iter().map(|&name| name.to_owned()).collect(),
+            last_saved: Some(b"<data>saved</data>".to_vec()),
+            at: NOW,
+        }
+    }
+
+    fn record(project: ProjectId, instance_id: &str) -> NewRecord {
+        NewRecord {
+            project,
+            instance_id: instance_id.into(),
+            form_id: "visit".into(),
+            version: "1".into(),
+            title: "Visit".into(),
+            name: String::new(),
+            xml: b"<data/>".to_vec(),
+            finalized_at: NOW,
+        }
+    }
+
+    fn photo(name: &str) -> NewAttachment<'static> {
+        NewAttachment { name: name.into(), source: Box::new(&b"photo"[..]) }
+    }
+
+    fn reason() -> Reason {
+        Reason { code: "not-allowed".into(), text: "The server refuses this form.".into() }
+    }
+
+    #[test]
+    fn a_draft_becomes_a_record_at_once() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        let form = home.any_form(project, "visit", "1");
+        let draft = home.draft_of(form, "uuid:a");
+        home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
+        let kept = home.attach(draft, "kept.jpg", &mut &b"kept"[..]).unwrap();
+        let dropped = home.attach(draft, "dropped.jpg", &mut &b"dropped"[..]).unwrap();
+
+        let id = home.finalize(draft, &finalized(&["kept.jpg", "kept.jpg"])).unwrap();
+        home.reopen();
+        assert_eq!(home.drafts(None).unwrap(), []);
+        assert_eq!(home.edits(draft).unwrap(), []);
+        let submission = Submission {
+            id,
+            project,
+            form: Some(form),
+            instance_id: "uuid:a".into(),
+            form_id: "visit".into(),
+            version: "1".into(),
+            title: "Title of visit".into(),
+            name: "Well 7".into(),
+            finalized_at: NOW,
+            state: RecordState::Ready,
+            attempts: 0,
+        };
+        assert_eq!(home.outbox(None).unwrap(), [submission]);
+        assert_eq!(home.submission_xml(id).unwrap(), finalized(&[]).xml);
+        assert_eq!(home.submission_attachments(id).unwrap(), std::slice::from_ref(&kept));
+        assert_eq!(home.read_attachment(kept.id, 0, 10).unwrap(), b"kept");
+        assert_eq!(home.open_attachment(dropped.id).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(home.n_files("files"), 1);
+        assert_eq!(home.last_saved(project, "visit").unwrap().unwrap(), b"<data>saved</data>");
+    }
+
+    #[test]
+    fn a_missing_attachment_stops_it_and_nothing_changes() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
+        home.attach(draft, "here.jpg", &mut &b"x"[..]).unwrap();
+        let refused = home.finalize(draft, &finalized(&["there.jpg", "here.jpg", "also.jpg"])).unwrap_err();
+        assert_eq!((refused.kind(), refused.detail()), (ErrorKind::MissingAttachment, "also.jpg, there.jpg"));
+        home.reopen();
+        assert_eq!(home.outbox(None).unwrap(), []);
+        assert_eq!(home.edits(draft).unwrap().len(), 1);
+        assert_eq!(home.draft_attachments(draft).unwrap().len(), 1);
+        let project = home.draft(draft).unwrap().summary.project;
+        assert_eq!(home.last_saved(project, "visit").unwrap(), None);
+    }
+
+    #[test]
+    fn a_full_disk_stops_it_and_nothing_changes() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
+        home.limit_pages(Some(1)).unwrap();
+        let large = Finalized { xml: vec![b'x'; 500_000], ..finalized(&[]) };
+        assert_eq!(home.finalize(draft, &large).unwrap_err().kind(), ErrorKind::StorageFull);
+        home.reopen();
+        assert_eq!(home.edits(draft).unwrap().len(), 1);
+        assert_eq!(home.outbox(None).unwrap(), []);
+        home.finalize(draft, &large).unwrap();
+    }
+
+    #[test]
+    fn finalising_without_last_saved_leaves_the_old_one() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let project = home.draft(draft).unwrap().summary.project;
+        home.set_last_saved(project, "visit", b"<old/>", 1).unwrap();
+        home.finalize(draft, &Finalized { last_saved: None, ..finalized(&[]) }).unwrap();
+        assert_eq!(home.last_saved(project, "visit").unwrap().unwrap(), b"<old/>");
+        assert_eq!(home.finalize(draft, &finalized(&[])).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn the_oldest_goes_first() {
+        let home = TestHome::new();
+        let (one, two) = (home.any_project(), home.any_project());
+        for (project, instance_id, at) in [(one, "uuid:late", 3), (two, "uuid:early", 1), (one, "uuid:middle", 2)] {
+            let record = NewRecord { finalized_at: at, ..record(project, instance_id) };
+            home.import_record(&record, vec![]).unwrap();
+        }
+        let ids = |project| -> Vec<_> {
+            home.outbox(project).unwrap().into_iter().map(|record| record.instance_id).collect()
+        };
+        assert_eq!(ids(None), ["uuid:early", "uuid:middle", "uuid:late"]);
+        assert_eq!(ids(Some(one)), ["uuid:middle", "uuid:late"]);
+    }
+
+    #[test]
+    fn every_state_comes_back() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        let id = home.finalize(draft, &finalized(&[])).unwrap();
+        for state in [
+            RecordState::Waiting { next_attempt_at: NOW + 2000, reason: reason() },
+            RecordState::NeedsAttention(reason()),
+            RecordState::Ready,
+            RecordState::Sent { at: NOW + 5 },
+        ] {
+            home.set_state(id, &state).unwrap();
+            home.reopen();
+            assert_eq!(home.submission(id).unwrap().state, state);
+        }
+        let nowhere = SubmissionId(99);
+        assert_eq!(home.set_state(nowhere, &RecordState::Ready).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_record_is_sent_by_one_at_a_time_and_counted_before() {
+        let mut home = TestHome::new();
+        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
+        assert!(home.begin_sending(id).unwrap());
+        assert!(!home.begin_sending(id).unwrap(), "it is being sent");
+        home.reopen();
+        let after_crash = home.submission(id).unwrap();
+        assert_eq!((after_crash.state, after_crash.attempts), (RecordState::Ready, 1));
+
+        assert!(home.begin_sending(id).unwrap());
+        let waiting = RecordState::Waiting { next_attempt_at: NOW, reason: reason() };
+        home.set_state(id, &waiting).unwrap();
+        assert_eq!(home.submission(id).unwrap().attempts, 2);
+        home.set_state(id, &RecordState::Ready).unwrap();
+        assert_eq!(home.submission(id).unwrap().attempts, 0);
+        home.set_state(id, &RecordState::Sent { at: NOW }).unwrap();
+        assert!(!home.begin_sending(id).unwrap(), "it has been sent");
+        assert_eq!(home.begin_sending(SubmissionId(99)).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn attachments_are_acknowledged_one_by_one() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        for name in ["a.jpg", "b.jpg"] {
+            home.attach(draft, name, &mut &b"x"[..]).unwrap();
+        }
+        let id = home.finalize(draft, &finalized(&["a.jpg", "b.jpg"])).unwrap();
+        let first = home.submission_attachments(id).unwrap()[0].id;
+        home.mark_attachment_sent(first, NOW).unwrap();
+        home.reopen();
+        let sent: Vec<_> = home.submission_attachments(id).unwrap().iter().map(|file| file.sent_at).collect();
+        assert_eq!(sent, [Some(NOW), None]);
+    }
+
+    #[test]
+    fn the_latest_attempts_are_kept() {
+        let mut home = TestHome::new();
+        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
+        let attempt = |n| Attempt {
+            started_at: n,
+            ended_at: n + 1,
+            outcome: "offline".into(),
+            http_status: (n % 2 == 0).then_some(503),
+            note: String::new(),
+        };
+        for n in 0..60 {
+            home.add_attempt(id, &attempt(n)).unwrap();
+        }
+        home.reopen();
+        assert_eq!(home.attempts(id).unwrap(), (10..60).map(attempt).collect::<Vec<_>>());
+        assert_eq!(home.add_attempt(SubmissionId(99), &attempt(1)).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn an_unsent_record_is_not_deleted_by_mistake() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        home.attach(draft, "a.jpg", &mut &b"x"[..]).unwrap();
+        let id = home.finalize(draft, &finalized(&["a.jpg"])).unwrap();
+        home.begin_sending(id).unwrap();
+        assert_eq!(home.delete_submission(id, false).unwrap_err().kind(), ErrorKind::UnsentRecords);
+        home.set_state(id, &RecordState::Sent { at: NOW }).unwrap();
+        home.delete_submission(id, false).unwrap();
+        assert_eq!(home.outbox(None).unwrap(), []);
+        assert_eq!(home.n_files("files"), 0);
+        assert_eq!(home.delete_submission(id, true).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn an_imported_record_is_queued_byte_for_byte_and_once() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        let form = home.any_form(project, "visit", "1");
+        let record = record(project, "uuid:a");
+        let Imported::Queued(id) = home.import_record(&record, vec![photo("a.jpg"), photo("b.jpg")]).unwrap() else {
+            panic!("it was not there before");
+        };
+        home.reopen();
+        assert_eq!(home.import_record(&record, vec![photo("a.jpg")]).unwrap(), Imported::Present(id));
+        let other = NewRecord { xml: b"<data> </data>".to_vec(), ..record.clone() };
+        assert_eq!(home.import_record(&other, vec![]).unwrap_err().kind(), ErrorKind::RecordDiffers);
+
+        let submission = home.submission(id).unwrap();
+        assert_eq!((submission.form, submission.state), (Some(form), RecordState::Ready));
+        assert_eq!(home.submission_xml(id).unwrap(), record.xml);
+        assert_eq!(home.submission_attachments(id).unwrap().len(), 2);
+        assert_eq!(home.n_files("files"), 2);
+    }
+
+    #[test]
+    fn an_import_that_fails_leaves_nothing() {
+        let home = TestHome::new();
+        let form = home.any_form(home.any_project(), "visit", "1");
+        let project = home.form(form).unwrap().summary.project;
+        let nowhere = home.import_record(&record(ProjectId(99), "uuid:a"), vec![photo("a.jpg")]);
+        assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NotFound);
+        let twice = home.import_record(&record(project, "uuid:a"), vec![photo("a.jpg"), photo("a.jpg")]);
+        assert!(twice.is_err());
+        home.draft_of(form, "uuid:draft");
+        let draft = home.import_record(&record(project, "uuid:draft"), vec![]);
+        assert_eq!(draft.unwrap_err().kind(), ErrorKind::RecordDiffers);
+        assert_eq!(home.outbox(None).unwrap(), []);
+        assert_eq!(home.n_files("files"), 0);
+    }
+
+    #[test]
+    fn debug_tells_no_answer() {
+        let home = TestHome::new();
+        let record = NewRecord { xml: SECRET.into(), name: SECRET.into(), ..record(home.any_project(), "uuid:a") };
+        home.import_record(&record, vec![]).unwrap();
+        let finalized = Finalized { xml: SECRET.into(), name: SECRET.into(), ..finalized(&[]) };
+        let shown = format!("{record:?} {finalized:?} {:?} {:?}", home.outbox(None).unwrap(), photo(SECRET));
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+}

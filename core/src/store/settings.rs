@@ -60,3 +60,36 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ErrorKind;
+    use crate::store::ProjectId;
+    use crate::store::fixture::TestHome;
+
+    #[test]
+    fn the_newest_setting_counts() {
+        let mut home = TestHome::new();
+        assert_eq!(home.setting("device").unwrap(), None);
+        home.set_setting("device", "one").unwrap();
+        home.set_setting("device", "two").unwrap();
+        home.reopen();
+        assert_eq!(home.setting("device").unwrap().as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn etags_are_kept_and_forgotten() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        for etag in ["W/\"1\"", "W/\"2\""] {
+            home.set_etag(project, "https://h/formList", Some(etag)).unwrap();
+        }
+        home.reopen();
+        assert_eq!(home.etag(project, "https://h/formList").unwrap().as_deref(), Some("W/\"2\""));
+        assert_eq!(home.etag(project, "https://h/other").unwrap(), None);
+        home.set_etag(project, "https://h/formList", None).unwrap();
+        assert_eq!(home.etag(project, "https://h/formList").unwrap(), None);
+        let refused = home.set_etag(ProjectId(99), "https://h/formList", Some("x"));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
