@@ -15,9 +15,9 @@
 //! colour except as raw HTML. And it takes one string, so answers would have to be escaped into it, where one forgotten
 //! character makes an answer into markup. Here an answer is a glyph of its own that no rule looks into.
 //!
-//! Reading takes two passes over the glyphs: the first finds [`Token`]s and pairs marks, the second makes spans. Marks switch
+//! Reading takes two passes over the glyphs: the first finds tokens and pairs marks, the second makes spans. Marks switch
 //! a property of the text on and off rather than build a tree, so nothing nests but elements of HTML, and those only
-//! [`MAX_DEPTH`] deep; time and space are linear whatever the input.
+//! sixteen deep; time and space are linear whatever the input.
 
 use std::ops::Range;
 
