@@ -133,7 +133,7 @@ impl Store {
         })
     }
 
-    /// Where the open attachments, media and database lie.
+    /// The folder of this home.
     #[must_use]
     pub fn home(&self) -> PathBuf {
         self.home.path().to_owned()
