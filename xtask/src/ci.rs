@@ -1,0 +1,72 @@
+//! `cargo xtask ci`: everything that must hold before a change lands, each step timed.
+
+use std::time::Instant;
+
+use crate::counts::Counts;
+use crate::table::Table;
+use crate::tools::{self, Permission};
+use crate::workspace::{cargo, program};
+use crate::{Result, run, setup, suites};
+
+/// The steps in their order.
+const STEPS: [(&str, Step); 7] = [
+    ("set-up", set_up),
+    ("fmt", |_| check(&["fmt", "--check"])),
+    ("clippy", |_| check(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    // The engine builds and passes its tests where SQLite, the network and tokio do not exist.
+    ("engine", |_| tests(&["test", "--locked", "--package", "veldwerk", "--no-default-features", "--lib"])),
+    ("test", |permission| suites::run_and_show(&[], permission)),
+    ("doc", doc),
+    ("deny", deny),
+];
+
+type Step = fn(&Permission) -> Result<Counts>;
+
+/// Runs the steps called `only`, or all of them, whatever the ones before came to; `false` if one failed.
+pub(crate) fn run(only: &[&str], permission: &Permission) -> Result<bool> {
+    if let Some(unknown) = only.iter().find(|wanted| !STEPS.iter().any(|(name, _)| name == *wanted)) {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("There is no step `{unknown}`. There are: {}.", names.join(", ")));
+    }
+    let mut table = Table::new("step");
+    for (name, step) in STEPS.iter().filter(|(name, _)| only.is_empty() || only.contains(name)) {
+        run::heading(name);
+        let started = Instant::now();
+        match step(permission) {
+            Ok(counts) => table.ran(*name, counts, started.elapsed()),
+            Err(why) => {
+                println!("{why}");
+                table.not_run(*name, "see above", Counts::ONE_FAILED);
+            }
+        }
+    }
+    let sum = table.sum();
+    println!("\n{table}{sum}");
+    Ok(sum.failed == 0)
+}
+
+/// Whatever a later step would have to fetch or install, so that each step's time is its own.
+fn set_up(_: &Permission) -> Result<Counts> {
+    setup::check(suites::GIBIBYTES)?;
+    tools::CARGO_DENY.obtain()?;
+    check(&["fetch", "--locked"])
+}
+
+fn doc(_: &Permission) -> Result<Counts> {
+    let mut command = cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+    Ok(Counts::of_check(run::succeeds(command.env("RUSTDOCFLAGS", "-D warnings"))?))
+}
+
+fn deny(_: &Permission) -> Result<Counts> {
+    let mut command = program(tools::CARGO_DENY.obtain()?);
+    Ok(Counts::of_check(run::succeeds(command.args(["--locked", "check", "licenses", "bans", "sources"]))?))
+}
+
+fn check(arguments: &[&str]) -> Result<Counts> {
+    Ok(Counts::of_check(run::succeeds(&mut cargo(arguments))?))
+}
+
+fn tests(arguments: &[&str]) -> Result<Counts> {
+    let (success, output) = run::watched(&mut cargo(arguments))?;
+    Ok(Counts::of_cargo(&output).with_status(success))
+}

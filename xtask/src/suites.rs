@@ -1,0 +1,193 @@
+//! `cargo xtask test`: set-up, every suite, one table.
+//!
+//! Everything is built by one call of Cargo for all suites, and tested with the same packages selected, so that no
+//! dependency is compiled twice for having other features on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::counts::Counts;
+use crate::table::Table;
+use crate::tools::{self, Permission, Tool};
+use crate::workspace::{cargo, program, root, target};
+use crate::{Result, run, setup};
+
+/// Free disk that a build of everything needs.
+pub(crate) const GIBIBYTES: u64 = 8;
+
+/// A set of tests that has a row of its own.
+struct Suite {
+    name: String,
+    needs: &'static [Tool],
+    tests: Tests,
+}
+
+enum Tests {
+    /// Unit tests of all packages, and the examples in their documentation.
+    Unit,
+    /// One target of integration tests.
+    Target,
+    /// Our questionnaires, converted from their workbooks, are equal to the XML beside them.
+    Forms,
+    /// The Kotlin bindings on the JVM.
+    Kotlin,
+}
+
+/// Runs the suites called `only`, or all; `false` if one failed.
+pub(crate) fn run(only: &[&str], permission: &Permission) -> Result<bool> {
+    setup::check(GIBIBYTES)?;
+    let counts = run_and_show(only, permission)?;
+    println!("{counts}");
+    Ok(counts.failed == 0)
+}
+
+/// Runs them and prints the table, not its closing line.
+pub(crate) fn run_and_show(only: &[&str], permission: &Permission) -> Result<Counts> {
+    let suites = chosen(all(&root()), only)?;
+    run::heading("build");
+    let started = Instant::now();
+    let built = run::succeeds(&mut cargo(["build", "--locked", "--tests", "--bins"]))?;
+    println!("{} in {:.0} s", if built { "built" } else { "not built" }, started.elapsed().as_secs_f64());
+
+    let mut table = Table::new("suite");
+    for suite in suites {
+        run::heading(&suite.name);
+        let ready = tools::obtain(suite.needs, permission);
+        let started = Instant::now();
+        match ready.and_then(|()| suite.tests.run(&suite.name)) {
+            Ok(counts) => table.ran(suite.name, counts, started.elapsed()),
+            Err(why) if permission.everything_must_run() => table.not_run(suite.name, &why, Counts::ONE_FAILED),
+            Err(why) => table.not_run(suite.name, &why, Counts::ONE_SKIPPED),
+        }
+    }
+    println!("\n{table}");
+    Ok(table.sum())
+}
+
+/// Every suite of the workspace in `root`; a target of integration tests becomes one by being there.
+fn all(root: &Path) -> Vec<Suite> {
+    let suite = |name: &str, needs, tests| Suite { name: name.to_owned(), needs, tests };
+    let mut suites = vec![suite("unit", &[], Tests::Unit)];
+    for name in test_targets(root) {
+        let needs: &[Tool] = if name == "page" { &[Tool::Chromium] } else { &[] };
+        suites.push(suite(&name, needs, Tests::Target));
+    }
+    if !workbooks(root).is_empty() {
+        suites.push(suite("xlsform", &[Tool::Python], Tests::Forms));
+    }
+    if root.join("bindings/kotlin/pom.xml").exists() {
+        suites.push(suite("kotlin", &[Tool::Jdk, Tool::Maven], Tests::Kotlin));
+    }
+    suites
+}
+
+fn chosen(suites: Vec<Suite>, only: &[&str]) -> Result<Vec<Suite>> {
+    let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
+    if let Some(unknown) = only.iter().find(|wanted| !names.iter().any(|name| name == *wanted)) {
+        return Err(format!("There is no suite `{unknown}`. There are: {}.", names.join(", ")));
+    }
+    Ok(suites.into_iter().filter(|suite| only.is_empty() || only.contains(&suite.name.as_str())).collect())
+}
+
+impl Tests {
+    fn run(&self, name: &str) -> Result<Counts> {
+        match self {
+            Self::Unit => cargo_test(&[&["--lib", "--bins"], &["--doc"]]),
+            Self::Target => cargo_test(&[&["--test", name]]),
+            Self::Forms => converted_forms(),
+            Self::Kotlin => {
+                let (success, output) =
+                    run::watched(program("mvn").args(["-B", "-ntp", "-f", "bindings/kotlin/pom.xml", "test"]))?;
+                Ok(Counts::of_maven(&output).with_status(success))
+            }
+        }
+    }
+}
+
+/// Runs `cargo test` once per selection of targets.
+fn cargo_test(selections: &[&[&str]]) -> Result<Counts> {
+    let (mut all_good, mut counts) = (true, Counts::default());
+    for selection in selections {
+        let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
+        command.args(*selection);
+        if let Some(chromium) = tools::chromium() {
+            command.env("VELDWERK_CHROMIUM", chromium);
+        }
+        let (success, output) = run::watched(&mut command)?;
+        all_good &= success;
+        counts += Counts::of_cargo(&output);
+    }
+    Ok(counts.with_status(all_good))
+}
+
+/// One check per workbook.
+fn converted_forms() -> Result<Counts> {
+    let converter = tools::xls2xform()?;
+    let folder = target().join("xtask");
+    fs::create_dir_all(&folder).map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
+    let mut counts = Counts::default();
+    for workbook in workbooks(&root()) {
+        let converted = folder.join("converted.xml");
+        let mut convert = program(&converter);
+        convert.arg(&workbook).arg(&converted).args(["--pretty_print", "--skip_validate"]);
+        let equal = run::succeeds(&mut convert)?
+            && fs::read(&converted)
+                .is_ok_and(|new| fs::read(workbook.with_extension("xml")).is_ok_and(|old| old == new));
+        println!("{} {} the XML beside it", workbook.display(), if equal { "converts to" } else { "DIFFERS from" });
+        counts += Counts::of_check(equal);
+    }
+    Ok(counts)
+}
+
+/// The questionnaires of ours that have a workbook.
+fn workbooks(root: &Path) -> Vec<PathBuf> {
+    files_in(&root.join("server/forms"), "xlsx")
+}
+
+/// Names of all targets of integration tests: files in a package's `tests` folder, and those that `tests/Cargo.toml`
+/// lists.
+fn test_targets(root: &Path) -> BTreeSet<String> {
+    let listed = fs::read_to_string(root.join("tests/Cargo.toml")).unwrap_or_default();
+    let files = ["core", "core/sqlite", "cli", "server", "xtask"]
+        .into_iter()
+        .flat_map(|package| files_in(&root.join(package).join("tests"), "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    names_of_tests(&listed).chain(files).collect()
+}
+
+/// The `name` of each `[[test]]` in a manifest.
+fn names_of_tests(manifest: &str) -> impl Iterator<Item = String> + '_ {
+    manifest.split("\n[").filter_map(|table| table.strip_prefix("[test]]")).filter_map(|table| {
+        let line = table.lines().find(|line| line.starts_with("name"))?;
+        line.split('"').nth(1).map(str::to_owned)
+    })
+}
+
+fn files_in(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    files.sort();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integration_tests_are_found_in_the_manifest() {
+        let manifest = "[package]\nname = \"veldwerk-tests\"\n\n[[test]]\nname = \"engine\"\npath = \"engine.rs\"\n\n\
+            [[bin]]\nname = \"bench\"\n\n[[test]]\npath = \"sync.rs\"\nname = \"sync\"\n";
+        assert_eq!(names_of_tests(manifest).collect::<Vec<_>>(), ["engine", "sync"]);
+    }
+
+    #[test]
+    fn an_unknown_suite_is_refused_and_a_known_one_chosen() {
+        assert!(chosen(all(&root()), &["unti"]).is_err());
+        assert_eq!(chosen(all(&root()), &["unit"]).unwrap().len(), 1);
+        assert!(!chosen(all(&root()), &[]).unwrap().is_empty());
+    }
+}

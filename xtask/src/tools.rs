@@ -1,0 +1,211 @@
+//! Tools that a suite or step needs besides Rust: looked for first, then installed if that is allowed.
+//!
+//! What needs no administrator is put into `.tools/` at a pinned version; for the rest there is this system's package
+//! manager, and never without a yes.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::machine::{self, PackageManager, find_program, first_number, version_text};
+use crate::workspace::{cargo, program, root, tools};
+use crate::{Result, run};
+
+/// Something that a package manager installs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Chromium,
+    Jdk,
+    Maven,
+    Python,
+}
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "Chromium",
+            Self::Jdk => "a JDK (17 or newer)",
+            Self::Maven => "Maven",
+            Self::Python => "Python 3 with venv",
+        }
+    }
+
+    fn is_here(self) -> bool {
+        match self {
+            Self::Chromium => chromium().is_some(),
+            Self::Jdk => {
+                version_text("javac", "-version").and_then(|text| first_number(&text)).is_some_and(|major| major >= 17)
+            }
+            Self::Maven => version_text("mvn", "--version").is_some(),
+            Self::Python => {
+                program("python3").args(["-c", "import ensurepip, venv"]).output().is_ok_and(|o| o.status.success())
+            }
+        }
+    }
+
+    fn packages(self, manager: PackageManager) -> &'static [&'static str] {
+        use PackageManager::{Apt, Brew, Dnf, Pacman};
+        match (self, manager) {
+            (Self::Chromium, Brew) => &["--cask", "chromium"],
+            (Self::Chromium, Apt | Dnf | Pacman) => &["chromium"],
+            (Self::Jdk, Apt) => &["openjdk-17-jdk-headless"],
+            (Self::Jdk, Dnf) => &["java-devel"],
+            (Self::Jdk, Pacman) => &["jdk17-openjdk"],
+            (Self::Jdk, Brew) => &["openjdk@17"],
+            (Self::Maven, _) => &["maven"],
+            (Self::Python, Apt) => &["python3", "python3-venv"],
+            (Self::Python, Pacman) => &["python"],
+            (Self::Python, Dnf | Brew) => &["python3"],
+        }
+    }
+}
+
+/// What the caller allows, and how a missing tool is to be taken.
+pub(crate) struct Permission {
+    /// `--yes`: install without asking.
+    pub(crate) install: bool,
+    /// `--all`: not run is failed.
+    pub(crate) all: bool,
+    /// `CI=true`: not run is failed; and as root, install.
+    pub(crate) ci: bool,
+}
+
+impl Permission {
+    /// Whether something that could not run counts as failed.
+    pub(crate) fn everything_must_run(&self) -> bool {
+        self.all || self.ci
+    }
+
+    /// Whether `command` may be run: said so beforehand, or now at the terminal.
+    fn grants(&self, command: &str) -> bool {
+        if self.install || (self.ci && machine::is_root()) {
+            return true;
+        }
+        if self.ci || !machine::is_terminal() {
+            return false;
+        }
+        print!("This installs it:\n\n    {command}\n\nRun this command now? [y/N] ");
+        let mut answer = String::new();
+        let answered = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
+        answered.is_ok() && answer.trim().eq_ignore_ascii_case("y")
+    }
+}
+
+/// Sees to it that `needed` are here; the error says what is needed still, in the few words of a table.
+pub(crate) fn obtain(needed: &[Tool], permission: &Permission) -> Result {
+    let missing = || needed.iter().copied().filter(|tool| !tool.is_here()).collect::<Vec<_>>();
+    let absent = missing();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let needs =
+        |tools: &[Tool]| format!("needs {}", tools.iter().map(|tool| tool.name()).collect::<Vec<_>>().join(" and "));
+    println!("It {}, which this machine does not have.", needs(&absent));
+    let Some(manager) = PackageManager::of_this_system() else { return Err(needs(&absent)) };
+    let packages: Vec<&str> = absent.iter().flat_map(|tool| tool.packages(manager)).copied().collect();
+    let install = manager.install(&packages);
+    if !permission.grants(&install.join(" ")) {
+        println!("This installs it: {}", install.join(" "));
+        return Err(needs(&absent));
+    }
+    for command in manager.refresh().into_iter().chain([install]) {
+        if let Some((name, arguments)) = command.split_first() {
+            run::succeeds(program(name).args(arguments))?;
+        }
+    }
+    let absent = missing();
+    if absent.is_empty() { Ok(()) } else { Err(format!("{}; installing failed", needs(&absent))) }
+}
+
+/// A browser to be driven without a window: `VELDWERK_CHROMIUM`, or the first one found.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    let chosen = std::env::var("VELDWERK_CHROMIUM").unwrap_or_default();
+    let usual = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
+    if chosen.is_empty() { usual.into_iter().find_map(find_program) } else { find_program(&chosen) }
+}
+
+/// A program from crates.io, at one version, in `.tools/bin`.
+pub(crate) struct CargoTool {
+    name: &'static str,
+    version: &'static str,
+    features: &'static [&'static str],
+}
+
+/// Without its default features it cannot fetch advisories, which CI cannot either, and compiles in half the time.
+pub(crate) const CARGO_DENY: CargoTool =
+    CargoTool { name: "cargo-deny", version: "0.20.2", features: &["--no-default-features"] };
+
+impl CargoTool {
+    /// The program, installed first where it is not there in this version. Without optimisation: it runs for seconds, and
+    /// would be compiled for minutes.
+    pub(crate) fn obtain(&self) -> Result<PathBuf> {
+        let path = tools().join("bin").join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX));
+        let version = version_text(&path.to_string_lossy(), "--version").unwrap_or_default();
+        if version.split_whitespace().any(|word| word == self.version) {
+            return Ok(path);
+        }
+        println!("Installing {} {} into .tools/ (a minute or two, once).", self.name, self.version);
+        let mut install = cargo(["install", self.name, "--version", self.version, "--locked", "--debug", "--quiet"]);
+        install.args(self.features).arg("--root").arg(tools()).env("CARGO_PROFILE_DEV_DEBUG", "false");
+        if run::succeeds(&mut install)? { Ok(path) } else { Err(format!("needs {} {}", self.name, self.version)) }
+    }
+}
+
+/// The converter of questionnaires, `xls2xform`, in a Python environment of its own with every version pinned.
+pub(crate) fn xls2xform() -> Result<PathBuf> {
+    let pinned = include_str!("../requirements.txt");
+    let folder = tools().join("python");
+    let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let stamp = folder.join("requirements.txt");
+    let converter = programs.join(format!("xls2xform{}", std::env::consts::EXE_SUFFIX));
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {
+        return Ok(converter);
+    }
+    println!("Installing pyxform into .tools/python/ (some seconds, once).");
+    let python = programs.join("python");
+    let mut create = program("python3");
+    create.args(["-m", "venv", "--clear"]).arg(&folder);
+    let mut install = program(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    install.arg(root().join("xtask/requirements.txt"));
+    if run::succeeds(&mut create)? && run::succeeds(&mut install)? && fs::write(&stamp, pinned).is_ok() {
+        Ok(converter)
+    } else {
+        Err("needs pyxform (pip could not install it)".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tool_has_a_package_for_each_manager() {
+        for tool in [Tool::Chromium, Tool::Jdk, Tool::Maven, Tool::Python] {
+            for manager in [PackageManager::Apt, PackageManager::Dnf, PackageManager::Pacman, PackageManager::Brew] {
+                let command = manager.install(tool.packages(manager)).join(" ");
+                assert!(command.contains("install") || command.contains("pacman -S"), "{command}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_ci_and_all_make_a_missing_tool_a_failure() {
+        let permission = |install, all, ci| Permission { install, all, ci };
+        assert!(!permission(true, false, false).everything_must_run());
+        assert!(permission(false, true, false).everything_must_run());
+        assert!(permission(false, false, true).everything_must_run());
+    }
+
+    #[test]
+    fn every_python_package_is_pinned() {
+        let lines = include_str!("../requirements.txt").lines().filter(|line| !line.starts_with('#'));
+        assert!(lines.inspect(|line| assert!(line.contains("=="), "{line}")).count() > 0);
+    }
+}
