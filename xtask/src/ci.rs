@@ -53,7 +53,7 @@ fn set_up(_: &Permission) -> Result<Counts> {
 }
 
 fn doc(_: &Permission) -> Result<Counts> {
-    let mut command = cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+    let mut command = cargo(["doc", "--locked", "--workspace", "--no-deps", "--lib"]);
     Ok(Counts::of_check(run::succeeds(command.env("RUSTDOCFLAGS", "-D warnings"))?))
 }
 
