@@ -1,0 +1,132 @@
+use crate::error::{Error, ErrorKind, Result};
+use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
+use quick_xml::{NsReader, XmlVersion};
+
+/// Deeper documents are no protocol documents; the limit keeps a hostile one from filling the memory.
+const MAX_DEPTH: usize = 16;
+
+/// An element of a protocol document: these are small and shallow, so they are simply held as a tree.
+#[derive(Debug, Default)]
+pub(super) struct Element {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    attributes: Vec<(String, String)>,
+    text: String,
+    pub(super) children: Vec<Element>,
+}
+
+impl Element {
+    /// The root element of `body`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotXml`].
+    pub(super) fn read(body: &[u8]) -> Result<Self> {
+        let text = String::from_utf8_lossy(body);
+        let mut reader = NsReader::from_str(text.trim_start_matches('\u{feff}').trim_start());
+        let mut open: Vec<Self> = vec![Self::default()];
+        loop {
+            let (namespace, event) = reader.read_resolved_event().map_err(not_xml)?;
+            match event {
+                Event::Start(start) if open.len() <= MAX_DEPTH => open.push(Self::start(&namespace, &start)?),
+                Event::Start(_) => return Err(Error::new(ErrorKind::NotXml, "nested too deeply")),
+                Event::Empty(start) => {
+                    let element = Self::start(&namespace, &start)?;
+                    innermost(&mut open)?.children.push(element);
+                }
+                Event::End(_) => {
+                    let element = open.pop().ok_or(ErrorKind::NotXml)?;
+                    innermost(&mut open)?.children.push(element);
+                }
+                Event::Text(text) => innermost(&mut open)?.text.push_str(&text.xml10_content()),
+                Event::CData(text) => innermost(&mut open)?.text.push_str(&text.xml10_content()),
+                Event::GeneralRef(reference) => {
+                    let text = &mut innermost(&mut open)?.text;
+                    match reference.resolve_char_ref().map_err(not_xml)? {
+                        Some(character) => text.push(character),
+                        None => text.push_str(resolve_predefined_entity(&reference).ok_or(ErrorKind::NotXml)?),
+                    }
+                }
+                Event::Eof => break,
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            }
+        }
+        let outside = open.pop().filter(|_| open.is_empty()).ok_or(ErrorKind::NotXml)?;
+        outside.children.into_iter().next().ok_or_else(|| ErrorKind::NotXml.into())
+    }
+
+    fn start(namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Self> {
+        let mut attributes = Vec::new();
+        for attribute in start.attributes() {
+            let attribute = attribute.map_err(not_xml)?;
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(not_xml)?;
+            attributes.push((attribute.key.local_name().as_ref().to_owned(), value.into_owned()));
+        }
+        let namespace = match namespace {
+            ResolveResult::Bound(namespace) => namespace.0.to_owned(),
+            ResolveResult::Unbound | ResolveResult::Unknown(_) => String::new(),
+        };
+        let name = start.local_name().as_ref().to_owned();
+        Ok(Self { name, namespace, attributes, ..Self::default() })
+    }
+
+    pub(super) fn is(&self, name: &str, namespace: &str) -> bool {
+        self.name == name && self.namespace == namespace
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.text.trim()
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The trimmed text of the first child called `name`; `None` where it is missing or empty.
+    pub(super) fn child_text(&self, name: &str) -> Option<&str> {
+        self.child(name).map(Self::text).filter(|text| !text.is_empty())
+    }
+}
+
+/// `<name>text</name>`, escaped.
+pub(super) fn write_child(document: &mut String, name: &str, text: &str) {
+    document.push_str(&format!("<{name}>{}</{name}>", escape(text)));
+}
+
+fn innermost(open: &mut [Element]) -> Result<&mut Element> {
+    open.last_mut().ok_or_else(|| ErrorKind::NotXml.into())
+}
+
+fn not_xml(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::from(ErrorKind::NotXml).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_names_namespaces_attributes_and_references() {
+        let body = "\u{feff}\n<?xml version='1.0'?><!-- c --><p:a xmlns:p='urn:p' k='1 &lt; 2'>x&#x2F;y &amp; <![CDATA[<z>]]><b/></p:a>";
+        let root = Element::read(body.as_bytes()).unwrap();
+        assert!(root.is("a", "urn:p"));
+        assert_eq!(root.attribute("k"), Some("1 < 2"));
+        assert_eq!(root.text(), "x/y & <z>");
+        assert_eq!(root.child_text("b"), None);
+        assert!(root.child("b").is_some());
+    }
+
+    #[test]
+    fn hostile_documents_are_refused() {
+        let bomb = "<!DOCTYPE a [<!ENTITY b \"bbbb\">]><a>&b;</a>".to_owned();
+        let deep = "<a>".repeat(100_000);
+        for body in ["", "text", "<a>", "<a></b>", "</a>", "<a b=1/>", &bomb, &deep, "{\"a\":1}"] {
+            assert_eq!(Element::read(body.as_bytes()).unwrap_err().kind(), ErrorKind::NotXml);
+        }
+    }
+}

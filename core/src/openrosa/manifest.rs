@@ -1,0 +1,214 @@
+//! The list of the files of one form (openrosa.md §4).
+
+use super::BrokenEntry;
+use super::element::{Element, write_child};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
+
+const NAMESPACE: &str = "http://openrosa.org/xforms/xformsManifest";
+
+/// Longest file name taken from a manifest, in bytes: what every file system stores.
+const MAX_NAME: usize = 255;
+
+/// The files of a form, and the entries of its manifest that are of no use.
+#[derive(Debug, Default)]
+pub struct Manifest {
+    /// In the order of the manifest; every name is a plain file name, and no two are equal.
+    pub files: Vec<MediaFile>,
+    /// Entries without name, hash or address, or with a name that cannot be used.
+    pub broken: Vec<BrokenEntry>,
+}
+
+/// One file of a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaFile {
+    /// The name the form calls it by, without directories.
+    pub name: String,
+    /// `md5:` and a hash; see [`MediaKind`] for what of.
+    pub hash: String,
+    /// Where the file is.
+    pub download_url: String,
+    /// What the file is.
+    pub kind: MediaKind,
+    /// Where to ask which entities of a list still exist; only for entity lists.
+    pub integrity_url: Option<String>,
+}
+
+/// What a file of a form is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediaKind {
+    /// A picture, a sound, a film or a list: its hash is the MD5 of its bytes.
+    #[default]
+    Media,
+    /// A list of entities: its hash changes with the list but is not the MD5 of any bytes.
+    EntityList,
+    /// An entity list whose new entities exist only after someone approved the record on the server.
+    ApprovalEntityList,
+}
+
+impl MediaKind {
+    /// Whether the hash in the manifest is the MD5 of the file, so that a download can be checked against it.
+    #[must_use]
+    pub const fn hash_is_of_content(self) -> bool {
+        matches!(self, Self::Media)
+    }
+
+    const fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::Media => None,
+            Self::EntityList => Some("entityList"),
+            Self::ApprovalEntityList => Some("approvalEntityList"),
+        }
+    }
+
+    fn read(attribute: Option<&str>) -> Self {
+        [Self::EntityList, Self::ApprovalEntityList]
+            .into_iter()
+            .find(|kind| attribute.is_some() && kind.attribute() == attribute)
+            .unwrap_or_default()
+    }
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// [`ErrorKind::NotAServer`] if `body` is no manifest; an unusable entry is no error but in [`Manifest::broken`]:
+/// [`ErrorKind::UnsafeFileName`] or [`ErrorKind::BrokenEntry`].
+pub fn read(body: &[u8]) -> Result<Manifest> {
+    let root = Element::read(body).map_err(|error| Error::new(ErrorKind::NotAServer, "manifest").caused_by(error))?;
+    if !root.is("manifest", NAMESPACE) {
+        return Err(Error::new(ErrorKind::NotAServer, "manifest"));
+    }
+    let mut manifest = Manifest::default();
+    let mut names = BTreeSet::new();
+    let entries = root.children.iter().filter(|child| child.is("mediaFile", NAMESPACE));
+    for (position, entry) in (1..).zip(entries) {
+        match read_entry(entry) {
+            Ok(file) if names.insert(file.name.clone()) => manifest.files.push(file),
+            Ok(_) => manifest
+                .broken
+                .push(BrokenEntry { position, error: Error::new(ErrorKind::UnsafeFileName, "two files of one name") }),
+            Err(error) => manifest.broken.push(BrokenEntry { position, error }),
+        }
+    }
+    Ok(manifest)
+}
+
+fn read_entry(entry: &Element) -> Result<MediaFile> {
+    let optional = |name| entry.child_text(name).map(str::to_owned);
+    let needed = |name| optional(name).ok_or_else(|| Error::new(ErrorKind::BrokenEntry, format!("no {name}")));
+    Ok(MediaFile {
+        name: file_name(entry.child("filename").map_or("", Element::text))?.to_owned(),
+        hash: needed("hash")?,
+        download_url: needed("downloadUrl")?,
+        kind: MediaKind::read(entry.attribute("type")),
+        integrity_url: optional("integrityUrl"),
+    })
+}
+
+/// The plain file name in `name`: directories are stripped, whatever the system that wrote them.
+///
+/// # Errors
+/// [`ErrorKind::UnsafeFileName`] for what is left empty, `.` or `..`, longer than 255 bytes, or holds a control character.
+pub fn file_name(name: &str) -> Result<&str> {
+    let plain = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    let hostile = matches!(plain, "" | "." | "..") || plain.len() > MAX_NAME || plain.contains(char::is_control);
+    if hostile { Err(ErrorKind::UnsafeFileName.into()) } else { Ok(plain) }
+}
+
+/// Writes a manifest.
+#[must_use]
+pub fn write(files: &[MediaFile]) -> String {
+    let mut document = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<manifest xmlns=\"{NAMESPACE}\">");
+    for file in files {
+        let kind = file.kind.attribute().map_or(String::new(), |kind| format!(" type=\"{kind}\""));
+        document.push_str(&format!("\n  <mediaFile{kind}>"));
+        write_child(&mut document, "filename", &file.name);
+        write_child(&mut document, "hash", &file.hash);
+        write_child(&mut document, "downloadUrl", &file.download_url);
+        file.integrity_url.iter().for_each(|url| write_child(&mut document, "integrityUrl", url));
+        document.push_str("</mediaFile>");
+    }
+    document.push_str("\n</manifest>\n");
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> MediaFile {
+        MediaFile {
+            name: "é site.png".into(),
+            hash: "md5:9e107d9d372bb6826bd81d3542a419d6".into(),
+            download_url: "https://h.test/attachments/%C3%A9%20site.png?a=1&b=2".into(),
+            ..MediaFile::default()
+        }
+    }
+
+    fn wells() -> MediaFile {
+        MediaFile {
+            name: "wells.csv".into(),
+            kind: MediaKind::EntityList,
+            integrity_url: Some("https://h.test/datasets/wells/integrity".into()),
+            ..site()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let approval = MediaFile { name: "a.csv".into(), kind: MediaKind::ApprovalEntityList, ..wells() };
+        let files = [site(), wells(), approval];
+        let manifest = read(write(&files).as_bytes()).unwrap();
+        assert_eq!(manifest.files, files);
+        assert!(manifest.broken.is_empty());
+        assert!(read(write(&[]).as_bytes()).unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn file_names_lose_their_directories() {
+        let long = "a".repeat(256);
+        let rows = [
+            ("a.png", Some("a.png")),
+            (" a b.png ", Some("a b.png")),
+            ("../../etc/passwd", Some("passwd")),
+            ("/abs/a.png", Some("a.png")),
+            ("C:\\dir\\a.png", Some("a.png")),
+            (".hidden", Some(".hidden")),
+            ("", None),
+            ("..", None),
+            ("dir/..", None),
+            ("dir/", None),
+            (".", None),
+            ("a\0.png", None),
+            ("a\nb.png", None),
+            (long.as_str(), None),
+        ];
+        for (name, expected) in rows {
+            let plain = file_name(name);
+            assert_eq!(plain.as_deref().ok(), expected, "{name:?}");
+            assert!(plain.is_ok() || plain.is_err_and(|error| error.kind() == ErrorKind::UnsafeFileName));
+        }
+    }
+
+    #[test]
+    fn unusable_entries_are_reported_each_with_its_error() {
+        let nameless = MediaFile { name: "../..".into(), ..site() };
+        let unhashed = MediaFile { hash: String::new(), name: "b.png".into(), ..site() };
+        let twin = MediaFile { name: "sub/é site.png".into(), ..site() };
+        let manifest = read(write(&[nameless, site(), unhashed, twin]).as_bytes()).unwrap();
+        assert_eq!(manifest.files, [site()]);
+        let broken: Vec<_> = manifest.broken.iter().map(|entry| (entry.position, entry.error.kind())).collect();
+        assert_eq!(
+            broken,
+            [(1, ErrorKind::UnsafeFileName), (3, ErrorKind::BrokenEntry), (4, ErrorKind::UnsafeFileName)]
+        );
+    }
+
+    #[test]
+    fn another_document_is_not_a_server() {
+        for body in ["<html/>", "<manifest/>", "", "{}"] {
+            assert_eq!(read(body.as_bytes()).unwrap_err().kind(), ErrorKind::NotAServer, "{body}");
+        }
+    }
+}
