@@ -1,0 +1,317 @@
+//! The transport over `reqwest`: rustls with ring and the roots of Mozilla inside the program, so that no device's own
+//! certificate store (on Android reached over JNI) is asked.
+
+use super::progress::Meter;
+use super::transport::{BoxFuture, Content, Failure, Method, Part, Request, Response, Transport};
+use crate::error::{Error, ErrorKind, Result};
+use bytes::Bytes;
+use futures_core::Stream;
+use reqwest::multipart;
+use rustls::{ClientConfig, RootCertStore};
+use std::future::Future;
+use std::io::{self, Cursor, Read, Write};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The largest reply held in memory, in bytes: lists, manifests, forms.
+const MAX_BODY: usize = 64 << 20;
+/// How much of a reply that is no success is read: enough for its words.
+const MAX_WORDS: usize = 64 << 10;
+/// Files are read in pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// How long to wait for signs of life.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the next bytes, in either direction. There is no limit on a whole request: a slow network is not a dead one.
+    pub stall: Duration,
+    /// For the reply once the last bytes of a body were handed to the system, which may hold megabytes of them for a slow
+    /// network, while nothing is to be seen here.
+    pub reply: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(30), stall: Duration::from_secs(30), reply: Duration::from_secs(120) }
+    }
+}
+
+/// HTTP over `reqwest`.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    timeouts: Timeouts,
+}
+
+impl Http {
+    /// A transport.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] if the cryptography cannot be set up.
+    pub fn new(timeouts: Timeouts) -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls()?)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(timeouts.connect)
+            // ODK Central closes idle connections after six seconds; a record sent on one just closed is a lost try.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .build()
+            .map_err(internal)?;
+        Ok(Self { client, timeouts })
+    }
+
+    async fn exchange(
+        &self,
+        request: Request,
+        sink: Option<&mut (dyn Write + Send)>,
+        meter: &Meter,
+    ) -> Result<Response, Failure> {
+        let life = Arc::new(Life::default());
+        let has_body = !request.parts.is_empty();
+        let sending = self.build(request, meter, &life)?.send();
+        let response = self.patiently(&life, sending).await?;
+        life.body_is_out.store(false, Ordering::Relaxed);
+        let reply = Response {
+            status: response.status().as_u16(),
+            headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body: Vec::new(),
+        };
+        let meter = (!has_body).then_some(meter);
+        match sink {
+            Some(sink) if reply.status == 200 => self.download(response, sink, meter, &life).await.map(|()| reply),
+            _ => Ok(Response { body: self.body(response, meter, &life).await?, ..reply }),
+        }
+    }
+
+    fn build(&self, request: Request, meter: &Meter, life: &Arc<Life>) -> Result<reqwest::RequestBuilder, Failure> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Head => reqwest::Method::HEAD,
+            Method::Post => reqwest::Method::POST,
+        };
+        let mut builder = self.client.request(method, request.url);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        if request.parts.is_empty() {
+            return Ok(builder);
+        }
+        life.parts_left.store(request.parts.len() as u64, Ordering::Relaxed);
+        let parts = request.parts.into_iter().map(|part| (escaped(&part.name), form_part(part, meter, life)));
+        // Names as they are: encoded ones are matched with no question, and the attachment is dropped without a word.
+        let form = parts.into_iter().try_fold(multipart::Form::new().percent_encode_noop(), |form, (name, part)| {
+            Ok::<_, Failure>(form.part(name, part?))
+        });
+        Ok(builder.multipart(form?))
+    }
+
+    async fn download(
+        &self,
+        mut response: reqwest::Response,
+        sink: &mut (dyn Write + Send),
+        meter: Option<&Meter>,
+        life: &Life,
+    ) -> Result<(), Failure> {
+        let size = response.content_length();
+        while let Some(piece) = self.patiently(life, response.chunk()).await? {
+            sink.write_all(&piece).map_err(|error| Failure::Sink(io_error(error)))?;
+            meter.into_iter().for_each(|meter| meter(piece.len() as u64, size));
+        }
+        sink.flush().map_err(|error| Failure::Sink(io_error(error)))
+    }
+
+    async fn body(
+        &self,
+        mut response: reqwest::Response,
+        meter: Option<&Meter>,
+        life: &Life,
+    ) -> Result<Vec<u8>, Failure> {
+        let is_success = response.status().is_success();
+        let size = response.content_length();
+        let mut body = Vec::new();
+        while let Some(piece) = self.patiently(life, response.chunk()).await? {
+            body.extend_from_slice(&piece);
+            meter.into_iter().for_each(|meter| meter(piece.len() as u64, size));
+            if !is_success && body.len() >= MAX_WORDS {
+                body.truncate(MAX_WORDS);
+                break;
+            }
+            if body.len() > MAX_BODY {
+                return Err(Failure::TooLong);
+            }
+        }
+        Ok(body)
+    }
+
+    /// Waits as long as there are signs of life. (`reqwest` has a read timeout, but it runs from the beginning of a request and
+    /// would end every upload that takes longer.)
+    async fn patiently<T>(&self, life: &Life, work: impl Future<Output = reqwest::Result<T>>) -> Result<T, Failure> {
+        let mut work = pin!(work);
+        loop {
+            let before = life.signs.load(Ordering::Relaxed);
+            let is_out = life.body_is_out.load(Ordering::Relaxed);
+            let patience = if is_out { self.timeouts.reply } else { self.timeouts.stall };
+            match tokio::time::timeout(patience, &mut work).await {
+                Ok(result) => return result.map_err(|error| life.failure(&error)),
+                Err(_) if life.signs.load(Ordering::Relaxed) == before => return Err(Failure::Cut),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Transport for Http {
+    fn send<'a>(
+        &'a self,
+        request: Request,
+        sink: Option<&'a mut (dyn Write + Send)>,
+        meter: &'a Meter,
+    ) -> BoxFuture<'a, Result<Response, Failure>> {
+        Box::pin(self.exchange(request, sink, meter))
+    }
+}
+
+/// What is known of a request under way.
+#[derive(Debug, Default)]
+struct Life {
+    /// Grows with every piece that moves.
+    signs: AtomicU64,
+    parts_left: AtomicU64,
+    body_is_out: AtomicBool,
+    /// Why a part could not be read.
+    part_error: Mutex<Option<Error>>,
+}
+
+impl Life {
+    fn part_is_out(&self) {
+        if self.parts_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.body_is_out.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What an error of `reqwest` means; its words may hold the address, so they are left out.
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        if let Some(part) = self.part_error.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Failure::Part(part)
+        } else if error.is_connect() {
+            Failure::NoConnection
+        } else if error.is_builder() {
+            Failure::Refused(Error::new(ErrorKind::Internal, "request"))
+        } else {
+            Failure::Cut
+        }
+    }
+}
+
+fn tls() -> Result<ClientConfig> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = ClientConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()
+        .map_err(internal)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// A part's name for a quoted string. Line ends, which would begin a header of their own, cannot stand in one.
+fn escaped(name: &str) -> String {
+    name.replace(['\r', '\n'], " ").replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+fn form_part(part: Part, meter: &Meter, life: &Arc<Life>) -> Result<multipart::Part, Failure> {
+    let reading =
+        PartStream { content: Some((part.content, part.size)), pieces: None, meter: meter.clone(), life: life.clone() };
+    let mut form_part = multipart::Part::stream_with_length(reqwest::Body::wrap_stream(reading), part.size);
+    if let Some(file_name) = part.file_name {
+        form_part = form_part.file_name(file_name.replace(['\r', '\n'], " "));
+    }
+    match part.content_type {
+        Some(kind) => form_part.mime_str(kind).map_err(|error| Failure::Refused(internal(error))),
+        None => Ok(form_part),
+    }
+}
+
+/// The bytes of a part, read by a thread that may block, begun when the first of them are wanted.
+struct PartStream {
+    content: Option<(Content, u64)>,
+    pieces: Option<mpsc::Receiver<io::Result<Bytes>>>,
+    meter: Meter,
+    life: Arc<Life>,
+}
+
+impl Stream for PartStream {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some((content, size)) = self.content.take() {
+            let (sender, receiver) = mpsc::channel(2);
+            let life = self.life.clone();
+            tokio::task::spawn_blocking(move || read_pieces(&content, size, &sender, &life));
+            self.pieces = Some(receiver);
+        }
+        let Some(pieces) = self.pieces.as_mut() else { return Poll::Ready(None) };
+        let piece = pieces.poll_recv(context);
+        match &piece {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.life.signs.fetch_add(1, Ordering::Relaxed);
+                (self.meter)(piece.len() as u64, None);
+            }
+            Poll::Ready(None) => {
+                self.pieces = None;
+                self.life.part_is_out();
+            }
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        piece
+    }
+}
+
+fn read_pieces(content: &Content, size: u64, sender: &mpsc::Sender<io::Result<Bytes>>, life: &Life) {
+    let reader: Result<Box<dyn Read + Send>> = match content {
+        Content::Bytes(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
+        Content::File(open) => open(),
+    };
+    let sent = reader.and_then(|mut reader| {
+        let mut left = size;
+        while left > 0 {
+            let mut piece = Vec::with_capacity(PIECE);
+            let n_read = (&mut reader).take(left.min(PIECE as u64)).read_to_end(&mut piece).map_err(io_error)?;
+            if n_read == 0 {
+                return Err(Error::new(ErrorKind::Io, "an attachment is shorter than it was"));
+            }
+            left -= n_read as u64;
+            if sender.blocking_send(Ok(piece.into())).is_err() {
+                break; // the request has ended
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = sent {
+        *life.part_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        // Whether anyone still listens does not matter: the error is kept in `life`.
+        let _ = sender.blocking_send(Err(io::Error::other("part")));
+    }
+}
+
+fn text(value: &reqwest::header::HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+fn io_error(error: io::Error) -> Error {
+    let kind = if error.kind() == io::ErrorKind::StorageFull { ErrorKind::StorageFull } else { ErrorKind::Io };
+    Error::new(kind, "").caused_by(error)
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Internal, "network").caused_by(error)
+}

@@ -1,0 +1,30 @@
+//! Between this device and a server: forms come in, records go out.
+//!
+//! What happens is decided by pure code, [`machine`] for records and [`retry`] for what a reply means; `tokio` and `reqwest`
+//! only carry it out. From top to bottom: [`runner`] and [`forms`] drive, over [`exchange`] (one project's requests, with its
+//! account), over [`transport`] (one HTTP exchange), which [`http`] implements. Where forms and records are kept, the
+//! [`SyncStore`] knows; it is asked in short blocking calls and never held while the network is slow.
+//!
+//! Addresses hold tokens, so no error, log or `Debug` of this module shows more of one than its host.
+
+pub mod exchange;
+pub mod forms;
+pub mod http;
+pub mod machine;
+pub mod progress;
+mod project;
+pub mod retry;
+pub mod runner;
+mod store;
+pub mod transport;
+
+pub use forms::{FormOutcome, Outcome, RefreshReport};
+pub use machine::{Queued, RecordId, State};
+pub use progress::{Cancel, Nudge, OnProgress, Progress, Step};
+pub use project::{Project, redact};
+pub use retry::Reason;
+pub use runner::{SendReport, SyncJob, Until};
+pub use store::{
+    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewFile, NewForm, Outgoing, OutgoingAttachment,
+    Remembered, SyncStore,
+};

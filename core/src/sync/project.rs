@@ -1,0 +1,150 @@
+use crate::error::{Error, ErrorKind, Result};
+use crate::openrosa::digest_auth::Account;
+use std::fmt;
+use url::{Host, Url};
+
+/// A server address with its account, as the network side sees it.
+#[derive(Clone)]
+pub struct Project {
+    base_url: Url,
+    account: Option<Account>,
+}
+
+impl Project {
+    /// The project at `base_url`, with the token in its place if it has one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadUrl`]; [`ErrorKind::NotHttps`] for `http` to anything but this device itself.
+    pub fn new(base_url: &str, account: Option<Account>) -> Result<Self> {
+        let base_url = Url::parse(base_url.trim()).map_err(|_| ErrorKind::BadUrl)?;
+        check_protection(&base_url)?;
+        Ok(Self { base_url, account })
+    }
+
+    /// The address that paths are added to; a secret where it holds a token.
+    #[must_use]
+    pub fn base_url(&self) -> &Url {
+        &self.base_url
+    }
+
+    /// User and password, where the address holds no token.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// The address `given` by the server, whole or relative to the project's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadUrl`]; [`ErrorKind::NotHttps`] if it is less protected than the project's own.
+    pub fn resolve(&self, given: &str) -> Result<Url> {
+        follow(&self.base_url, given)
+    }
+
+    /// Whether `url` is on the project's host, so that its account may be shown there.
+    #[must_use]
+    pub fn is_home(&self, url: &Url) -> bool {
+        same_host(&self.base_url, url)
+    }
+}
+
+impl fmt::Debug for Project {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Project").field("base_url", &redact(&self.base_url)).field("account", &self.account).finish()
+    }
+}
+
+/// Where `location` leads from `from`.
+///
+/// # Errors
+/// [`ErrorKind::BadUrl`]; [`ErrorKind::NotHttps`] for a step from `https` to `http`, or to `http` elsewhere.
+pub(super) fn follow(from: &Url, location: &str) -> Result<Url> {
+    let url = from.join(location.trim()).map_err(|_| ErrorKind::BadUrl)?;
+    if from.scheme() == "https" && url.scheme() != "https" {
+        return Err(ErrorKind::NotHttps.into());
+    }
+    check_protection(&url)?;
+    Ok(url)
+}
+
+/// Whether two addresses lie on one host and port.
+#[must_use]
+pub(super) fn same_host(one: &Url, other: &Url) -> bool {
+    one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
+}
+
+/// What may be shown of an address: its host. Everything after it may hold a token.
+#[must_use]
+pub fn redact(url: &Url) -> String {
+    let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+    format!("{}://{}{port}/…", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+fn check_protection(url: &Url) -> Result<()> {
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => Ok(()),
+        ("http", Some(host)) if is_loopback(&host) => Ok(()),
+        ("http", Some(_)) => Err(Error::new(ErrorKind::NotHttps, redact(url))),
+        _ => Err(ErrorKind::BadUrl.into()),
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_is_for_this_device_only() {
+        let rows = [
+            ("https://h.test/v1/key/T/projects/1", None),
+            ("http://127.0.0.1:8480/v1", None),
+            ("http://127.8.9.1", None),
+            ("http://[::1]:8480", None),
+            ("http://LOCALHOST", None),
+            ("http://h.test", Some(ErrorKind::NotHttps)),
+            ("http://10.0.0.1", Some(ErrorKind::NotHttps)),
+            ("http://localhost.h.test", Some(ErrorKind::NotHttps)),
+            ("http://0.0.0.0", Some(ErrorKind::NotHttps)),
+            ("ftp://h.test", Some(ErrorKind::BadUrl)),
+            ("h.test", Some(ErrorKind::BadUrl)),
+            ("file:///etc/passwd", Some(ErrorKind::BadUrl)),
+            ("", Some(ErrorKind::BadUrl)),
+        ];
+        for (url, expected) in rows {
+            assert_eq!(Project::new(url, None).err().map(|error| error.kind()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_the_server_never_loses_protection() {
+        let project = Project::new("https://h.test/v1/key/T/projects/1/", None).unwrap();
+        assert_eq!(project.resolve("forms/a.xml").unwrap().as_str(), "https://h.test/v1/key/T/projects/1/forms/a.xml");
+        assert_eq!(project.resolve("https://s3.test/a?b=c").unwrap().as_str(), "https://s3.test/a?b=c");
+        for url in ["http://h.test/a", "http://127.0.0.1/a"] {
+            assert_eq!(project.resolve(url).unwrap_err().kind(), ErrorKind::NotHttps);
+        }
+        assert!(project.is_home(&Url::parse("https://h.test:443/x").unwrap()));
+        for url in ["https://s3.test/", "https://h.test:8443/", "https://h.test.evil.test/"] {
+            assert!(!project.is_home(&Url::parse(url).unwrap()), "{url}");
+        }
+    }
+
+    #[test]
+    fn debug_and_errors_show_the_host_alone() {
+        let account = Account { user: "ana".into(), password: "geheim".into() };
+        let project = Project::new("https://h.test:8443/v1/key/T0ken/projects/1?st=T0ken", Some(account)).unwrap();
+        let shown = format!("{project:?}");
+        assert!(shown.contains("https://h.test:8443/…"), "{shown}");
+        assert!(!shown.contains("T0ken") && !shown.contains("ana") && !shown.contains("geheim"), "{shown}");
+        let refused = Project::new("http://h.test/v1/key/T0ken", None).unwrap_err().to_string();
+        assert!(!refused.contains("T0ken"), "{refused}");
+    }
+}

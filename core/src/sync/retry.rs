@@ -1,0 +1,429 @@
+//! What a reply to a record means, and how long to wait before the next try (openrosa.md §6, "Our rules").
+
+use crate::clock::Random;
+use crate::openrosa::response::{self, Reply};
+use std::ops::RangeInclusive;
+
+/// What a reply to the POST of a record means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The server has it.
+    Sent,
+    /// The server cannot now; later it may.
+    Transient,
+    /// What answered is no survey server: a sign-in page of a wifi network, a proxy, another site.
+    NotAServer,
+    /// The account may not send this; whether it may send anything, the form list tells.
+    Refused,
+    /// The server says the record was deleted there, sometimes falsely: two first POSTs at once provoke it.
+    Deleted,
+    /// One request was too large; smaller ones may pass.
+    TooLarge,
+    /// Trying again brings the same; a person has to look.
+    NeedsAttention(Reason),
+}
+
+/// Why a record is not sent: in the state `waiting` or `needs_attention`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Waiting: there is no connection.
+    Offline,
+    /// Waiting: the server cannot now.
+    ServerBusy,
+    /// Waiting: something else than a survey server answers.
+    NotAServer,
+    /// Waiting: the account or the token is not accepted.
+    SignInNeeded,
+    /// The account may not send records of this form.
+    NotAllowed,
+    /// The server has another record of the same instanceID.
+    DifferentRecord,
+    /// The record was deleted on the server.
+    DeletedOnServer,
+    /// The form takes no records any more.
+    FormClosed,
+    /// The record on the server was edited since.
+    OutOfDate,
+    /// The instanceID of an edit is taken.
+    AlreadyThere,
+    /// The server does not know the form or its version.
+    UnknownForm,
+    /// The server cannot read the record.
+    Unreadable,
+    /// A file of the record is larger than the server takes.
+    TooLarge,
+    /// The account of the server is full.
+    QuotaReached,
+    /// The form or the account is switched off.
+    Inactive,
+    /// The server keeps failing on this record.
+    ServerError,
+    /// The server refuses it for a reason of its own.
+    Rejected,
+    /// A file of the record cannot be read on this device.
+    AttachmentUnreadable,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 18] = [
+        Self::Offline,
+        Self::ServerBusy,
+        Self::NotAServer,
+        Self::SignInNeeded,
+        Self::NotAllowed,
+        Self::DifferentRecord,
+        Self::DeletedOnServer,
+        Self::FormClosed,
+        Self::OutOfDate,
+        Self::AlreadyThere,
+        Self::UnknownForm,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::QuotaReached,
+        Self::Inactive,
+        Self::ServerError,
+        Self::Rejected,
+        Self::AttachmentUnreadable,
+    ];
+
+    /// The stable code, kebab-case.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::ServerBusy => "server-busy",
+            Self::NotAServer => "not-a-server",
+            Self::SignInNeeded => "sign-in-needed",
+            Self::NotAllowed => "not-allowed",
+            Self::DifferentRecord => "different-record",
+            Self::DeletedOnServer => "deleted-on-server",
+            Self::FormClosed => "form-closed",
+            Self::OutOfDate => "out-of-date",
+            Self::AlreadyThere => "already-there",
+            Self::UnknownForm => "unknown-form",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too-large",
+            Self::QuotaReached => "quota-reached",
+            Self::Inactive => "inactive",
+            Self::ServerError => "server-error",
+            Self::Rejected => "rejected",
+            Self::AttachmentUnreadable => "attachment-unreadable",
+        }
+    }
+
+    /// One sentence a person can act on.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Offline => "No connection to the server; it goes by itself when there is one.",
+            Self::ServerBusy => "The server cannot take it now; it goes again by itself.",
+            Self::NotAServer => {
+                "This network does not lead to the server; sign in to the wifi network, or use another one."
+            }
+            Self::SignInNeeded => {
+                "The server does not accept the account of this project; ask for a new code or check the password."
+            }
+            Self::NotAllowed => "The account may not send records of this form; ask the person who runs the study.",
+            Self::DifferentRecord => {
+                "The server has another record under the same number; show this to the person who runs the study."
+            }
+            Self::DeletedOnServer => {
+                "The record was deleted on the server; ask the person who runs the study whether it is still wanted."
+            }
+            Self::FormClosed => "The form takes no records any more; ask the person who runs the study to open it.",
+            Self::OutOfDate => {
+                "The record was changed on the server in the meantime; ask the person who runs the study what counts."
+            }
+            Self::AlreadyThere => {
+                "The server already has a record under the new number; show this to the person who runs the study."
+            }
+            Self::UnknownForm => {
+                "The server does not know this form or this version of it; ask the person who runs the study to publish it."
+            }
+            Self::Unreadable => {
+                "The server cannot read the record; export it and show it to the person who runs the study."
+            }
+            Self::TooLarge => {
+                "A file of the record is larger than the server takes; ask for a higher limit on the server."
+            }
+            Self::QuotaReached => "The account on the server is full; ask the person who runs the study to enlarge it.",
+            Self::Inactive => {
+                "The form or the account is switched off on the server; ask the person who runs the study."
+            }
+            Self::ServerError => {
+                "The server has failed on this record for a day; show this to the person who runs the server."
+            }
+            Self::Rejected => "The server refuses the record; show this to the person who runs the study.",
+            Self::AttachmentUnreadable => {
+                "A file of the record cannot be read on this device; export the record and ask for help."
+            }
+        }
+    }
+
+    /// The reason behind a code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+struct Row(RangeInclusive<u16>, &'static str, Verdict);
+
+/// The first row whose status and fragment fit decides; fragments are those of ODK Central, whose dotted codes are not sent.
+const TABLE: &[Row] = {
+    use Reason as R;
+    use Verdict::{Deleted, NeedsAttention, NotAServer, Refused, Sent, TooLarge, Transient};
+    &[
+        Row(201..=202, "", Sent),
+        Row(200..=399, "", NotAServer),
+        Row(400..=400, "", NeedsAttention(R::Unreadable)),
+        Row(401..=401, "", Refused),
+        Row(402..=402, "", NeedsAttention(R::QuotaReached)),
+        Row(403..=403, "", Refused),
+        Row(404..=404, "", NeedsAttention(R::UnknownForm)),
+        Row(405..=405, "", NeedsAttention(R::Inactive)),
+        Row(407..=407, "", NotAServer),
+        Row(408..=408, "", Transient),
+        Row(409..=409, "has been deleted", Deleted),
+        Row(409..=409, "different xml", NeedsAttention(R::DifferentRecord)),
+        Row(409..=409, "not currently accepting", NeedsAttention(R::FormClosed)),
+        Row(409..=409, "out of date", NeedsAttention(R::OutOfDate)),
+        Row(409..=409, "already exists on this server", NeedsAttention(R::AlreadyThere)),
+        Row(409..=409, "", NeedsAttention(R::DifferentRecord)),
+        Row(410..=410, "", NeedsAttention(R::OutOfDate)),
+        Row(413..=413, "", TooLarge),
+        Row(423..=423, "", Transient),
+        Row(425..=425, "", Transient),
+        Row(429..=429, "", Transient),
+        Row(400..=499, "", NeedsAttention(R::Rejected)),
+        Row(511..=511, "", NotAServer),
+        Row(500..=599, "", Transient),
+    ]
+};
+
+/// What the reply to a POST of a record means.
+#[must_use]
+pub fn verdict(status: u16, body: &[u8]) -> Verdict {
+    let reply = response::read(body);
+    let words = reply.text().to_lowercase();
+    let row = TABLE.iter().find(|Row(statuses, fragment, _)| statuses.contains(&status) && words.contains(fragment));
+    row.map_or(Verdict::NotAServer, |Row(_, _, verdict)| match (verdict, &reply) {
+        (Verdict::Sent, Reply::Html) => Verdict::NotAServer,
+        (verdict, _) => *verdict,
+    })
+}
+
+/// Whether a status promises that the same request may succeed later.
+#[must_use]
+pub const fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 423 | 425 | 429 | 500..=510 | 512..=599)
+}
+
+/// The first pause, doubled at every further failure.
+const FIRST_PAUSE_MS: i64 = 2_000;
+/// The longest pause of our own.
+pub const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
+/// The longest pause a server may ask for.
+const LONGEST_RETRY_AFTER_MS: i64 = 60 * 60_000;
+/// How often, and over how long a time, a server may fail on a record before a person has to look.
+const LASTING_TRIES: u32 = 10;
+const LASTING_MS: i64 = 24 * 60 * 60_000;
+/// Before a record that was "deleted" is sent once more, in milliseconds.
+pub const DELETED_PAUSE_MS: i64 = 1_000;
+
+/// How long to wait after the `tries`-th failure (from 1), in milliseconds: doubling, with up to half added or taken away, so
+/// that devices which failed together do not come back together. A `Retry-After` of the server counts instead, up to an hour.
+#[must_use]
+pub fn pause_ms(tries: u32, retry_after_ms: Option<i64>, random: &mut Random) -> i64 {
+    if let Some(asked) = retry_after_ms {
+        return asked.clamp(0, LONGEST_RETRY_AFTER_MS);
+    }
+    let doubled = FIRST_PAUSE_MS.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(LONGEST_PAUSE_MS);
+    doubled / 2 + (doubled as f64 * random.unit()) as i64
+}
+
+/// A row of failures that are the server's own (5xx) on one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerErrors {
+    /// How many there were without another outcome in between.
+    pub count: u32,
+    /// When the first of them came, in milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+impl ServerErrors {
+    /// The row with one more at `now_ms`.
+    #[must_use]
+    pub fn one_more(row: Option<Self>, now_ms: i64) -> Self {
+        let Self { count, since_ms } = row.unwrap_or(Self { count: 0, since_ms: now_ms });
+        Self { count: count.saturating_add(1), since_ms }
+    }
+
+    /// The row at the end of a log of tries, the oldest first: when each ended, and the status it brought. Tries without a
+    /// reply neither belong to the row nor break it.
+    #[must_use]
+    pub fn in_log(tries: impl DoubleEndedIterator<Item = (i64, Option<u16>)>) -> Option<Self> {
+        let replies = tries.rev().filter_map(|(at_ms, status)| Some((at_ms, status?)));
+        let row: Vec<i64> = replies.take_while(|(_, status)| *status >= 500).map(|(at_ms, _)| at_ms).collect();
+        let since_ms = *row.last()?;
+        Some(Self { count: u32::try_from(row.len()).unwrap_or(u32::MAX), since_ms })
+    }
+
+    /// Whether they last: then the fault is not the moment's but has to do with this record.
+    #[must_use]
+    pub const fn are_lasting(self, now_ms: i64) -> bool {
+        self.count >= LASTING_TRIES && now_ms.saturating_sub(self.since_ms) >= LASTING_MS
+    }
+}
+
+/// The pause a `Retry-After` header asks for, in milliseconds: it holds seconds or a date.
+#[must_use]
+pub fn retry_after_ms(header: &str, now_ms: i64) -> Option<i64> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u32>() {
+        return Some(i64::from(seconds) * 1_000);
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;
+    Some(date.as_millisecond().saturating_sub(now_ms).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Step;
+    use std::collections::BTreeSet;
+
+    fn random() -> Random {
+        Step { at: 0, seed: 7, number: 0 }.random()
+    }
+
+    #[test]
+    fn every_row_of_the_table_is_reached() {
+        use Reason as R;
+        use Verdict::{Deleted, NeedsAttention, NotAServer, Refused, Sent, TooLarge, Transient};
+        let central = |words: &str| response::write(words, true);
+        let html = || "<html><body>nginx</body></html>".to_owned();
+        let rows = [
+            (201, response::write("full submission upload was successful!", false), Sent),
+            (202, String::new(), Sent),
+            (201, html(), NotAServer),
+            (200, html(), NotAServer),
+            (200, response::write("fine", false), NotAServer),
+            (204, String::new(), NotAServer),
+            (302, html(), NotAServer),
+            (400, central("bad XML"), NeedsAttention(R::Unreadable)),
+            (401, central("no"), Refused),
+            (402, String::new(), NeedsAttention(R::QuotaReached)),
+            (403, html(), Refused),
+            (404, r#"{"message":"Could not find the resource","code":404.1}"#.into(), NeedsAttention(R::UnknownForm)),
+            (405, String::new(), NeedsAttention(R::Inactive)),
+            (407, html(), NotAServer),
+            (408, String::new(), Transient),
+            (409, central("This submission has been deleted. You may not resubmit it."), Deleted),
+            (
+                409,
+                central("it already exists with this ID, but with different XML"),
+                NeedsAttention(R::DifferentRecord),
+            ),
+            (409, central("the form is not currently accepting submissions"), NeedsAttention(R::FormClosed)),
+            (409, central("the copy you were editing is now out of date"), NeedsAttention(R::OutOfDate)),
+            (409, central("the instanceID already exists on this server"), NeedsAttention(R::AlreadyThere)),
+            (409, html(), NeedsAttention(R::DifferentRecord)),
+            (410, String::new(), NeedsAttention(R::OutOfDate)),
+            (413, html(), TooLarge),
+            (418, String::new(), NeedsAttention(R::Rejected)),
+            (423, String::new(), Transient),
+            (425, String::new(), Transient),
+            (429, String::new(), Transient),
+            (500, r#"{"message":"broke"}"#.into(), Transient),
+            (502, html(), Transient),
+            (503, html(), Transient),
+            (511, html(), NotAServer),
+            (599, String::new(), Transient),
+            (100, String::new(), NotAServer),
+            (999, String::new(), NotAServer),
+        ];
+        let mut reached = BTreeSet::new();
+        for (status, body, expected) in rows {
+            assert_eq!(verdict(status, body.as_bytes()), expected, "{status} {body}");
+            let words = response::read(body.as_bytes()).text().to_lowercase();
+            reached.extend(
+                TABLE
+                    .iter()
+                    .position(|Row(statuses, fragment, _)| statuses.contains(&status) && words.contains(fragment)),
+            );
+        }
+        assert_eq!(reached.len(), TABLE.len(), "rows reached: {reached:?}");
+    }
+
+    #[test]
+    fn transient_statuses_are_those_of_the_table() {
+        for status in 400..600 {
+            assert_eq!(is_transient(status), verdict(status, b"") == Verdict::Transient, "{status}");
+        }
+    }
+
+    #[test]
+    fn reasons_have_unique_codes_and_are_found_by_them() {
+        let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert!(reason.code().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+            assert!(reason.sentence().ends_with('.') && reason.sentence().contains(';'), "{}", reason.sentence());
+            assert_eq!(Reason::from_code(reason.code()), Some(reason));
+        }
+        assert_eq!(Reason::from_code("elsewhere"), None);
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_quarter_of_an_hour() {
+        let mut random = random();
+        let middle = [2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 900_000, 900_000];
+        for (tries, middle) in (1..).zip(middle) {
+            for _ in 0..100 {
+                let pause = pause_ms(tries, None, &mut random);
+                assert!((middle / 2..=middle + middle / 2).contains(&pause), "{tries}: {pause}");
+            }
+        }
+        assert!(pause_ms(u32::MAX, None, &mut random) <= LONGEST_PAUSE_MS * 3 / 2);
+        assert!(pause_ms(0, None, &mut random) >= 1_000);
+        assert_ne!(pause_ms(5, None, &mut random), pause_ms(5, None, &mut random));
+    }
+
+    #[test]
+    fn retry_after_counts_up_to_an_hour() {
+        let mut random = random();
+        assert_eq!(pause_ms(1, Some(30_000), &mut random), 30_000);
+        assert_eq!(pause_ms(1, Some(i64::MAX), &mut random), 3_600_000);
+        assert_eq!(pause_ms(1, Some(-5), &mut random), 0);
+        assert_eq!(retry_after_ms("120", 0), Some(120_000));
+        assert_eq!(retry_after_ms(" Thu, 01 Jan 1970 00:02:00 GMT ", 60_000), Some(60_000));
+        assert_eq!(retry_after_ms("Thu, 01 Jan 1970 00:02:00 GMT", 600_000), Some(0));
+        assert_eq!(retry_after_ms("soon", 0), None);
+        assert_eq!(retry_after_ms("-1", 0), None);
+    }
+
+    #[test]
+    fn server_errors_last_after_ten_over_a_day() {
+        let day = 24 * 60 * 60_000;
+        let mut row = None;
+        for n in 1..=10 {
+            let now = n * day;
+            let errors = ServerErrors::one_more(row, now);
+            assert_eq!(errors.are_lasting(now), n == 10, "{n}");
+            row = Some(errors);
+        }
+        let quick = (0..50).fold(None, |row, n| Some(ServerErrors::one_more(row, n * 1_000)));
+        assert!(quick.is_some_and(|errors| !errors.are_lasting(50_000)), "fifty within a minute are the moment's");
+    }
+
+    #[test]
+    fn a_log_tells_the_row_at_its_end() {
+        let in_log = |tries: &[(i64, Option<u16>)]| ServerErrors::in_log(tries.iter().copied());
+        assert_eq!(in_log(&[]), None);
+        assert_eq!(in_log(&[(1, Some(500)), (2, Some(404))]), None);
+        let log = [(1, Some(500)), (2, Some(201)), (3, Some(502)), (4, None), (5, Some(500))];
+        assert_eq!(in_log(&log), Some(ServerErrors { count: 2, since_ms: 3 }));
+    }
+}

@@ -1,0 +1,314 @@
+//! Carries out what the machine and the refresh decide, one project at a time.
+
+use super::exchange::{Ask, Exchange};
+use super::forms::{Refresh, RefreshReport};
+use super::machine::{Answer, Effect, Event, Machine, Parcel, Patience, Queued, RecordId, State};
+use super::progress::{Cancel, Nudge, OnProgress, Progress, Reporter, Step};
+use super::project::Project;
+use super::store::{Attempt, Claim, Outgoing, SyncStore};
+use super::transport::{Content, Failure, Method, Part, Transport};
+use crate::clock::{self, Clock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::openrosa::form_list;
+use crate::openrosa::submission::{self, INCOMPLETE_FIELD, Post, XML_CONTENT_TYPE, XML_FILE_NAME, XML_PART};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use url::Url;
+
+/// Everything a project's sync needs. Runs on a tokio runtime with time and I/O; end it with [`Cancel`], not by dropping its
+/// future: a record dropped in the middle of its sending stays `sending` until the store is opened again.
+pub struct SyncJob<S> {
+    /// Where the project's forms and records are kept.
+    pub store: Arc<S>,
+    /// How requests are made.
+    pub transport: Arc<dyn Transport>,
+    /// Server and account.
+    pub project: Project,
+    /// The present moment.
+    pub clock: Arc<dyn Clock>,
+    /// Seed of the random numbers: pauses, and the client's part of Digest.
+    pub seed: u64,
+    /// Told what is going on.
+    pub on_progress: OnProgress,
+    /// Ends the work.
+    pub cancel: Cancel,
+    /// Ends a wait.
+    pub nudge: Nudge,
+}
+
+/// When a sending ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When every record was tried once.
+    OnePass,
+    /// When nothing is left that could be sent, or the time is over.
+    Empty {
+        /// How long it may take, in milliseconds.
+        limit_ms: i64,
+        /// The longest wait between two tries, whatever the policy says, in milliseconds.
+        longest_wait_ms: i64,
+    },
+}
+
+/// What a sending did: the last state written of every record that was touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SendReport {
+    /// By record.
+    pub states: BTreeMap<RecordId, State>,
+}
+
+impl<S: SyncStore> SyncJob<S> {
+    /// Brings the project's forms up to date.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Offline`], [`ErrorKind::NotAServer`], [`ErrorKind::SignInNeeded`], [`ErrorKind::ServerError`] if there is
+    /// no list; [`ErrorKind::Interrupted`]; those of the store. What fails of one form is in the report.
+    pub async fn refresh(&self) -> Result<RefreshReport> {
+        let exchange = self.exchange();
+        let reporter = self.reporter();
+        Refresh { exchange: &exchange, store: &self.store, reporter: &reporter, clock: &*self.clock }.run().await
+    }
+
+    /// Sends what is in the outbox. With `asked`, because a person asks or the network is back, records that wait are not
+    /// waited for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`]; those of the store. What a server says is no error but a record's state.
+    pub async fn send(&self, until: Until, asked: bool) -> Result<SendReport> {
+        let exchange = self.exchange();
+        let url = Url::parse(&submission::url(self.project.base_url().as_str())).map_err(|_| ErrorKind::BadUrl)?;
+        let patience = match until {
+            Until::OnePass => Patience { once: true, longest_wait_ms: None },
+            Until::Empty { longest_wait_ms, .. } => Patience { once: false, longest_wait_ms: Some(longest_wait_ms) },
+        };
+        let mut sending = Sending {
+            job: self,
+            exchange: &exchange,
+            reporter: self.reporter(),
+            machine: Machine::new(url, patience, self.random(1)),
+            began_ms: self.clock.now_ms(),
+            began: Instant::now(),
+            claimed: None,
+            of: 0,
+            report: SendReport::default(),
+        };
+        let ended = sending.run(until, asked).await;
+        if let (Err(_), Some((record, _))) = (&ended, sending.claimed.take()) {
+            // The error is told anyway; if this fails too, opening the store makes the record ready again.
+            let _ = on_store(&self.store, move |store| store.mark(record, State::Ready)).await;
+        }
+        ended.map(|()| sending.report)
+    }
+
+    fn exchange(&self) -> Exchange {
+        let transport = self.transport.clone();
+        Exchange::new(transport, self.project.clone(), self.clock.clone(), self.random(0), self.cancel.clone())
+    }
+
+    fn reporter(&self) -> Reporter {
+        Reporter::new(self.on_progress.clone(), self.clock.clone())
+    }
+
+    fn random(&self, number: u64) -> clock::Random {
+        clock::Step { at: self.clock.now_ms(), seed: self.seed, number }.random()
+    }
+}
+
+/// A call of the store, on a thread that may block.
+pub(super) async fn on_store<S: SyncStore, T: Send + 'static>(
+    store: &Arc<S>,
+    call: impl FnOnce(&S) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let store = store.clone();
+    let ended = tokio::task::spawn_blocking(move || call(&store)).await;
+    ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a call of the store ended early")))
+}
+
+/// One sending under way.
+struct Sending<'a, S> {
+    job: &'a SyncJob<S>,
+    exchange: &'a Exchange,
+    reporter: Reporter,
+    machine: Machine,
+    began_ms: i64,
+    began: Instant,
+    claimed: Option<(RecordId, Outgoing)>,
+    /// How many records were found.
+    of: usize,
+    report: SendReport,
+}
+
+impl<S: SyncStore> Sending<'_, S> {
+    async fn run(&mut self, until: Until, asked: bool) -> Result<()> {
+        let found = self.found(asked).await?;
+        let mut effects = VecDeque::from(self.on(found));
+        while let Some(effect) = effects.pop_front() {
+            // What is known is written even then.
+            let is_known = matches!(effect, Effect::Mark { .. } | Effect::PartsSent { .. });
+            let event = match effect {
+                _ if self.job.cancel.is_cancelled() && !is_known => Some(Event::Cancelled),
+                Effect::Idle { until_ms } => match self.idle(until, until_ms).await? {
+                    Some(event) => Some(event),
+                    None => return Ok(()),
+                },
+                effect => self.carry_out(effect).await?,
+            };
+            effects.extend(event.map(|event| self.on(event)).unwrap_or_default());
+        }
+        // Only a machine that was cancelled runs out of effects.
+        Err(ErrorKind::Interrupted.into())
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Effect> {
+        let now_ms = self.now_ms();
+        self.machine.on(event, now_ms)
+    }
+
+    /// The time since the beginning is measured, so that a clock that stands still, or is set, delays nothing.
+    fn now_ms(&self) -> i64 {
+        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.began_ms.saturating_add(passed)
+    }
+
+    async fn found(&mut self, asked: bool) -> Result<Event> {
+        let mut records = on_store(&self.job.store, |store| store.outbox()).await?;
+        if asked {
+            records.iter_mut().for_each(Queued::hurry);
+        }
+        self.of =
+            self.of.max(records.len() + self.report.states.values().filter(|state| **state == State::Sent).count());
+        Ok(Event::Found(records))
+    }
+
+    /// Waits until the next record is due; `None` ends the sending.
+    async fn idle(&mut self, until: Until, due_ms: Option<i64>) -> Result<Option<Event>> {
+        let (Until::Empty { limit_ms, .. }, Some(due_ms)) = (until, due_ms) else { return Ok(None) };
+        let end_ms = self.began_ms.saturating_add(limit_ms);
+        if self.now_ms() >= end_ms {
+            return Ok(None);
+        }
+        let is_nudged = self.wait_until(due_ms.min(end_ms)).await;
+        if is_nudged { Ok(Some(Event::Hurry)) } else { self.found(false).await.map(Some) }
+    }
+
+    /// Waits until then; earlier if cancelled, or if nudged, which is what comes back.
+    async fn wait_until(&self, until_ms: i64) -> bool {
+        let left = Duration::from_millis(until_ms.saturating_sub(self.now_ms()).max(0).unsigned_abs());
+        tokio::select! {
+            () = self.job.cancel.cancelled() => false,
+            () = self.job.nudge.nudged() => true,
+            () = tokio::time::sleep(left) => false,
+        }
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Result<Option<Event>> {
+        match effect {
+            Effect::Claim { record } => self.claim(record).await.map(Some),
+            Effect::Head { url } => Ok(Some(self.request(Ask::new(Method::Head, url)).await?.0)),
+            Effect::Post { record, url, post } => self.post(record, url, &post).await.map(Some),
+            Effect::FormList => {
+                let list = form_list::url(self.job.project.base_url().as_str());
+                let url = Url::parse(&list).map_err(|_| ErrorKind::BadUrl)?;
+                Ok(Some(self.request(Ask::new(Method::Get, url)).await?.0))
+            }
+            Effect::PartsSent { record, parts } => {
+                let names = self.names(&parts);
+                on_store(&self.job.store, move |store| store.attachments_sent(record, &names)).await.map(|()| None)
+            }
+            Effect::Mark { record, state } => self.mark(record, state).await.map(|()| None),
+            Effect::Pause { until_ms } => {
+                self.wait_until(until_ms).await;
+                Ok(Some(Event::Woken))
+            }
+            Effect::Idle { .. } => Ok(None),
+        }
+    }
+
+    async fn claim(&mut self, record: RecordId) -> Result<Event> {
+        match on_store(&self.job.store, move |store| store.claim(record)).await? {
+            Claim::Gone => Ok(Event::Gone),
+            Claim::Broken => Ok(Event::Broken),
+            Claim::Taken(outgoing) => {
+                let part = |name: &String, size| submission::Part { name: name.clone(), size };
+                let parts = outgoing.attachments.iter().map(|attachment| part(&attachment.name, attachment.size));
+                let parcel = Parcel { xml_size: outgoing.xml.len() as u64, parts: parts.collect() };
+                self.claimed = Some((record, outgoing));
+                Ok(Event::Claimed(parcel))
+            }
+        }
+    }
+
+    async fn mark(&mut self, record: RecordId, state: State) -> Result<()> {
+        on_store(&self.job.store, move |store| store.mark(record, state)).await?;
+        self.claimed.take_if(|(claimed, _)| *claimed == record);
+        self.report.states.insert(record, state);
+        Ok(())
+    }
+
+    async fn post(&mut self, record: RecordId, url: Url, post: &Post) -> Result<Event> {
+        let parts = self.parts(post);
+        let size = parts.iter().map(|part| part.size).sum();
+        let number = 1 + self.report.states.values().filter(|state| **state == State::Sent).count();
+        let step = Step::Record { record };
+        let meter = self.reporter.begin(Progress { step, number, of: self.of, bytes: 0, of_bytes: Some(size) });
+        let started_ms = self.now_ms();
+        let (event, status) = self.request(Ask { parts, meter, ..Ask::new(Method::Post, url) }).await?;
+        let attempt = Attempt { started_ms, ended_ms: self.now_ms(), status };
+        on_store(&self.job.store, move |store| store.note_attempt(record, &attempt)).await?;
+        Ok(event)
+    }
+
+    /// The parts of one POST: the XML, whether more follows, and the attachments, each under its own name.
+    fn parts(&self, post: &Post) -> Vec<Part> {
+        let Some((_, outgoing)) = &self.claimed else { return Vec::new() };
+        let mut parts = vec![Part {
+            name: XML_PART.to_owned(),
+            file_name: Some(XML_FILE_NAME.to_owned()),
+            content_type: Some(XML_CONTENT_TYPE),
+            size: outgoing.xml.len() as u64,
+            content: Content::Bytes(outgoing.xml.clone()),
+        }];
+        if post.incomplete {
+            parts.push(Part {
+                name: INCOMPLETE_FIELD.to_owned(),
+                file_name: None,
+                content_type: None,
+                size: 3,
+                content: Content::Bytes(Arc::from(*b"yes")),
+            });
+        }
+        parts.extend(post.parts.iter().filter_map(|&part| outgoing.attachments.get(part)).map(|attachment| Part {
+            name: attachment.name.clone(),
+            file_name: Some(attachment.name.clone()),
+            content_type: Some(submission::content_type(&attachment.name)),
+            size: attachment.size,
+            content: Content::File(attachment.open.clone()),
+        }));
+        parts
+    }
+
+    fn names(&self, parts: &[usize]) -> Vec<String> {
+        let attachments = self.claimed.iter().flat_map(|(_, outgoing)| &outgoing.attachments);
+        let named = attachments.enumerate().filter(|(position, _)| parts.contains(position));
+        named.map(|(_, attachment)| attachment.name.clone()).collect()
+    }
+
+    /// A request, as the machine wants to hear of it, and its status.
+    async fn request(&self, ask: Ask<'_>) -> Result<(Event, Option<u16>)> {
+        let answer = match self.exchange.ask(ask).await {
+            Ok((response, url)) => {
+                let status = response.status;
+                return Ok((Event::Answered(Answer::Reply { response, url }), Some(status)));
+            }
+            Err(Failure::Part(_)) => Answer::PartUnreadable,
+            Err(Failure::Cancelled) => return Ok((Event::Cancelled, None)),
+            Err(Failure::NoConnection | Failure::Cut | Failure::TooLong) => Answer::Lost,
+            // A way that must not be gone is no way to the server.
+            Err(Failure::Refused(_)) => Answer::Elsewhere,
+            Err(Failure::Sink(error)) => return Err(error),
+        };
+        Ok((Event::Answered(answer), None))
+    }
+}

@@ -1,0 +1,193 @@
+use super::machine::{Queued, RecordId, State};
+use super::transport::Opener;
+use crate::error::Result;
+use crate::openrosa::manifest::MediaKind;
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Where the forms and the outbox of one project are kept. Every call is short and blocking, and is made from a thread that
+/// may block; none is made while a request is under way, except writing a download piece by piece.
+pub trait SyncStore: Send + Sync + 'static {
+    /// A file being downloaded; dropped, it is gone.
+    type Staged: Write + Send + 'static;
+
+    /// The records that are `ready` or `waiting`, the oldest first.
+    ///
+    /// # Errors
+    /// Those of the store, as for every call here.
+    fn outbox(&self) -> Result<Vec<Queued>>;
+
+    /// Marks a record as `sending` and counts the try, unless someone else is sending it; both in one step, so that of two
+    /// senders one gets it.
+    fn claim(&self, record: RecordId) -> Result<Claim>;
+
+    /// Notes that the server has these attachments of a record.
+    fn attachments_sent(&self, record: RecordId, names: &[String]) -> Result<()>;
+
+    /// Writes the state of a claimed record, or of one that waits.
+    fn mark(&self, record: RecordId, state: State) -> Result<()>;
+
+    /// Notes what came of a POST, for support, and for the row of server errors in [`Queued`].
+    fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()>;
+
+    /// The installed form versions that are in use for new records.
+    fn forms(&self) -> Result<Vec<InstalledForm>>;
+
+    /// The XML of an installed form version.
+    fn form_xml(&self, form: i64) -> Result<Vec<u8>>;
+
+    /// Opens a place for the file of a form that is called `name`.
+    fn stage(&self, name: &str) -> Result<Self::Staged>;
+
+    /// Whether the form can be filled, given the names of its files; `Err` says why not, and it is not installed.
+    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<()>;
+
+    /// Installs a form version with all its files, or nothing; in the place of the same version, if that is there.
+    fn install(&self, form: NewForm<Self::Staged>) -> Result<()>;
+
+    /// Marks the forms that are not in the server's list; their drafts and unsent records stay usable.
+    fn keep_listed(&self, form_ids: &[String]) -> Result<()>;
+
+    /// What a document said when it was last read; the address is a secret where it holds a token.
+    fn remembered(&self, url: &str) -> Result<Option<Remembered>>;
+
+    /// Keeps what a document says.
+    fn remember(&self, url: &str, document: &Remembered) -> Result<()>;
+}
+
+/// What came of [`SyncStore::claim`].
+#[derive(Debug)]
+pub enum Claim {
+    /// The record is the caller's.
+    Taken(Outgoing),
+    /// It is not there any more, or someone else is sending it.
+    Gone,
+    /// It is the caller's, but something of it cannot be read.
+    Broken,
+}
+
+/// A claimed record: the frozen bytes, and the attachments that the server has not acknowledged.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// The XML, the same bytes at every try.
+    pub xml: Arc<[u8]>,
+    /// The attachments.
+    pub attachments: Vec<OutgoingAttachment>,
+}
+
+/// An attachment to be sent.
+#[derive(Clone)]
+pub struct OutgoingAttachment {
+    /// What the XML calls it.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Opens it for reading.
+    pub open: Opener,
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("attachments", &self.attachments.len()).finish_non_exhaustive()
+    }
+}
+
+/// What came of one POST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began, in milliseconds since 1970.
+    pub started_ms: i64,
+    /// When it ended.
+    pub ended_ms: i64,
+    /// The status of the reply; `None` if none came.
+    pub status: Option<u16>,
+}
+
+/// A form version on this device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstalledForm {
+    /// Its row.
+    pub form: i64,
+    /// The form's id.
+    pub form_id: String,
+    /// Its version; empty for none.
+    pub version: String,
+    /// The hash of the list it was installed from; empty for none.
+    pub hash: String,
+    /// Its files.
+    pub files: Vec<InstalledFile>,
+}
+
+/// A file of an installed form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstalledFile {
+    /// Its row.
+    pub file: i64,
+    /// What the form calls it.
+    pub name: String,
+    /// What it is.
+    pub kind: MediaKind,
+    /// The hash of the manifest.
+    pub hash: String,
+    /// The ETag it came with; empty for none.
+    pub etag: String,
+}
+
+/// A form version to install.
+#[derive(Debug)]
+pub struct NewForm<Staged> {
+    /// The form's id.
+    pub form_id: String,
+    /// Its version; empty for none.
+    pub version: String,
+    /// The hash of the list; empty for none.
+    pub hash: String,
+    /// Its title.
+    pub title: String,
+    /// The XForm.
+    pub xml: Vec<u8>,
+    /// Its files.
+    pub files: Vec<NewFile<Staged>>,
+    /// When it was fetched, in milliseconds since 1970.
+    pub fetched_ms: i64,
+}
+
+/// A file of a form version to install.
+#[derive(Debug)]
+pub struct NewFile<Staged> {
+    /// What the form calls it.
+    pub name: String,
+    /// What it is.
+    pub kind: MediaKind,
+    /// The hash of the manifest.
+    pub hash: String,
+    /// The ETag it came with; empty for none.
+    pub etag: String,
+    /// Its bytes.
+    pub content: FileContent<Staged>,
+}
+
+/// Where the bytes of a new file are.
+#[derive(Debug)]
+pub enum FileContent<Staged> {
+    /// Downloaded.
+    Staged(Staged),
+    /// Those of a file that is installed already, by its row.
+    SameAs(i64),
+}
+
+/// A document of the server as it was last read, so that it need not come again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// Its ETag.
+    pub etag: String,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remembered").field("etag", &self.etag).finish_non_exhaustive()
+    }
+}
