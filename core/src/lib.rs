@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
 pub mod clock;
+pub mod dataset;
 pub mod error;
 pub mod ids;
 pub mod xml;

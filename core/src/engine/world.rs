@@ -1,0 +1,299 @@
+use std::borrow::Cow;
+
+use jiff::tz::TimeZone;
+
+use super::Engine;
+use crate::dataset::Dataset;
+use crate::form::ListTree;
+use crate::ids::{ElementId, Id, NodeId};
+use crate::instance::{Node, typed};
+use crate::xml::{Document, NameId};
+use crate::xpath::{Axis, NameTest, NodeRef, Nodes, Value, World};
+
+/// The number of a tree's document node.
+const DOCUMENT: u32 = u32::MAX;
+
+/// What expressions see of an engine.
+#[derive(Clone, Copy)]
+pub(super) struct View<'e> {
+    pub(super) engine: &'e Engine,
+    /// Whether nodes that are not relevant are seen as well: a repeat's count is (xforms.md §6).
+    pub(super) all_relevant: bool,
+}
+
+/// The nodes behind a tree number.
+enum Nodeset<'e> {
+    Record,
+    Element(&'e Document, ElementId),
+    Rows(&'e crate::dataset::Rows),
+    Nothing,
+}
+
+impl<'e> View<'e> {
+    fn nodeset(&self, tree: u16) -> Nodeset<'e> {
+        let Some(index) = usize::from(tree).checked_sub(1) else { return Nodeset::Record };
+        match self.engine.form.lists.get(index).map(|list| &list.tree) {
+            Some(ListTree::Element(document, root)) => Nodeset::Element(document, *root),
+            Some(ListTree::Rows(rows)) => Nodeset::Rows(rows),
+            Some(ListTree::LastSaved) => match &self.engine.last_saved {
+                Some(document) => Nodeset::Element(document, document.root()),
+                None => Nodeset::Nothing,
+            },
+            Some(ListTree::Missing) | None => Nodeset::Nothing,
+        }
+    }
+
+    fn record(&self, node: NodeRef) -> Option<&'e Node> {
+        if node.tree == 0 && node.node != DOCUMENT { self.engine.tree.get(NodeId(node.node)) } else { None }
+    }
+
+    fn shown(&self, node: &Node) -> bool {
+        self.all_relevant || node.relevant
+    }
+}
+
+/// A node of the record, for an expression.
+pub(super) fn reference(node: NodeId) -> NodeRef {
+    NodeRef { tree: 0, node: node.0 }
+}
+
+/// Rows are numbered as nodes: 0 is `root`, then each row followed by its cells.
+fn row_and_cell(rows: &crate::dataset::Rows, node: u32) -> Option<(usize, Option<usize>)> {
+    let index = (node as usize).checked_sub(1)?;
+    let width = rows.columns().len() + 1;
+    Some((index / width, (index % width).checked_sub(1)))
+}
+
+fn row_node(rows: &crate::dataset::Rows, row: usize) -> u32 {
+    u32::try_from(1 + row * (rows.columns().len() + 1)).unwrap_or(DOCUMENT - 1)
+}
+
+impl World for View<'_> {
+    fn document(&self, tree: u16) -> NodeRef {
+        NodeRef { tree, node: DOCUMENT }
+    }
+
+    fn instance(&self, id: &str) -> Option<u16> {
+        self.engine.form.list(id).and_then(|index| u16::try_from(index + 1).ok())
+    }
+
+    fn parent(&self, node: NodeRef) -> Option<NodeRef> {
+        if node.node == DOCUMENT {
+            return None;
+        }
+        let parent = match self.nodeset(node.tree) {
+            Nodeset::Record => self.record(node)?.parent.map(|parent| parent.0),
+            Nodeset::Element(_, root) if root.0 == node.node => None,
+            Nodeset::Element(document, _) => document.element(ElementId(node.node)).parent.map(|parent| parent.0),
+            Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
+                None => None,
+                Some((_, None)) => Some(0),
+                Some((row, Some(_))) => Some(row_node(rows, row)),
+            },
+            Nodeset::Nothing => None,
+        };
+        Some(NodeRef { tree: node.tree, node: parent.unwrap_or(DOCUMENT) })
+    }
+
+    fn children(&self, node: NodeRef, axis: Axis, test: NameTest, out: &mut Nodes) {
+        let fits = |name: NameId| match test {
+            NameTest::Any => true,
+            NameTest::Name(wanted) => wanted == name,
+        };
+        let tree = node.tree;
+        match (self.nodeset(tree), axis) {
+            (Nodeset::Record, Axis::Child | Axis::Attribute) => {
+                let (form, record) = (&self.engine.form, &self.engine.tree);
+                let mut take = |id: NodeId| {
+                    let definition = &form.nodes[record.node(id).def];
+                    if definition.is_attribute == (axis == Axis::Attribute) && fits(definition.name) {
+                        out.push(reference(id));
+                    }
+                };
+                if node.node == DOCUMENT {
+                    take(record.root());
+                } else if record.get(NodeId(node.node)).is_some() {
+                    record.children(NodeId(node.node)).for_each(take);
+                }
+            }
+            (Nodeset::Element(document, root), Axis::Child) => {
+                if node.node == DOCUMENT {
+                    if fits(document.element(root).name) {
+                        out.push(NodeRef { tree, node: root.0 });
+                    }
+                } else {
+                    let children = document.children(ElementId(node.node)).filter(|&child| fits(document.element(child).name));
+                    out.extend(children.map(|child| NodeRef { tree, node: child.0 }));
+                }
+            }
+            (Nodeset::Rows(rows), Axis::Child) => {
+                let names = &self.engine.form.names;
+                let named = |name| names.find(name).is_some_and(fits) || test == NameTest::Any;
+                match node.node {
+                    DOCUMENT if named("root") => out.push(NodeRef { tree, node: 0 }),
+                    DOCUMENT => {}
+                    0 if named("item") => out.extend((0..rows.len()).map(|row| NodeRef { tree, node: row_node(rows, row) })),
+                    0 => {}
+                    _ => {
+                        if row_and_cell(rows, node.node).is_some_and(|(_, cell)| cell.is_none()) {
+                            let cells = rows.columns().iter().enumerate().filter(|&(_, &column)| fits(column));
+                            out.extend(cells.map(|(index, _)| NodeRef { tree, node: node.node + 1 + index as u32 }));
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&self, node: NodeRef) -> Option<NameId> {
+        if node.node == DOCUMENT {
+            return None;
+        }
+        match self.nodeset(node.tree) {
+            Nodeset::Record => Some(self.engine.form.nodes[self.record(node)?.def].name),
+            Nodeset::Element(document, _) => Some(document.element(ElementId(node.node)).name),
+            Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
+                None => self.engine.form.names.find("root"),
+                Some((_, None)) => self.engine.form.names.find("item"),
+                Some((_, Some(cell))) => rows.columns().get(cell).copied(),
+            },
+            Nodeset::Nothing => None,
+        }
+    }
+
+    fn value(&self, node: NodeRef) -> Value {
+        match self.record(node) {
+            Some(record) if !self.shown(record) => Value::empty(),
+            Some(record) => {
+                typed(&record.value, self.engine.form.nodes[record.def].data_type, &self.engine.settings.time_zone)
+            }
+            None => Value::Text(self.raw_text(node).into_owned()),
+        }
+    }
+
+    fn text(&self, node: NodeRef) -> Cow<'_, str> {
+        match self.record(node) {
+            Some(record) if !self.shown(record) => Cow::Borrowed(""),
+            _ => self.raw_text(node),
+        }
+    }
+
+    fn raw_text(&self, node: NodeRef) -> Cow<'_, str> {
+        if node.node == DOCUMENT {
+            return Cow::Borrowed("");
+        }
+        match self.nodeset(node.tree) {
+            Nodeset::Record => Cow::Borrowed(self.record(node).map_or("", |node| &node.value)),
+            Nodeset::Element(document, _) => {
+                let element = ElementId(node.node);
+                if document.has_children(element) { Cow::Borrowed("") } else { trimmed(document.text(element)) }
+            }
+            Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
+                Some((row, Some(cell))) => rows.cell(row, cell),
+                _ => Cow::Borrowed(""),
+            },
+            Nodeset::Nothing => Cow::Borrowed(""),
+        }
+    }
+
+    fn has_children(&self, node: NodeRef) -> bool {
+        if node.node == DOCUMENT {
+            return true;
+        }
+        match self.nodeset(node.tree) {
+            Nodeset::Record => {
+                self.record(node).is_some() && self.engine.tree.has_elements(&self.engine.form, NodeId(node.node))
+            }
+            Nodeset::Element(document, _) => document.has_children(ElementId(node.node)),
+            Nodeset::Rows(rows) => !matches!(row_and_cell(rows, node.node), Some((_, Some(_)))),
+            Nodeset::Nothing => false,
+        }
+    }
+
+    fn is_relevant(&self, node: NodeRef) -> bool {
+        node.tree != 0 || node.node == DOCUMENT || self.record(node).is_some_and(|node| self.shown(node))
+    }
+
+    fn position(&self, node: NodeRef) -> usize {
+        if node.node == DOCUMENT {
+            return 1;
+        }
+        match self.nodeset(node.tree) {
+            Nodeset::Record => self.record(node).map_or(0, |_| self.engine.tree.position(NodeId(node.node))),
+            Nodeset::Element(document, root) => {
+                let id = ElementId(node.node);
+                let element = document.element(id);
+                let Some(parent) = element.parent.filter(|_| id != root) else { return 1 };
+                let same = document.children(parent).filter(|&sibling| document.element(sibling).name == element.name);
+                same.take_while(|&sibling| sibling != id).count() + 1
+            }
+            Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
+                Some((row, None)) => row + 1,
+                _ => 1,
+            },
+            Nodeset::Nothing => 0,
+        }
+    }
+
+    fn find(&self, parent: NodeRef, row: NameId, column: NameId, value: &str) -> Option<Nodes> {
+        let Nodeset::Rows(rows) = self.nodeset(parent.tree) else { return None };
+        if parent.node != 0 || self.engine.form.names.find("item") != Some(row) {
+            return None;
+        }
+        let column = rows.columns().iter().position(|&known| known == column);
+        let found = column.map(|column| rows.find(column, value)).unwrap_or_default();
+        Some(found.into_iter().map(|row| NodeRef { tree: parent.tree, node: row_node(rows, row as usize) }).collect())
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.engine.step.at
+    }
+
+    fn time_zone(&self) -> &TimeZone {
+        &self.engine.settings.time_zone
+    }
+
+    fn random(&self) -> f64 {
+        self.engine.random.borrow_mut().unit()
+    }
+
+    fn random_u64(&self) -> u64 {
+        self.engine.random.borrow_mut().next_u64()
+    }
+
+    fn uuid(&self) -> String {
+        self.engine.random.borrow_mut().uuid()
+    }
+
+    fn property(&self, name: &str) -> String {
+        self.engine.settings.property(name)
+    }
+
+    fn form_version(&self) -> String {
+        self.engine.form.version_text().to_owned()
+    }
+
+    fn itext(&self, id: &str) -> String {
+        self.engine.itext(id).plain()
+    }
+
+    fn choice_label(&self, context: NodeRef, value: &str, path: &str) -> String {
+        self.engine.choice_label(NodeId::from_index(context.node as usize), value, path)
+    }
+
+    fn month_name(&self, month: u8) -> String {
+        super::calendar::month_name(self.engine.language_tag(), month)
+    }
+
+    fn weekday_name(&self, weekday: u8) -> String {
+        super::calendar::weekday_name(self.engine.language_tag(), weekday)
+    }
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}

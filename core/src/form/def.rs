@@ -1,0 +1,394 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::graph::Graph;
+use super::itext::Itext;
+use crate::dataset::Rows;
+use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
+use crate::xml::{Document, NameId, Names};
+use crate::xpath::Expr;
+
+/// A questionnaire: everything an XForm says, compiled once and never changed.
+#[derive(Debug)]
+pub struct FormDef {
+    /// Title shown to people.
+    pub title: String,
+    /// Form id: attribute `id` of the primary instance's root.
+    pub id: String,
+    /// Version of the form; `None` if the form names none.
+    pub version: Option<String>,
+    /// Names of elements and columns.
+    pub names: Names,
+    /// The XML the form was read from; texts are ranges of it.
+    pub document: Arc<Document>,
+    /// The nodes of a record, one per path; the first is the root.
+    pub nodes: IndexVec<DefId, NodeDef>,
+    /// The controls of the body.
+    pub controls: IndexVec<ControlId, Control>,
+    /// The top-level controls in order.
+    pub body: Vec<ControlId>,
+    /// Compiled expressions.
+    pub formulas: IndexVec<FormulaId, Formula>,
+    /// Expressions of `<output>` elements.
+    pub outputs: HashMap<ElementId, FormulaId>,
+    /// Texts per language.
+    pub itext: Itext,
+    /// Secondary instances; the tree number of the n-th is n + 1 (the record itself is 0).
+    pub lists: Vec<List>,
+    /// What happens at which event.
+    pub actions: Vec<Action>,
+    /// Who depends on whom.
+    pub graph: Graph,
+    /// Root of the primary instance in `document`.
+    pub instance: ElementId,
+    /// Whether the form brings a public key: its records are encrypted before they are sent.
+    pub public_key: Option<String>,
+}
+
+/// A node of the record's structure.
+#[derive(Clone, Debug)]
+pub struct NodeDef {
+    /// Local name.
+    pub name: NameId,
+    /// Name as written in the form, prefix included.
+    pub qualified: Box<str>,
+    /// The node around it; none for the root.
+    pub parent: Option<DefId>,
+    /// Child elements in order.
+    pub children: Vec<DefId>,
+    /// Attributes in order.
+    pub attributes: Vec<DefId>,
+    /// Whether this is an attribute.
+    pub is_attribute: bool,
+    /// Whether instances of it can be added: it is the nodeset of a repeat.
+    pub repeat: Option<ControlId>,
+    /// What to clone for a new instance of a repeat.
+    pub template: Option<Template>,
+    /// Type of the value.
+    pub data_type: DataType,
+    /// Effective only where the parents are relevant too.
+    pub relevant: Condition,
+    /// Inherited by the nodes below.
+    pub readonly: Condition,
+    /// Of this node alone.
+    pub required: Condition,
+    /// What must hold for a value that is not empty.
+    pub constraint: Option<FormulaId>,
+    /// Where the value comes from, if it is calculated.
+    pub calculate: Option<FormulaId>,
+    /// Said when the constraint is violated.
+    pub constraint_message: Option<Label>,
+    /// Said when an answer is missing.
+    pub required_message: Option<Label>,
+    /// Value put in when the record is made (or, for `end`, finalised).
+    pub preload: Option<Preload>,
+    /// The control that asks it.
+    pub control: Option<ControlId>,
+    /// `orx:max-pixels`: longest edge of a captured image.
+    pub max_pixels: Option<u32>,
+    /// `odk:quality` of a recording.
+    pub quality: Option<Box<str>>,
+}
+
+/// What a new instance of a repeat starts as.
+#[derive(Clone, Copy, Debug)]
+pub struct Template {
+    /// Element to clone.
+    pub element: ElementId,
+    /// Whether its values are left out (no `jr:template`: the first instance with its values blanked).
+    pub blank: bool,
+}
+
+/// A condition of a bind: most are constant and need no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Always this.
+    Constant(bool),
+    /// Computed.
+    Formula(FormulaId),
+}
+
+/// Types of xforms.md §8, as far as they differ in behaviour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each is the type of its name")]
+pub enum DataType {
+    #[default]
+    String,
+    Int,
+    Decimal,
+    Boolean,
+    Date,
+    Time,
+    DateTime,
+    Geopoint,
+    Geotrace,
+    Geoshape,
+    Barcode,
+    Binary,
+}
+
+/// A value put in without being asked (xforms.md §7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preload {
+    /// `uuid:` and a new UUID.
+    Uid,
+    /// The date of today.
+    Today,
+    /// The moment the record was begun.
+    Start,
+    /// The moment it was finalised.
+    End,
+    /// A property of the device or the account.
+    Property(Box<str>),
+}
+
+/// A compiled expression and where it stands.
+#[derive(Debug)]
+pub struct Formula {
+    /// The expression.
+    pub expr: Expr,
+    /// The node it is evaluated on.
+    pub context: DefId,
+}
+
+/// Where a text comes from.
+#[derive(Clone, Debug)]
+pub enum Label {
+    /// Written in place, `<output>` included.
+    Literal(ElementId),
+    /// Written in an attribute.
+    Plain(Box<str>),
+    /// `jr:itext('id')`.
+    Itext(Box<str>),
+    /// `jr:itext(path)`: the id is computed.
+    ItextOf(FormulaId),
+    /// A path or expression whose text is the label.
+    Formula(FormulaId),
+}
+
+/// A choice written in the form.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Value stored.
+    pub value: Box<str>,
+    /// Text shown.
+    pub label: Option<Label>,
+}
+
+/// Choices that come from a list.
+#[derive(Clone, Debug)]
+pub struct Itemset {
+    /// The nodes that are offered.
+    pub nodeset: FormulaId,
+    /// Value, relative to an offered node.
+    pub value: FormulaId,
+    /// Label, relative to an offered node.
+    pub label: Option<Label>,
+    /// Whether the nodes lie in the record itself, so that every change of it may change the choices.
+    pub from_record: bool,
+}
+
+/// Kinds of controls (xforms.md §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub enum ControlKind {
+    Input,
+    Secret,
+    Select1,
+    Select,
+    Rank,
+    Range,
+    Trigger,
+    Upload,
+    Group,
+    Repeat,
+}
+
+impl ControlKind {
+    /// Whether it is asked, as against a container.
+    #[must_use]
+    pub fn is_question(self) -> bool {
+        !matches!(self, Self::Group | Self::Repeat)
+    }
+
+    /// Whether choices are offered.
+    #[must_use]
+    pub fn has_choices(self) -> bool {
+        matches!(self, Self::Select1 | Self::Select | Self::Rank)
+    }
+
+    /// The element's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Secret => "secret",
+            Self::Select1 => "select1",
+            Self::Select => "select",
+            Self::Rank => "rank",
+            Self::Range => "range",
+            Self::Trigger => "trigger",
+            Self::Upload => "upload",
+            Self::Group => "group",
+            Self::Repeat => "repeat",
+        }
+    }
+}
+
+/// A control of the body.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Which kind.
+    pub kind: ControlKind,
+    /// The node it asks; none for a group without `ref`.
+    pub node: Option<DefId>,
+    /// The container around it.
+    pub parent: Option<ControlId>,
+    /// What it contains, in order.
+    pub children: Vec<ControlId>,
+    /// `appearance`, as written.
+    pub appearance: Box<str>,
+    /// The question.
+    pub label: Option<Label>,
+    /// The explanation under it.
+    pub hint: Option<Label>,
+    /// Choices written in place.
+    pub items: Vec<Item>,
+    /// Choices from a list.
+    pub itemset: Option<Itemset>,
+    /// `jr:count` of a repeat: the node that holds the number.
+    pub count: Option<FormulaId>,
+    /// `jr:noAddRemove`: the person may not change the number of instances.
+    pub fixed: bool,
+    /// Other attributes that a widget may want: `mediatype`, `start`, `end`, `step`, `rows`, `accuracyThreshold` …
+    pub settings: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Control {
+    /// Whether `word` is among the appearances, ignoring case.
+    #[must_use]
+    pub fn appears(&self, word: &str) -> bool {
+        self.appearance.split_ascii_whitespace().any(|appearance| appearance.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether everything inside is shown on one screen.
+    #[must_use]
+    pub fn is_field_list(&self) -> bool {
+        self.appears("field-list") || self.appears("table-list")
+    }
+
+    /// One of the other attributes.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)
+    }
+}
+
+/// A secondary instance.
+#[derive(Debug)]
+pub struct List {
+    /// Its id.
+    pub id: Box<str>,
+    /// Its nodes.
+    pub tree: ListTree,
+}
+
+/// The nodes of a secondary instance.
+#[derive(Debug)]
+pub enum ListTree {
+    /// An element of a document: of the form itself, or of an XML file.
+    Element(Arc<Document>, ElementId),
+    /// Rows, seen as `/root/item/column`.
+    Rows(Rows),
+    /// The previous record of this form; the session brings it.
+    LastSaved,
+    /// The file is missing: no nodes.
+    Missing,
+}
+
+/// When an action runs (xforms.md §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the event of its name")]
+pub enum FormEvent {
+    FirstLoad,
+    Load,
+    NewRepeat,
+    ValueChanged,
+    Revalidate,
+}
+
+/// A `setvalue`.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// When it runs.
+    pub events: Vec<FormEvent>,
+    /// The node that gets the value.
+    pub target: DefId,
+    /// The value; none clears.
+    pub value: Option<ActionValue>,
+    /// The control it stands in: a repeat for `NewRepeat`, a question for `ValueChanged`.
+    pub scope: Option<ControlId>,
+}
+
+/// The value of a `setvalue`.
+#[derive(Clone, Debug)]
+pub enum ActionValue {
+    /// Computed.
+    Formula(FormulaId),
+    /// Written in place.
+    Text(Box<str>),
+}
+
+impl FormDef {
+    /// The root of the record's structure.
+    #[must_use]
+    pub fn root(&self) -> DefId {
+        DefId(0)
+    }
+
+    /// A definition with the ones around it, from itself up to the root.
+    pub fn ancestors(&self, def: DefId) -> impl Iterator<Item = DefId> + '_ {
+        std::iter::successors(Some(def), |&def| self.nodes[def].parent)
+    }
+
+    /// The path of a definition, local names, without positions.
+    #[must_use]
+    pub fn path(&self, def: DefId) -> String {
+        let mut names: Vec<_> = self.ancestors(def).map(|def| (self.names.get(self.nodes[def].name), self.nodes[def].is_attribute)).collect();
+        names.reverse();
+        names.into_iter().fold(String::new(), |path, (name, is_attribute)| path + if is_attribute { "/@" } else { "/" } + name)
+    }
+
+    /// The definition at a path without positions or predicates; prefixes are ignored.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<DefId> {
+        let mut steps = path.trim().strip_prefix('/')?.split('/').map(str::trim);
+        let local = |step: &str| step.rsplit(':').next().map(|name| self.names.find(name));
+        let root = self.root();
+        if local(steps.next()?)?? != self.nodes[root].name {
+            return None;
+        }
+        let mut def = root;
+        for step in steps {
+            let (candidates, step) = match step.strip_prefix('@') {
+                Some(attribute) => (&self.nodes[def].attributes, attribute),
+                None => (&self.nodes[def].children, step),
+            };
+            let name = local(step)??;
+            def = *candidates.iter().find(|&&child| self.nodes[child].name == name)?;
+        }
+        Some(def)
+    }
+
+    /// The version as text; empty if there is none.
+    #[must_use]
+    pub fn version_text(&self) -> &str {
+        self.version.as_deref().unwrap_or_default()
+    }
+
+    /// The position of a secondary instance by its id.
+    #[must_use]
+    pub fn list(&self, id: &str) -> Option<usize> {
+        self.lists.iter().position(|list| &*list.id == id)
+    }
+}

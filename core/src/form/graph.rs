@@ -1,0 +1,407 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Condition, FormDef, Label};
+use crate::ids::{ControlId, DefId, ElementId, FormulaId, Id, IndexVec, RuleId};
+use crate::xml::{Document, Namespace};
+use crate::xpath::{Axis, Expr, ExprId, Function, NameTest, Node, Path, Start};
+use crate::{Error, ErrorKind, Result};
+
+/// What a rule decides about its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Facet {
+    /// The value.
+    Calculate,
+    /// Whether it applies.
+    Relevant,
+    /// Whether it only shows.
+    Readonly,
+    /// Whether it must be answered.
+    Required,
+    /// What the control offers.
+    Choices(ControlId),
+    /// What the control asks: label and hint.
+    Label(ControlId),
+    /// How many instances the repeat has; the target is the node around them.
+    Count(ControlId),
+}
+
+/// One expression of the form that must be looked at again when something it reads changes.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The node it is about.
+    pub target: DefId,
+    /// What it decides.
+    pub facet: Facet,
+    /// The expression; none for a label, whose text is made when it is shown.
+    pub formula: Option<FormulaId>,
+    /// Place in the order of calculation: every rule comes after the ones it reads from.
+    pub rank: u32,
+}
+
+/// A rule that reads a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The rule.
+    pub rule: RuleId,
+    /// The deepest node that reader and read share: only targets below the same instance of it are concerned.
+    pub anchor: DefId,
+}
+
+/// Who reads whom, and in which order to calculate.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// Every rule.
+    pub rules: IndexVec<RuleId, Rule>,
+    readers: Vec<Vec<Edge>>,
+    rules_of: Vec<Vec<RuleId>>,
+}
+
+impl Graph {
+    /// The rules that read a node's value, relevance or number of instances.
+    #[must_use]
+    pub fn readers(&self, def: DefId) -> &[Edge] {
+        self.readers.get(def.index()).map_or(&[], |edges| edges)
+    }
+
+    /// The rules whose target is this node.
+    #[must_use]
+    pub fn rules_of(&self, def: DefId) -> &[RuleId] {
+        self.rules_of.get(def.index()).map_or(&[], |rules| rules)
+    }
+
+    /// Collects the rules of a form and puts them in order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cycle`], naming the questions that depend on each other.
+    pub(super) fn build(form: &FormDef) -> Result<Self> {
+        let mut builder = Builder { form, rules: IndexVec::default(), reads: Vec::new() };
+        builder.collect();
+        let order = builder.order()?;
+        let Builder { mut rules, reads, .. } = builder;
+        for (rank, &rule) in order.iter().enumerate() {
+            rules[rule].rank = u32::try_from(rank).unwrap_or(u32::MAX);
+        }
+        let mut readers = vec![Vec::new(); form.nodes.len()];
+        let mut rules_of = vec![Vec::new(); form.nodes.len()];
+        for (rule, reads) in rules.ids().zip(&reads) {
+            for read in reads {
+                let edge = Edge { rule, anchor: read.anchor };
+                if !readers[read.def.index()].contains(&edge) {
+                    readers[read.def.index()].push(edge);
+                }
+            }
+            rules_of[rules[rule].target.index()].push(rule);
+        }
+        Ok(Self { rules, readers, rules_of })
+    }
+}
+
+/// One node that an expression reads, seen from the node it stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Read {
+    def: DefId,
+    anchor: DefId,
+}
+
+struct Builder<'f> {
+    form: &'f FormDef,
+    rules: IndexVec<RuleId, Rule>,
+    /// Per rule what it reads.
+    reads: Vec<Vec<Read>>,
+}
+
+impl Builder<'_> {
+    fn collect(&mut self) {
+        let form = self.form;
+        for (def, node) in form.nodes.iter() {
+            let conditions = [(Facet::Relevant, node.relevant), (Facet::Readonly, node.readonly), (Facet::Required, node.required)];
+            for (facet, condition) in conditions {
+                if let Condition::Formula(formula) = condition {
+                    self.add_formula(def, facet, formula);
+                }
+            }
+            if let Some(formula) = node.calculate {
+                self.add_formula(def, Facet::Calculate, formula);
+            }
+        }
+        let texts = TextOutputs::collect(form);
+        for (id, control) in form.controls.iter() {
+            let Some(target) = control.node else { continue };
+            if let Some(itemset) = &control.itemset {
+                let mut reader = Reader::new(form, target);
+                let offered = reader.read(&form.formulas[itemset.nodeset].expr);
+                if itemset.from_record {
+                    reader.read_relative(&form.formulas[itemset.value].expr, &offered);
+                    if let Some(Label::Formula(label) | Label::ItextOf(label)) = itemset.label {
+                        reader.read_relative(&form.formulas[label].expr, &offered);
+                    }
+                }
+                self.add(target, Facet::Choices(id), Some(itemset.nodeset), reader.reads);
+            }
+            if let Some(formula) = control.count {
+                let parent = form.nodes[target].parent.unwrap_or(target);
+                self.add_formula(parent, Facet::Count(id), formula);
+            }
+            let mut reader = Reader::new(form, target);
+            for label in control.label.iter().chain(&control.hint) {
+                match label {
+                    Label::Formula(formula) | Label::ItextOf(formula) => {
+                        reader.read(&form.formulas[*formula].expr);
+                    }
+                    Label::Itext(id) => texts.of_text(id).iter().for_each(|&output| reader.read_output(output)),
+                    Label::Literal(element) => texts.within(*element).for_each(|output| reader.read_output(output)),
+                    Label::Plain(_) => {}
+                }
+            }
+            if !reader.reads.is_empty() {
+                self.add(target, Facet::Label(id), None, reader.reads);
+            }
+        }
+    }
+
+    fn add_formula(&mut self, target: DefId, facet: Facet, formula: FormulaId) {
+        let mut reader = Reader::new(self.form, target);
+        reader.read(&self.form.formulas[formula].expr);
+        self.add(target, facet, Some(formula), reader.reads);
+    }
+
+    fn add(&mut self, target: DefId, facet: Facet, formula: Option<FormulaId>, reads: BTreeSet<Read>) {
+        self.rules.push(Rule { target, facet, formula, rank: 0 });
+        self.reads.push(reads.into_iter().collect());
+    }
+
+    /// A topological order of the rules (Kahn's), in the order of the form where there is a choice.
+    fn order(&self) -> Result<Vec<RuleId>> {
+        let form = self.form;
+        // Which rules change what is read at a node: its calculation, and the relevance of itself and everything around it.
+        let mut own: Vec<Vec<RuleId>> = vec![Vec::new(); form.nodes.len()];
+        for (id, rule) in self.rules.iter() {
+            if matches!(rule.facet, Facet::Calculate | Facet::Relevant) {
+                own[rule.target.index()].push(id);
+            }
+        }
+        let feeders = |def: DefId| {
+            let inherited = form.ancestors(def).skip(1).flat_map(|def| &own[def.index()]);
+            let inherited = inherited.filter(|&&rule| self.rules[rule].facet == Facet::Relevant);
+            own[def.index()].iter().chain(inherited).copied().collect::<Vec<_>>()
+        };
+        let mut before: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
+        let mut after: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
+        for (id, rule) in self.rules.iter() {
+            for read in &self.reads[id.index()] {
+                let reads_itself = read.def == rule.target && matches!(rule.facet, Facet::Readonly | Facet::Required | Facet::Calculate | Facet::Relevant);
+                if reads_itself {
+                    return Err(self.cycle([id]));
+                }
+                for feeder in feeders(read.def) {
+                    before[id.index()].insert(feeder);
+                    after[feeder.index()].insert(id);
+                }
+            }
+        }
+        let mut ready: BTreeSet<RuleId> = self.rules.ids().filter(|id| before[id.index()].is_empty()).collect();
+        let mut order = Vec::with_capacity(self.rules.len());
+        while let Some(id) = ready.pop_first() {
+            order.push(id);
+            for &next in &after[id.index()] {
+                before[next.index()].remove(&id);
+                if before[next.index()].is_empty() {
+                    ready.insert(next);
+                }
+            }
+        }
+        if order.len() == self.rules.len() {
+            return Ok(order);
+        }
+        // What is left contains the circles and what hangs behind them; the latter can be peeled off from the other end.
+        let mut left: BTreeSet<RuleId> = self.rules.ids().filter(|id| !before[id.index()].is_empty()).collect();
+        while let Some(&end) = left.iter().find(|id| after[id.index()].is_disjoint(&left)) {
+            left.remove(&end);
+        }
+        Err(self.cycle(left))
+    }
+
+    fn cycle(&self, rules: impl IntoIterator<Item = RuleId>) -> Error {
+        let paths: BTreeSet<_> = rules.into_iter().map(|rule| self.form.path(self.rules[rule].target)).collect();
+        Error::new(ErrorKind::Cycle, paths.into_iter().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Finds out which nodes an expression can read, without evaluating it.
+struct Reader<'f> {
+    form: &'f FormDef,
+    target: DefId,
+    reads: BTreeSet<Read>,
+}
+
+/// The nodes a path may stand on, and the deepest node they certainly share with the target.
+#[derive(Clone, Debug)]
+struct Place {
+    defs: Vec<DefId>,
+    anchor: DefId,
+}
+
+impl<'f> Reader<'f> {
+    fn new(form: &'f FormDef, target: DefId) -> Self {
+        Self { form, target, reads: BTreeSet::new() }
+    }
+
+    /// Notes what `expr` reads on the target; gives the nodes it selects if it is a path.
+    fn read(&mut self, expr: &Expr) -> Place {
+        let target = Place { defs: vec![self.target], anchor: self.target };
+        self.visit(expr, expr.root(), &target)
+    }
+
+    /// The same for an expression that stands on the nodes of another.
+    fn read_relative(&mut self, expr: &Expr, place: &Place) {
+        self.visit(expr, expr.root(), place);
+    }
+
+    fn read_output(&mut self, output: FormulaId) {
+        self.read(&self.form.formulas[output].expr);
+    }
+
+    fn visit(&mut self, expr: &Expr, id: ExprId, context: &Place) -> Place {
+        let nowhere = Place { defs: Vec::new(), anchor: self.form.root() };
+        match expr.node(id) {
+            Node::Number(_) | Node::Text(_) => nowhere,
+            Node::Negate(inner) => {
+                self.visit(expr, *inner, context);
+                nowhere
+            }
+            Node::Binary { left, right, .. } => {
+                self.visit(expr, *left, context);
+                self.visit(expr, *right, context);
+                nowhere
+            }
+            Node::Path(path) => self.visit_path(expr, path, context),
+            Node::Call { function, args } => {
+                let mut first = None;
+                for &arg in args {
+                    let place = self.visit(expr, arg, context);
+                    if *function == Function::IndexedRepeat {
+                        // The index chooses the instance, so the target's own is not meant.
+                        self.reads.extend(place.defs.iter().map(|&def| Read { def, anchor: self.form.root() }));
+                    }
+                    first.get_or_insert(place);
+                }
+                match function {
+                    Function::Randomize => first.unwrap_or(nowhere),
+                    _ => nowhere,
+                }
+            }
+        }
+    }
+
+    fn visit_path(&mut self, expr: &Expr, path: &Path, context: &Place) -> Place {
+        let form = self.form;
+        let mut place = match path.start {
+            Start::Context => context.clone(),
+            Start::Current => Place { defs: vec![self.target], anchor: self.target },
+            Start::Root => Place { defs: Vec::new(), anchor: form.root() },
+            Start::Instance(_) => Place { defs: Vec::new(), anchor: form.root() },
+        };
+        let in_record = !matches!(path.start, Start::Instance(_));
+        // Leading steps of an absolute path that are the target's own ancestors mean the target's own instances.
+        let mut own = if path.start == Start::Root {
+            let mut own: Vec<_> = form.ancestors(self.target).collect();
+            own.reverse();
+            own
+        } else {
+            Vec::new()
+        }
+        .into_iter();
+        let mut shared = true;
+        for (index, step) in path.steps.iter().enumerate() {
+            let named = |defs: &[DefId], test: &NameTest| -> Vec<DefId> {
+                let fits = |&&def: &&DefId| match test {
+                    NameTest::Any => true,
+                    NameTest::Name(name) => form.nodes[def].name == *name,
+                };
+                defs.iter().filter(fits).copied().collect()
+            };
+            match step.axis {
+                Axis::Itself => {}
+                Axis::Parent => {
+                    place.defs = unique(place.defs.iter().filter_map(|&def| form.nodes[def].parent));
+                    while let Some(&def) = place.defs.first()
+                        && !form.ancestors(def).any(|def| def == place.anchor)
+                    {
+                        match form.nodes[place.anchor].parent {
+                            Some(parent) => place.anchor = parent,
+                            None => break,
+                        }
+                    }
+                }
+                Axis::Child if path.start == Start::Root && index == 0 => place.defs = named(&[form.root()], &step.test),
+                Axis::Child => {
+                    let children = place.defs.iter().flat_map(|&def| named(&form.nodes[def].children, &step.test));
+                    place.defs = unique(children);
+                }
+                Axis::Attribute => {
+                    let attributes = place.defs.iter().flat_map(|&def| named(&form.nodes[def].attributes, &step.test));
+                    place.defs = unique(attributes);
+                }
+            }
+            if path.start == Start::Root {
+                shared &= step.predicates.is_empty() && step.axis == Axis::Child;
+                shared &= own.next().is_some_and(|own| place.defs == [own]);
+                if shared && let Some(&def) = place.defs.first() {
+                    place.anchor = def;
+                }
+            }
+            for &predicate in &step.predicates {
+                self.visit(expr, predicate, &place);
+            }
+        }
+        if in_record {
+            self.reads.extend(place.defs.iter().map(|&def| Read { def, anchor: place.anchor }));
+        }
+        place
+    }
+}
+
+fn unique(defs: impl Iterator<Item = DefId>) -> Vec<DefId> {
+    let mut found = Vec::new();
+    for def in defs {
+        if !found.contains(&def) {
+            found.push(def);
+        }
+    }
+    found
+}
+
+/// The `<output>` elements by the text they stand in.
+struct TextOutputs<'f> {
+    form: &'f FormDef,
+    by_text: BTreeMap<String, Vec<FormulaId>>,
+}
+
+impl<'f> TextOutputs<'f> {
+    fn collect(form: &'f FormDef) -> Self {
+        let mut by_text: BTreeMap<String, Vec<FormulaId>> = BTreeMap::new();
+        let id = form.names.find("id");
+        let mut outputs: Vec<_> = form.outputs.iter().collect();
+        outputs.sort();
+        for (&output, &formula) in outputs {
+            let text = ancestors(&form.document, output).find_map(|element| form.document.attribute(element, Namespace::None, id));
+            if let Some(text) = text {
+                by_text.entry(text.into_owned()).or_default().push(formula);
+            }
+        }
+        Self { form, by_text }
+    }
+
+    /// In any language.
+    fn of_text(&self, id: &str) -> &[FormulaId] {
+        self.by_text.get(id).map_or(&[], |formulas| formulas)
+    }
+
+    fn within(&self, label: ElementId) -> impl Iterator<Item = FormulaId> {
+        self.form.document.children(label).filter_map(|child| self.form.outputs.get(&child).copied())
+    }
+}
+
+fn ancestors(document: &Document, element: ElementId) -> impl Iterator<Item = ElementId> + '_ {
+    std::iter::successors(Some(element), |&element| document.element(element).parent)
+}

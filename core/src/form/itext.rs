@@ -1,0 +1,73 @@
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::ids::ElementId;
+use crate::xml::{Document, Names, Namespace};
+
+/// The texts of a form: one translation per language, indexed when the language is first shown.
+#[derive(Debug, Default)]
+pub struct Itext {
+    translations: Vec<Translation>,
+    /// Position of the default language.
+    pub default: usize,
+}
+
+#[derive(Debug)]
+struct Translation {
+    language: String,
+    element: ElementId,
+    texts: OnceLock<HashMap<Box<str>, ElementId>>,
+}
+
+impl Itext {
+    /// Adds the translations of an `<itext>` element.
+    pub(super) fn read(document: &Document, names: &Names, itext: ElementId) -> Self {
+        let mut all = Self::default();
+        let mut default = None;
+        for element in document.children(itext) {
+            if names.get(document.element(element).name) != "translation" {
+                continue;
+            }
+            let attribute = |name| document.attribute(element, Namespace::None, names.find(name));
+            // The attribute's presence counts, whatever its value (xforms.md §5).
+            if attribute("default").is_some() && default.is_none() {
+                default = Some(all.translations.len());
+            }
+            let language = attribute("lang").unwrap_or_default().into_owned();
+            all.translations.push(Translation { language, element, texts: OnceLock::new() });
+        }
+        all.default = default.unwrap_or(0);
+        all
+    }
+
+    /// Names of the languages, as the form writes them.
+    pub fn languages(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.translations.iter().map(|translation| translation.language.as_str())
+    }
+
+    /// The `<text>` element of an id in one language.
+    #[must_use]
+    pub fn text(&self, document: &Document, names: &Names, language: usize, id: &str) -> Option<ElementId> {
+        let translation = self.translations.get(language)?;
+        let texts = translation.texts.get_or_init(|| {
+            let id = names.find("id");
+            let texts = document.children(translation.element);
+            texts.filter_map(|text| Some((document.attribute(text, Namespace::None, id)?.into(), text))).collect()
+        });
+        texts.get(id).copied()
+    }
+
+    /// The `<value>` of a text: with this `form`, or the one without (`long` is preferred over it, xforms.md §5).
+    #[must_use]
+    pub fn value(&self, document: &Document, names: &Names, text: ElementId, form: Option<&str>) -> Option<ElementId> {
+        let name = names.find("form");
+        let find = |wanted: Option<&str>| {
+            let mut values = document.children(text);
+            values.find(|&value| document.attribute(value, Namespace::None, name).as_deref() == wanted)
+        };
+        match form {
+            Some(_) => find(form),
+            None => find(Some("long")).or_else(|| find(None)),
+        }
+    }
+}

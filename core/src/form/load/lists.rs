@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use super::{Files, Loader};
+use crate::ErrorKind;
+use crate::dataset::{read_csv, read_geojson};
+use crate::form::{List, ListTree};
+use crate::ids::ElementId;
+use crate::xml::{Document, Namespace};
+
+impl Loader {
+    /// Reads every secondary instance that some expression uses.
+    pub(super) fn read_lists(&mut self, model: ElementId, files: &dyn Files) -> Vec<List> {
+        let document = Arc::clone(&self.document);
+        let instances: Vec<_> = document.children(model).filter(|&child| self.name(child) == "instance").skip(1).collect();
+        let mut lists = Vec::new();
+        for instance in instances {
+            let Some(id) = self.attribute(instance, Namespace::None, "id") else { continue };
+            let tree = match self.attribute(instance, Namespace::None, "src") {
+                Some(source) if self.is_used(&id) => self.read_file(&id, &source, files),
+                Some(_) => ListTree::Missing,
+                None => match document.children(instance).next() {
+                    Some(root) => ListTree::Element(Arc::clone(&document), root),
+                    None => ListTree::Missing,
+                },
+            };
+            lists.push(List { id: id.into(), tree });
+        }
+        lists
+    }
+
+    fn is_used(&self, id: &str) -> bool {
+        self.formulas.iter().any(|(_, formula)| formula.expr.instance_ids().any(|used| used == id))
+    }
+
+    fn read_file(&mut self, id: &str, source: &str, files: &dyn Files) -> ListTree {
+        if source == "jr://instance/last-saved" {
+            return ListTree::LastSaved;
+        }
+        let name = source.rsplit('/').next().unwrap_or(source);
+        let Some(bytes) = files.read(name) else {
+            self.warn(ErrorKind::MissingMedia, name, format!("instance('{id}') is empty"));
+            return ListTree::Missing;
+        };
+        match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
+            Some("csv") => {
+                let (rows, problems) = read_csv(&bytes, &mut self.names);
+                for (line, problem) in problems {
+                    self.warn(ErrorKind::BadCsv, format!("{name}, line {line}"), problem);
+                }
+                ListTree::Rows(rows)
+            }
+            Some("geojson") => match read_geojson(&bytes, &mut self.names) {
+                Ok(rows) => ListTree::Rows(rows),
+                Err(problem) => self.bad_data(name, problem),
+            },
+            _ => match String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned()).and_then(|text| {
+                Document::parse(text.into(), &mut self.names).map_err(|error| error.detail().to_owned())
+            }) {
+                Ok(document) => {
+                    let root = document.root();
+                    ListTree::Element(Arc::new(document), root)
+                }
+                Err(problem) => self.bad_data(name, problem),
+            },
+        }
+    }
+
+    fn bad_data(&mut self, name: &str, problem: String) -> ListTree {
+        self.warn(ErrorKind::BadData, name, problem);
+        ListTree::Missing
+    }
+}

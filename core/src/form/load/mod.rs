@@ -1,0 +1,268 @@
+mod binds;
+mod body;
+mod lists;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::graph::Graph;
+use super::itext::Itext;
+use super::{Action, Control, Diagnostic, FormDef, Formula, Label, List, NodeDef};
+use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
+use crate::xml::{Document, Names, Namespace};
+use crate::{Error, ErrorKind, Result, xpath};
+
+/// Where the files of a form come from: CSV, XML and GeoJSON by bare name.
+pub trait Files {
+    /// The bytes of a file, or `None` if it is not there.
+    fn read(&self, name: &str) -> Option<Vec<u8>>;
+}
+
+impl Files for BTreeMap<String, Vec<u8>> {
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.get(name).cloned()
+    }
+}
+
+/// No files.
+impl Files for () {
+    fn read(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl FormDef {
+    /// Reads a form and the data files it names.
+    ///
+    /// # Errors
+    /// A form that cannot be filled: [`ErrorKind::NotXml`], [`ErrorKind::NotXforms`], an expression that cannot be read
+    /// ([`ErrorKind::XpathSyntax`], [`ErrorKind::UnknownFunction`], [`ErrorKind::WrongArguments`]) or
+    /// [`ErrorKind::Cycle`]. Everything else is a diagnostic.
+    pub fn load(xml: &str, files: &dyn Files) -> Result<(Self, Vec<Diagnostic>)> {
+        let mut names = Names::default();
+        let document = Arc::new(Document::parse(xml.into(), &mut names)?);
+        let parts = Parts::find(&document, &names)?;
+        let mut loader = Loader {
+            document,
+            names,
+            nodes: IndexVec::default(),
+            samples: HashMap::new(),
+            controls: IndexVec::default(),
+            formulas: IndexVec::default(),
+            outputs: HashMap::new(),
+            actions: Vec::new(),
+            diagnostics: Vec::new(),
+            failure: None,
+        };
+        loader.run(&parts, files)
+    }
+}
+
+/// The parts of the document that the loader starts from.
+struct Parts {
+    title: String,
+    model: ElementId,
+    itext: Option<ElementId>,
+    instance: ElementId,
+    body: Option<ElementId>,
+}
+
+impl Parts {
+    fn find(document: &Document, names: &Names) -> Result<Self> {
+        let not_a_form = |what: &str| Error::new(ErrorKind::NotXforms, what);
+        let named = |parent: ElementId, name: &str| {
+            document.children(parent).find(|&child| names.get(document.element(child).name) == name)
+        };
+        let root = document.root();
+        if names.get(document.element(root).name) != "html" {
+            return Err(not_a_form("the root element is not html"));
+        }
+        let head = named(root, "head").ok_or_else(|| not_a_form("there is no head"))?;
+        let model = named(head, "model").ok_or_else(|| not_a_form("there is no model"))?;
+        let holder = named(model, "instance").ok_or_else(|| not_a_form("there is no instance"))?;
+        let instance = document.children(holder).next().ok_or_else(|| not_a_form("the instance is empty"))?;
+        let title = named(head, "title").map(|title| document.text(title).trim().to_owned()).unwrap_or_default();
+        Ok(Self { title, model, itext: named(model, "itext"), instance, body: named(root, "body") })
+    }
+}
+
+struct Loader {
+    document: Arc<Document>,
+    names: Names,
+    nodes: IndexVec<DefId, NodeDef>,
+    /// Per node the first template and the first plain element in the primary instance.
+    samples: HashMap<DefId, (Option<ElementId>, Option<ElementId>)>,
+    controls: IndexVec<ControlId, Control>,
+    formulas: IndexVec<FormulaId, Formula>,
+    outputs: HashMap<ElementId, FormulaId>,
+    actions: Vec<Action>,
+    diagnostics: Vec<Diagnostic>,
+    /// The first thing that makes the form impossible to fill.
+    failure: Option<Error>,
+}
+
+impl Loader {
+    fn run(&mut self, parts: &Parts, files: &dyn Files) -> Result<(FormDef, Vec<Diagnostic>)> {
+        let document = Arc::clone(&self.document);
+        let id = document
+            .attribute(parts.instance, Namespace::None, self.names.find("id"))
+            .map(|id| id.trim().to_owned())
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| Error::new(ErrorKind::NotXforms, "the record's root has no id"))?;
+        // `version` counts in any namespace (xforms.md §3).
+        let mut root_attributes = document.attributes(parts.instance).iter();
+        let version = root_attributes
+            .find(|attribute| self.names.get(attribute.name) == "version")
+            .map(|attribute| document.attribute_value(attribute).trim().to_owned());
+
+        self.read_nodes(parts.instance, None);
+        self.read_binds(parts.model);
+        let body = parts.body.map(|body| self.read_controls(body, None, None)).unwrap_or_default();
+        if parts.body.is_none() {
+            self.warn(ErrorKind::NotXforms, "body", "the form asks nothing");
+        }
+        self.read_model_actions(parts.model);
+        self.place_templates();
+        self.read_outputs(parts);
+        let lists = self.read_lists(parts.model, files);
+        self.check_lists(&lists);
+        let itext =
+            parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let mut form = FormDef {
+            title: if parts.title.is_empty() { id.clone() } else { parts.title.clone() },
+            id,
+            version,
+            names: std::mem::take(&mut self.names),
+            document,
+            nodes: std::mem::take(&mut self.nodes),
+            controls: std::mem::take(&mut self.controls),
+            body,
+            formulas: std::mem::take(&mut self.formulas),
+            outputs: std::mem::take(&mut self.outputs),
+            itext,
+            lists,
+            actions: std::mem::take(&mut self.actions),
+            graph: Graph::default(),
+            instance: parts.instance,
+            public_key: None,
+        };
+        form.public_key = public_key(&form, parts.model);
+        if form.public_key.is_some() {
+            self.warn(ErrorKind::Unsupported, "submission", "records of this form must be encrypted before sending");
+        }
+        self.check_texts(&form);
+        form.graph = Graph::build(&form)?;
+        Ok((form, std::mem::take(&mut self.diagnostics)))
+    }
+
+    fn warn(&mut self, kind: ErrorKind, place: impl Into<String>, detail: impl Into<String>) {
+        self.diagnostics.push(Diagnostic { kind, place: place.into(), detail: detail.into() });
+    }
+
+    fn fail(&mut self, kind: ErrorKind, detail: String) {
+        self.failure.get_or_insert_with(|| Error::new(kind, detail));
+    }
+
+    fn name(&self, element: ElementId) -> &str {
+        self.names.get(self.document.element(element).name)
+    }
+
+    fn attribute(&self, element: ElementId, namespace: Namespace, name: &str) -> Option<String> {
+        self.document.attribute(element, namespace, self.names.find(name)).map(|value| value.into_owned())
+    }
+
+    /// Compiles an expression. One that cannot be read makes the form impossible to fill; the first such is reported.
+    fn formula(&mut self, source: &str, context: DefId, place: &str) -> Option<FormulaId> {
+        match xpath::parse(source, &mut self.names) {
+            Ok(expr) => Some(self.formulas.push(Formula { expr, context })),
+            Err(error) => {
+                let at = format!("{place}, character {}: {}", error.span.start + 1, error.reason);
+                if error.kind == ErrorKind::Unsupported {
+                    self.warn(ErrorKind::Unsupported, place, error.reason);
+                } else {
+                    self.fail(error.kind, at);
+                }
+                None
+            }
+        }
+    }
+
+    /// A text reference: `jr:itext('id')`, `jr:itext(path)` or an expression.
+    fn label_reference(&mut self, source: &str, context: DefId, place: &str) -> Option<Label> {
+        let source = source.trim();
+        if let Some(argument) = source.strip_prefix("jr:itext(").and_then(|rest| rest.strip_suffix(')')) {
+            let argument = argument.trim();
+            for quote in ['\'', '"'] {
+                if let Some(id) = argument.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+                    return Some(Label::Itext(id.into()));
+                }
+            }
+            return self.formula(argument, context, place).map(Label::ItextOf);
+        }
+        self.formula(source, context, place).map(Label::Formula)
+    }
+
+    /// Compiles the `<output>` elements of the whole document, each on the node of the text it stands in.
+    fn read_outputs(&mut self, parts: &Parts) {
+        let document = Arc::clone(&self.document);
+        let Some(output) = self.names.find("output") else { return };
+        let found: Vec<_> = document.elements().filter(|(_, element)| element.name == output).map(|(id, _)| id).collect();
+        for id in found {
+            let Some(source) = self.attribute(id, Namespace::None, "value").or_else(|| self.attribute(id, Namespace::None, "ref"))
+            else {
+                self.warn(ErrorKind::BadReference, "output", "it names no value");
+                continue;
+            };
+            let place = if self.is_inside(id, parts.model) { "an output in itext" } else { "an output in the body" };
+            // Outputs are evaluated on the question that shows them; the root only serves where there is none.
+            if let Some(formula) = self.formula(&source, DefId(0), place) {
+                self.outputs.insert(id, formula);
+            }
+        }
+    }
+
+    fn is_inside(&self, element: ElementId, ancestor: ElementId) -> bool {
+        std::iter::successors(Some(element), |&element| self.document.element(element).parent).any(|element| element == ancestor)
+    }
+
+    /// Warns of texts that the body refers to and no language has.
+    fn check_texts(&mut self, form: &FormDef) {
+        let mut missing = Vec::new();
+        for (_, control) in form.controls.iter() {
+            let labels = control.label.iter().chain(&control.hint).chain(control.items.iter().filter_map(|item| item.label.as_ref()));
+            for label in labels {
+                if let Label::Itext(id) = label
+                    && form.itext.text(&form.document, &form.names, form.itext.default, id).is_none()
+                {
+                    missing.push(id.to_string());
+                }
+            }
+        }
+        for id in missing {
+            self.warn(ErrorKind::MissingText, id, "not in the default language");
+        }
+    }
+
+    fn check_lists(&mut self, lists: &[List]) {
+        let mut unknown = Vec::new();
+        for (_, formula) in self.formulas.iter() {
+            for id in formula.expr.instance_ids() {
+                if !lists.iter().any(|list| &*list.id == id) && !unknown.iter().any(|known| known == id) {
+                    unknown.push(id.to_owned());
+                }
+            }
+        }
+        for id in unknown {
+            self.warn(ErrorKind::UnknownInstance, format!("instance('{id}')"), "it is used but not declared");
+        }
+    }
+}
+
+fn public_key(form: &FormDef, model: ElementId) -> Option<String> {
+    let document = &form.document;
+    let submission = document.children(model).find(|&child| form.names.get(document.element(child).name) == "submission")?;
+    document.attribute(submission, Namespace::None, form.names.find("base64RsaPublicKey")).map(|key| key.into_owned())
+}

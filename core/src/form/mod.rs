@@ -1,0 +1,19 @@
+//! Forms: an XForm read into an immutable definition, with everything that is wrong or unsupported said aloud.
+//!
+//! [`FormDef::load`] gives the definition and a list of [`Diagnostic`]s. A form with warnings can be filled; only one that
+//! cannot be filled at all is an error.
+
+mod def;
+mod diagnostics;
+mod graph;
+mod itext;
+mod load;
+
+pub use def::{
+    Action, ActionValue, Condition, Control, ControlKind, DataType, FormDef, FormEvent, Formula, Item, Itemset, Label,
+    List, ListTree, NodeDef, Preload, Template,
+};
+pub use diagnostics::Diagnostic;
+pub use graph::{Edge, Facet, Graph, Rule};
+pub use itext::Itext;
+pub use load::Files;

@@ -1,0 +1,9 @@
+//! Records: the nodes of one filled form, the lexical forms of their values, and how a record is written and read.
+
+mod codec;
+mod tree;
+mod xml;
+
+pub use codec::{canonical, store, typed};
+pub use tree::{Node, Tree};
+pub use xml::{Writer, add_instance, new_record, read_record};

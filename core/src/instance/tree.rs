@@ -1,0 +1,191 @@
+use crate::form::FormDef;
+use crate::ids::{DefId, IndexVec, NodeId};
+
+/// One node of a record.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its definition.
+    pub def: DefId,
+    /// The node around it; none for the root.
+    pub parent: Option<NodeId>,
+    first_child: Option<NodeId>,
+    last_child: Option<NodeId>,
+    next: Option<NodeId>,
+    previous: Option<NodeId>,
+    /// Lexical value; empty for groups.
+    pub value: String,
+    /// What its own condition says, whatever the parents.
+    pub own_relevant: bool,
+    /// Whether it and everything around it is relevant.
+    pub relevant: bool,
+    /// What its own condition says; the nodes below inherit it.
+    pub own_readonly: bool,
+    /// Whether an answer is required.
+    pub required: bool,
+    removed: bool,
+}
+
+/// The nodes of a record. Slots are never used again, so that the id of a removed node stays dead.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    nodes: IndexVec<NodeId, Node>,
+}
+
+impl Tree {
+    /// The root; there always is one.
+    #[must_use]
+    pub fn root(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// A node that is part of the record, or `None` if it was removed or never was.
+    #[must_use]
+    pub fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id).filter(|node| !node.removed)
+    }
+
+    /// A node, removed or not, whose id came from this tree.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The same, to change it.
+    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id]
+    }
+
+    /// Children in order, attributes among them.
+    pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        std::iter::successors(self.nodes[id].first_child, |&child| self.nodes[child].next)
+    }
+
+    /// The children of one definition in order.
+    pub fn children_of(&self, id: NodeId, def: DefId) -> impl Iterator<Item = NodeId> + '_ {
+        self.children(id).filter(move |&child| self.nodes[child].def == def)
+    }
+
+    /// A node with the ones around it, from itself up to the root.
+    pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        std::iter::successors(Some(id), |&id| self.nodes[id].parent)
+    }
+
+    /// The nearest node around (or at) `id` that has this definition.
+    #[must_use]
+    pub fn ancestor_of(&self, id: NodeId, def: DefId) -> Option<NodeId> {
+        self.ancestors(id).find(|&id| self.nodes[id].def == def)
+    }
+
+    /// A node and everything below it, in document order.
+    #[must_use]
+    pub fn subtree(&self, id: NodeId) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            found.push(id);
+            let at = pending.len();
+            pending.extend(self.children(id));
+            if let Some(children) = pending.get_mut(at..) {
+                children.reverse();
+            }
+        }
+        found
+    }
+
+    /// Every node of a definition below (or at) `top`, in document order.
+    #[must_use]
+    pub fn instances_below(&self, form: &FormDef, top: NodeId, def: DefId) -> Vec<NodeId> {
+        let mut path: Vec<_> = form.ancestors(def).take_while(|&def| def != self.nodes[top].def).collect();
+        if path.last().map_or(def, |&first| form.nodes[first].parent.unwrap_or(first)) != self.nodes[top].def {
+            return Vec::new();
+        }
+        path.reverse();
+        path.into_iter().fold(vec![top], |nodes, def| nodes.into_iter().flat_map(|node| self.children_of(node, def)).collect())
+    }
+
+    /// The 1-based place of a node among its siblings of the same definition.
+    #[must_use]
+    pub fn position(&self, id: NodeId) -> usize {
+        let def = self.nodes[id].def;
+        let before = std::iter::successors(self.nodes[id].previous, |&id| self.nodes[id].previous);
+        1 + before.filter(|&id| self.nodes[id].def == def).count()
+    }
+
+    /// Whether there is an element below it.
+    #[must_use]
+    pub fn has_elements(&self, form: &FormDef, id: NodeId) -> bool {
+        self.children(id).any(|child| !form.nodes[self.nodes[child].def].is_attribute)
+    }
+
+    /// Adds a node as the last child, or right behind the last sibling of its definition, so that the instances of a
+    /// repeat stay together. Its relevance follows its parent's until its own rule has spoken.
+    pub fn add(&mut self, form: &FormDef, def: DefId, parent: Option<NodeId>) -> NodeId {
+        let definition = &form.nodes[def];
+        let constant = |condition, otherwise| match condition {
+            crate::form::Condition::Constant(constant) => constant,
+            crate::form::Condition::Formula(_) => otherwise,
+        };
+        let own_relevant = constant(definition.relevant, true);
+        let id = self.nodes.push(Node {
+            def,
+            parent,
+            first_child: None,
+            last_child: None,
+            next: None,
+            previous: None,
+            value: String::new(),
+            own_relevant,
+            relevant: own_relevant && parent.is_none_or(|parent| self.nodes[parent].relevant),
+            own_readonly: constant(definition.readonly, false),
+            required: constant(definition.required, false),
+            removed: false,
+        });
+        if let Some(parent) = parent {
+            let sibling = if definition.repeat.is_some() { self.children_of(parent, def).last() } else { None };
+            self.link(parent, id, sibling.or_else(|| self.place_for(form, parent, def)));
+        }
+        id
+    }
+
+    /// Where the first node of a definition belongs: behind the last one of the definitions before it.
+    fn place_for(&self, form: &FormDef, parent: NodeId, def: DefId) -> Option<NodeId> {
+        let siblings = &form.nodes[self.nodes[parent].def];
+        if form.nodes[def].is_attribute {
+            return self.children(parent).take_while(|&child| form.nodes[self.nodes[child].def].is_attribute).last();
+        }
+        let rank = |def| siblings.children.iter().position(|&child| child == def);
+        let own = rank(def);
+        self.children(parent).take_while(|&child| rank(self.nodes[child].def) <= own).last()
+    }
+
+    fn link(&mut self, parent: NodeId, id: NodeId, after: Option<NodeId>) {
+        let next = match after {
+            Some(after) => self.nodes[after].next.replace(id),
+            None => self.nodes[parent].first_child.replace(id),
+        };
+        self.nodes[id].previous = after;
+        self.nodes[id].next = next;
+        match next {
+            Some(next) => self.nodes[next].previous = Some(id),
+            None => self.nodes[parent].last_child = Some(id),
+        }
+    }
+
+    /// Takes a node and everything below it out of the record.
+    pub fn remove(&mut self, id: NodeId) {
+        let Node { parent, previous, next, .. } = self.nodes[id];
+        match (previous, parent) {
+            (Some(previous), _) => self.nodes[previous].next = next,
+            (None, Some(parent)) => self.nodes[parent].first_child = next,
+            (None, None) => {}
+        }
+        match (next, parent) {
+            (Some(next), _) => self.nodes[next].previous = previous,
+            (None, Some(parent)) => self.nodes[parent].last_child = previous,
+            (None, None) => {}
+        }
+        for node in self.subtree(id) {
+            self.nodes[node].removed = true;
+        }
+    }
+}

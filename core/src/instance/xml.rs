@@ -1,0 +1,211 @@
+use super::Tree;
+use crate::form::FormDef;
+use crate::ids::{DefId, ElementId, NodeId};
+use crate::xml::{Document, Namespace, Names, escape_attribute, escape_text};
+use crate::{Error, ErrorKind, Result};
+
+/// The two ways a record is written (session.md, Two writers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// Everything, whatever its relevance: snapshots and last-saved.
+    Draft,
+    /// Without the subtrees that are not relevant: what is sent.
+    Submission,
+}
+
+impl Writer {
+    /// The record as XML. The same record always gives the same bytes.
+    #[must_use]
+    pub fn write(self, form: &FormDef, tree: &Tree) -> String {
+        let mut out = String::from("<?xml version='1.0' encoding='UTF-8' ?>");
+        self.element(form, tree, tree.root(), &mut out);
+        out
+    }
+
+    fn element(self, form: &FormDef, tree: &Tree, id: NodeId, out: &mut String) {
+        let node = tree.node(id);
+        let definition = &form.nodes[node.def];
+        out.push('<');
+        out.push_str(&definition.qualified);
+        if node.parent.is_none() {
+            root_attributes(form, out);
+        }
+        let mut elements = Vec::new();
+        for child in tree.children(id) {
+            let child_node = tree.node(child);
+            if self == Self::Submission && !child_node.relevant {
+                continue;
+            }
+            let child_definition = &form.nodes[child_node.def];
+            if child_definition.is_attribute {
+                out.push_str(&format!(" {}=\"", child_definition.qualified));
+                escape_attribute(&child_node.value, out);
+                out.push('"');
+            } else {
+                elements.push(child);
+            }
+        }
+        if elements.is_empty() && node.value.is_empty() {
+            out.push_str("/>");
+            return;
+        }
+        out.push('>');
+        escape_text(&node.value, out);
+        for child in elements {
+            self.element(form, tree, child, out);
+        }
+        out.push_str("</");
+        out.push_str(&definition.qualified);
+        out.push('>');
+    }
+}
+
+/// The root keeps its own attributes and declares every prefix of the form that its nodes use.
+fn root_attributes(form: &FormDef, out: &mut String) {
+    let document = &form.document;
+    let mut declared = Vec::new();
+    for attribute in document.attributes(form.instance) {
+        let name = document.attribute_name(attribute);
+        // The XForms namespace as the default one belongs to the form, not to the record.
+        let is_form_default = name == "xmlns" && document.attribute_value(attribute) == "http://www.w3.org/2002/xforms";
+        if is_form_default || attribute.namespace == Namespace::JavaRosa {
+            continue;
+        }
+        declared.push(name.to_owned());
+        out.push_str(&format!(" {name}=\""));
+        escape_attribute(&document.attribute_value(attribute), out);
+        out.push('"');
+    }
+    let used = |prefix: &str| {
+        let starts = |name: &str| name.split_once(':').is_some_and(|(used, _)| used == prefix);
+        form.nodes.iter().any(|(_, node)| starts(&node.qualified))
+            || document.attributes(form.instance).iter().any(|attribute| starts(document.attribute_name(attribute)))
+    };
+    let around = std::iter::successors(document.element(form.instance).parent, |&element| document.element(element).parent);
+    for element in around {
+        for attribute in document.attributes(element) {
+            let name = document.attribute_name(attribute);
+            if let Some(prefix) = name.strip_prefix("xmlns:")
+                && used(prefix)
+                && !declared.iter().any(|known| known == name)
+            {
+                declared.push(name.to_owned());
+                out.push_str(&format!(" {name}=\""));
+                escape_attribute(&document.attribute_value(attribute), out);
+                out.push('"');
+            }
+        }
+    }
+}
+
+/// Reads a written record back into a tree of the form (xforms.md §9): saved repeats replace the form's own, nodes that
+/// are missing get the form's defaults and are named in the answer, unknown ones are ignored.
+///
+/// # Errors
+/// [`ErrorKind::UnreadableRecord`] if it is not XML or the root is another form's.
+pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
+    let unreadable = |what: &str| Error::new(ErrorKind::UnreadableRecord, what);
+    let mut names: Names = form.names.clone();
+    let saved = Document::parse(xml.into(), &mut names).map_err(|error| unreadable("not XML").caused_by(error))?;
+    let id = saved.attribute(saved.root(), Namespace::None, names.find("id"));
+    if saved.element(saved.root()).name != form.nodes[form.root()].name || id.as_deref() != Some(&form.id) {
+        return Err(unreadable("it belongs to another form"));
+    }
+    let mut tree = Tree::default();
+    let root = tree.add(form, form.root(), None);
+    Overlay { form, saved: &saved, names: &names }.fill(&mut tree, root, Some(saved.root()), form.instance);
+    Ok(tree)
+}
+
+/// A record with nothing but the form's static defaults.
+#[must_use]
+pub fn new_record(form: &FormDef) -> Tree {
+    let mut tree = Tree::default();
+    let root = tree.add(form, form.root(), None);
+    Overlay::without_saved(form).fill(&mut tree, root, None, form.instance);
+    tree
+}
+
+/// Adds an instance of a repeat, cloned from its template; `None` if the form gives nothing to clone.
+pub fn add_instance(form: &FormDef, tree: &mut Tree, parent: NodeId, repeat: DefId) -> Option<NodeId> {
+    let template = form.nodes[repeat].template?;
+    let node = tree.add(form, repeat, Some(parent));
+    Overlay::without_saved(form).fill(tree, node, None, template.element);
+    if template.blank {
+        for id in tree.subtree(node) {
+            tree.node_mut(id).value.clear();
+        }
+    }
+    Some(node)
+}
+
+struct Overlay<'a> {
+    form: &'a FormDef,
+    saved: &'a Document,
+    names: &'a Names,
+}
+
+impl<'a> Overlay<'a> {
+    fn without_saved(form: &'a FormDef) -> Self {
+        Self { form, saved: &form.document, names: &form.names }
+    }
+
+    /// Fills a node from its saved element, or from the form's own where there is none.
+    fn fill(&self, tree: &mut Tree, node: NodeId, saved: Option<ElementId>, own: ElementId) {
+        let form = self.form;
+        let def = tree.node(node).def;
+        for &attribute in &form.nodes[def].attributes {
+            let id = tree.add(form, attribute, Some(node));
+            let name = form.names.get(form.nodes[attribute].name);
+            let find = |document: &Document, names: &Names, element| {
+                document.attributes(element).iter().find(|a| names.get(a.name) == name).map(|a| document.attribute_value(a).into_owned())
+            };
+            let value = saved
+                .and_then(|saved| find(self.saved, self.names, saved))
+                .or_else(|| find(&form.document, &form.names, own));
+            tree.node_mut(id).value = value.unwrap_or_default();
+        }
+        if form.nodes[def].children.is_empty() {
+            let value = match saved {
+                Some(saved) => self.saved.text(saved).into_owned(),
+                None => form.document.text(own).trim().to_owned(),
+            };
+            tree.node_mut(node).value = value;
+        }
+        for &child in &form.nodes[def].children {
+            self.fill_children(tree, node, child, saved, own);
+        }
+    }
+
+    fn fill_children(&self, tree: &mut Tree, parent: NodeId, def: DefId, saved: Option<ElementId>, own: ElementId) {
+        let form = self.form;
+        let definition = &form.nodes[def];
+        let name = form.names.get(definition.name);
+        let own_elements: Vec<_> = form
+            .document
+            .children(own)
+            .filter(|&child| form.document.element(child).name == definition.name && !is_template(form, child))
+            .collect();
+        // A node that the form's own part lacks (an inner repeat with a template only) still has a pattern.
+        let pattern = own_elements.first().copied().or_else(|| definition.template.map(|template| template.element));
+        let saved_elements: Vec<_> = saved
+            .map(|saved| self.saved.children(saved).filter(|&child| self.names.get(self.saved.element(child).name) == name).collect())
+            .unwrap_or_default();
+        let rows_are_saved = saved.is_some() && definition.repeat.is_some();
+        if !saved_elements.is_empty() || rows_are_saved {
+            for element in saved_elements {
+                let node = tree.add(form, def, Some(parent));
+                self.fill(tree, node, Some(element), pattern.unwrap_or(own));
+            }
+        } else {
+            for element in own_elements {
+                let node = tree.add(form, def, Some(parent));
+                self.fill(tree, node, None, element);
+            }
+        }
+    }
+}
+
+fn is_template(form: &FormDef, element: ElementId) -> bool {
+    form.document.attribute(element, Namespace::JavaRosa, form.names.find("template")).is_some()
+}
