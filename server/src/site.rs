@@ -1,0 +1,53 @@
+//! What every request needs.
+
+use crate::database::Database;
+use crate::token::PageKey;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use veldwerk::{Error, ErrorKind, Result};
+
+/// The state of a running server.
+pub(crate) struct Site {
+    pub(crate) database: Database,
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) page_key: PageKey,
+    pub(crate) address: SocketAddr,
+    /// How many new records are still to be answered with a false 409.
+    pub(crate) false_conflicts: AtomicU32,
+}
+
+impl Site {
+    pub(crate) fn new(database: Database, token_hash: [u8; 32], page_key: PageKey, address: SocketAddr) -> Self {
+        Self { database, token_hash, page_key, address, false_conflicts: AtomicU32::new(0) }
+    }
+
+    /// Asks the database on a thread where waiting harms nobody.
+    pub(crate) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let site = Arc::clone(self);
+        tokio::task::spawn_blocking(move || question(&site))
+            .await
+            .unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "the database's thread").caused_by(error)))
+    }
+
+    /// Whether the record at hand is to be answered falsely; counts down.
+    pub(crate) fn takes_false_conflict(&self) -> bool {
+        self.false_conflicts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
