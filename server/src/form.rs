@@ -153,7 +153,7 @@ fn read_folder(folder: &Path) -> Result<Vec<FormSource>> {
         let xml = if has_extension("xml") {
             read_file(&path)?
         } else if has_extension("xlsx") && !path.with_extension("xml").exists() {
-            convert(&path)?
+            convert(XLS2XFORM, &path)?
         } else {
             continue;
         };
@@ -171,13 +171,16 @@ fn read_folder(folder: &Path) -> Result<Vec<FormSource>> {
     Ok(sources)
 }
 
-/// Turns an XLSForm into an XForm with pyxform's `xls2xform`, which must be on the `PATH`.
-fn convert(workbook: &Path) -> Result<Vec<u8>> {
+/// pyxform's converter, looked for on the `PATH`.
+const XLS2XFORM: &str = "xls2xform";
+
+/// Turns an XLSForm into an XForm.
+fn convert(program: &str, workbook: &Path) -> Result<Vec<u8>> {
     let name = workbook.file_name().unwrap_or_default().to_string_lossy();
     let failed = |words: &str| Error::new(ErrorKind::NotXforms, format!("{name}: {words}"));
     let scratch = tempfile::tempdir().map_err(|error| failed("no place for the converted form").caused_by(error))?;
     let converted = scratch.path().join("form.xml");
-    let output = Command::new("xls2xform").arg("--skip_validate").arg(workbook).arg(&converted).output().map_err(|error| {
+    let output = Command::new(program).arg("--skip_validate").arg(workbook).arg(&converted).output().map_err(|error| {
         failed("an XLSForm needs pyxform (pip install pyxform), whose xls2xform is not on the PATH; or put the XForm beside it")
             .caused_by(error)
     })?;
@@ -229,6 +232,30 @@ mod tests {
             assert!(one.xml == other.xml);
             assert!(one.files == other.files);
         }
+    }
+
+    // One test: a script that is being written while another test starts a process cannot be run.
+    #[cfg(unix)]
+    #[test]
+    fn an_xlsform_is_converted_and_the_converter_is_heard() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("convert");
+        std::fs::write(
+            &program,
+            "#!/bin/sh\ncp \"$2\" \"$3\" && test -s \"$2\" || { echo it is empty >&2; exit 1; }\n",
+        )
+        .unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        let workbook = folder.path().join("a b.xlsx");
+        std::fs::write(&workbook, "<form/>").unwrap();
+        assert_eq!(convert(program.to_str().unwrap(), &workbook).unwrap(), b"<form/>");
+        std::fs::write(&workbook, "").unwrap();
+        assert!(convert(program.to_str().unwrap(), &workbook).unwrap_err().detail().contains("it is empty"));
+
+        let missing = convert("veldwerk-has-no-such-program", &workbook).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotXforms);
+        assert!(missing.detail().starts_with("a b.xlsx") && missing.detail().contains("pip install pyxform"));
     }
 
     #[test]

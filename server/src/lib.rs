@@ -22,7 +22,9 @@
 
 mod database;
 mod form;
+mod page;
 mod protocol;
+mod reading;
 mod record;
 mod server;
 mod site;

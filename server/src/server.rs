@@ -2,6 +2,7 @@
 
 use crate::database::Database;
 use crate::form::{FormSource, Forms};
+use crate::page;
 use crate::protocol;
 use crate::site::{Site, now};
 use crate::token::{PageKey, Token};
@@ -22,7 +23,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(1);
 pub struct ServerConfig {
     /// The folder that keeps the project, its forms and the records; made if it is not there.
     pub data: PathBuf,
-    /// The forms to publish at start.
+    /// The forms to publish at start; one that is no longer among them leaves the list, and its records stay.
     pub forms: Forms,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -87,7 +88,9 @@ pub fn serve(config: ServerConfig) -> Result<Server> {
             (token.hash(), Some(token))
         }
     };
-    for form in config.forms.read()? {
+    let forms = config.forms.read()?;
+    database.withdraw_all()?;
+    for form in forms {
         database.publish(&form, now())?;
     }
 
@@ -102,7 +105,7 @@ pub fn serve(config: ServerConfig) -> Result<Server> {
         let _inside = runtime.enter();
         tokio::net::TcpListener::from_std(listener).map_err(cannot_listen)?
     };
-    let routes = protocol::routes(&site);
+    let routes = protocol::routes(&site).merge(page::routes(&site));
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new()
         .name("veldwerk-server".to_owned())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use veldwerk::ids::ElementId;
-use veldwerk::xml::{Document, Names};
+use veldwerk::xml::{Document, Names, Namespace, Piece};
 use veldwerk::{Error, ErrorKind, Result};
 
 /// A document with its names.
@@ -58,12 +58,43 @@ impl<'a> Node<'a> {
         self.children().find(|child| child.name() == name)
     }
 
+    /// Local names and values of the attributes, without namespace declarations and JavaRosa's own (`jr:template`).
+    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'a str, String)> {
+        let document = &self.xml.document;
+        let declares = |name: &str| name == "xmlns" || name.starts_with("xmlns:");
+        document
+            .attributes(self.id)
+            .iter()
+            .filter(move |one| !declares(document.attribute_name(one)) && one.namespace != Namespace::JavaRosa)
+            .map(move |attribute| {
+                (self.xml.names.get(attribute.name), document.attribute_value(attribute).into_owned())
+            })
+    }
+
     /// The value of the first attribute with this local name.
     pub(crate) fn attribute(self, name: &str) -> Option<Cow<'a, str>> {
         let wanted = self.xml.names.find(name)?;
         let document = &self.xml.document;
         let found = document.attributes(self.id).iter().find(|attribute| attribute.name == wanted)?;
         Some(document.attribute_value(found))
+    }
+
+    /// The first element called `name` anywhere inside.
+    pub(crate) fn descendant(self, name: &str) -> Option<Node<'a>> {
+        self.child(name).or_else(|| self.children().find_map(|child| child.descendant(name)))
+    }
+
+    /// Texts and elements directly inside, in order.
+    pub(crate) fn pieces(self) -> Vec<std::result::Result<String, Node<'a>>> {
+        self.xml
+            .document
+            .pieces(self.id)
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => Ok(text.into_owned()),
+                Piece::Element(id) => Err(Node { xml: self.xml, id }),
+            })
+            .collect()
     }
 
     /// The text directly inside.

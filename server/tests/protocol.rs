@@ -261,13 +261,20 @@ fn everything_is_there_after_a_restart_but_the_token() {
     let client::Place { server, folder } = place;
     drop(server);
 
-    let data = folder.path().join("data");
-    let server =
-        serve(ServerConfig { forms: Forms::Folder(folder.path().join("forms")), ..ServerConfig::new(&data) }).unwrap();
+    let (data, forms) = (folder.path().join("data"), folder.path().join("forms"));
+    std::fs::write(forms.join("trees.xml"), form("1").xml).unwrap();
+    let server = serve(ServerConfig { forms: Forms::Folder(forms.clone()), ..ServerConfig::new(&data) }).unwrap();
     assert!(server.token().is_none() && server.project_url().is_none() && server.settings_code().unwrap().is_none());
     let path = format!("/v1/key/{token}/projects/1/formList");
     let reply = request(server.address(), "GET", &path, &["Host: localhost", V1], b"");
     assert_eq!(form_list::read(&reply.body).unwrap().forms.len(), 1);
+    assert_eq!(server.records("trees").unwrap().len(), 1);
+    drop(server);
+
+    std::fs::remove_file(forms.join("trees.xml")).unwrap();
+    let server = serve(ServerConfig { forms: Forms::Folder(forms), ..ServerConfig::new(&data) }).unwrap();
+    let reply = request(server.address(), "GET", &path, &["Host: localhost", V1], b"");
+    assert!(form_list::read(&reply.body).unwrap().forms.is_empty());
     assert_eq!(server.records("trees").unwrap().len(), 1);
     drop(server);
     for entry in std::fs::read_dir(data).unwrap() {
