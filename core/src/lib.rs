@@ -5,6 +5,13 @@ pub mod clock;
 pub mod dataset;
 pub mod error;
 pub mod ids;
+pub mod openrosa;
+#[cfg(feature = "store")]
+pub mod store;
+#[cfg(feature = "sync")]
+pub mod sync;
+pub mod text;
 pub mod xml;
+pub mod xpath;
 
 pub use error::{Error, ErrorKind, Result};
