@@ -74,7 +74,7 @@ fn count(element: Node<'_>, parent: &str, tallies: &mut HashMap<String, Tally>) 
 }
 
 /// Choices nobody gave are shown while there are few; of a long list only those that were.
-const SHOWN_IN_FULL: usize = 12;
+const SHOWN_IN_FULL: usize = 10;
 
 fn chart(view: &View, question: &ClosedQuestion, tally: &Tally) -> Markup {
     let is_short = question.choices.len() <= SHOWN_IN_FULL;
