@@ -11,6 +11,7 @@
 mod ci;
 mod counts;
 mod demo;
+mod fuzz;
 mod machine;
 mod run;
 mod setup;
@@ -34,6 +35,8 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --yes                         install missing tools with this system's package manager without asking
   cargo xtask ci                    everything that must hold before a change lands, step by step, timed
       --only STEP                   this step alone; may be given more than once
+  cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
+      --seconds N                   for how long (default 60)
   cargo xtask help                  this text
 
 Environment: CI=true installs missing tools if run as root and treats a suite that cannot run as a failure.
@@ -69,6 +72,13 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "ci" => {
             let options = Options::read(rest, &["--only"], &["--yes"])?;
             ci::run(&options.values("--only"), &options.permission())
+        }
+        "fuzz" => {
+            let Some((target, rest)) = rest.split_first() else {
+                return Err(format!("Which target? One of: {}.", fuzz::target_names()));
+            };
+            let options = Options::read(rest, &["--seconds"], &[])?;
+            fuzz::run(target, options.values("--seconds").first().copied())
         }
         "help" | "-h" | "--help" => {
             print!("{HELP}");

@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission, Tool};
-use crate::workspace::{cargo, program, root, target};
+use crate::workspace::{cargo, files_in, program, root, target};
 use crate::{Result, run, setup};
 
 /// Free disk that a build of everything needs.
@@ -163,14 +163,6 @@ fn names_of_tests(manifest: &str) -> impl Iterator<Item = String> + '_ {
         let line = table.lines().find(|line| line.starts_with("name"))?;
         line.split('"').nth(1).map(str::to_owned)
     })
-}
-
-fn files_in(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
-    files.sort();
-    files
 }
 
 #[cfg(test)]

@@ -141,6 +141,8 @@ pub(crate) struct CargoTool {
 pub(crate) const CARGO_DENY: CargoTool =
     CargoTool { name: "cargo-deny", version: "0.20.2", features: &["--no-default-features"] };
 
+pub(crate) const CARGO_FUZZ: CargoTool = CargoTool { name: "cargo-fuzz", version: "0.13.2", features: &[] };
+
 impl CargoTool {
     /// The program, installed first where it is not there in this version. Without optimisation: it runs for seconds, and
     /// would be compiled for minutes.

@@ -1,5 +1,6 @@
 //! Where things are in this checkout, and Cargo called for it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,4 +39,13 @@ pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
         }
     }
     command
+}
+
+/// The files in `folder` whose names end in `.extension`, sorted; none if there is no such folder.
+pub(crate) fn files_in(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    files.sort();
+    files
 }
