@@ -11,6 +11,7 @@
 mod ci;
 mod counts;
 mod demo;
+mod forms;
 mod fuzz;
 mod machine;
 mod run;

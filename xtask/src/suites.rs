@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission, Tool};
-use crate::workspace::{cargo, files_in, program, root, target};
-use crate::{Result, run, setup};
+use crate::workspace::{cargo, files_in, program, root};
+use crate::{Result, forms, run, setup};
 
 /// Free disk that a build of everything needs.
 pub(crate) const GIBIBYTES: u64 = 8;
@@ -29,7 +29,7 @@ enum Tests {
     Unit,
     /// One target of integration tests.
     Target,
-    /// Our questionnaires, converted from their workbooks, are equal to the XML beside them.
+    /// Our questionnaires are what their scripts make.
     Forms,
     /// The Kotlin bindings on the JVM.
     Kotlin,
@@ -46,11 +46,9 @@ pub(crate) fn run(only: &[&str], permission: &Permission) -> Result<bool> {
 /// Runs them and prints the table, not its closing line.
 pub(crate) fn run_and_show(only: &[&str], permission: &Permission) -> Result<Counts> {
     let suites = chosen(all(&root()), only)?;
-    run::heading("build");
-    let started = Instant::now();
-    let built = run::succeeds(&mut cargo(["build", "--locked", "--tests", "--bins"]))?;
-    println!("{} in {:.0} s", if built { "built" } else { "not built" }, started.elapsed().as_secs_f64());
-
+    if suites.iter().any(|suite| matches!(suite.tests, Tests::Unit | Tests::Target)) {
+        build()?;
+    }
     let mut table = Table::new("suite");
     for suite in suites {
         run::heading(&suite.name);
@@ -66,6 +64,15 @@ pub(crate) fn run_and_show(only: &[&str], permission: &Permission) -> Result<Cou
     Ok(table.sum())
 }
 
+/// Builds all tests, and the programs that some of them start; a test that does not compile fails its own suite.
+fn build() -> Result {
+    run::heading("build");
+    let started = Instant::now();
+    let built = run::succeeds(&mut cargo(["build", "--locked", "--keep-going", "--tests", "--bins"]))?;
+    println!("{} in {:.0} s", if built { "built" } else { "not all built" }, started.elapsed().as_secs_f64());
+    Ok(())
+}
+
 /// Every suite of the workspace in `root`; a target of integration tests becomes one by being there.
 fn all(root: &Path) -> Vec<Suite> {
     let suite = |name: &str, needs, tests| Suite { name: name.to_owned(), needs, tests };
@@ -74,7 +81,7 @@ fn all(root: &Path) -> Vec<Suite> {
         let needs: &[Tool] = if name == "page" { &[Tool::Chromium] } else { &[] };
         suites.push(suite(&name, needs, Tests::Target));
     }
-    if !workbooks(root).is_empty() {
+    if forms::scripts(root).exists() {
         suites.push(suite("xlsform", &[Tool::Python], Tests::Forms));
     }
     if root.join("bindings/kotlin/pom.xml").exists() {
@@ -96,7 +103,7 @@ impl Tests {
         match self {
             Self::Unit => cargo_test(&[&["--lib", "--bins"], &["--doc"]]),
             Self::Target => cargo_test(&[&["--test", name]]),
-            Self::Forms => converted_forms(),
+            Self::Forms => forms::check(),
             Self::Kotlin => {
                 let (success, output) =
                     run::watched(program("mvn").args(["-B", "-ntp", "-f", "bindings/kotlin/pom.xml", "test"]))?;
@@ -120,30 +127,6 @@ fn cargo_test(selections: &[&[&str]]) -> Result<Counts> {
         counts += Counts::of_cargo(&output);
     }
     Ok(counts.with_status(all_good))
-}
-
-/// One check per workbook.
-fn converted_forms() -> Result<Counts> {
-    let converter = tools::xls2xform()?;
-    let folder = target().join("xtask");
-    fs::create_dir_all(&folder).map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
-    let mut counts = Counts::default();
-    for workbook in workbooks(&root()) {
-        let converted = folder.join("converted.xml");
-        let mut convert = program(&converter);
-        convert.arg(&workbook).arg(&converted).args(["--pretty_print", "--skip_validate"]);
-        let equal = run::succeeds(&mut convert)?
-            && fs::read(&converted)
-                .is_ok_and(|new| fs::read(workbook.with_extension("xml")).is_ok_and(|old| old == new));
-        println!("{} {} the XML beside it", workbook.display(), if equal { "converts to" } else { "DIFFERS from" });
-        counts += Counts::of_check(equal);
-    }
-    Ok(counts)
-}
-
-/// The questionnaires of ours that have a workbook.
-fn workbooks(root: &Path) -> Vec<PathBuf> {
-    files_in(&root.join("server/forms"), "xlsx")
 }
 
 /// Names of all targets of integration tests: files in a package's `tests` folder, and those that `tests/Cargo.toml`
