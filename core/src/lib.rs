@@ -3,9 +3,13 @@
 
 pub mod clock;
 pub mod dataset;
+pub mod engine;
 pub mod error;
+pub mod form;
 pub mod ids;
+pub mod instance;
 pub mod openrosa;
+pub mod session;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "sync")]

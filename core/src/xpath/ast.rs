@@ -216,6 +216,20 @@ impl Expr {
         found
     }
 
+    /// The ids of the secondary instances it reads.
+    pub fn instance_ids(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Path(Path { start: Start::Instance(id), .. }) => Some(&**id),
+            _ => None,
+        })
+    }
+
+    /// Whether the whole expression is one call.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        matches!(self.node(self.root()), Node::Call { .. })
+    }
+
     /// Every function called.
     pub fn functions(&self) -> impl Iterator<Item = Function> {
         self.nodes.iter().filter_map(|node| match node {

@@ -3,15 +3,18 @@
 mod ast;
 pub mod date;
 mod error;
+mod eval;
 mod functions;
 mod lexer;
 mod parser;
+mod path;
 mod shuffle;
 mod value;
 mod world;
 
 pub use ast::{Axis, Expr, ExprId, NameTest, Node, Operator, Path, PathUse, Start, Step};
 pub use error::{EvalError, ParseError};
+pub use eval::Context;
 pub use functions::Function;
 pub use parser::parse;
 pub use shuffle::{seed_of, shuffle};

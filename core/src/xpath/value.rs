@@ -39,6 +39,18 @@ const TOLERANCE: f64 = 1e-12;
 
 pub(super) const MS_PER_DAY: f64 = 86_400_000.0;
 
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
 impl Value {
     /// The empty text: what a missing or empty node reads as.
     #[must_use]

@@ -1,6 +1,14 @@
+mod apply;
+mod args;
 mod date;
+mod digest;
+mod geo;
+mod number;
 mod pattern;
+mod text;
 
+pub(super) use apply::apply;
+pub(super) use args::Args;
 pub(super) use date::check_date_format;
 pub(super) use pattern::compile_pattern;
 

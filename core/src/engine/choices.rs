@@ -1,0 +1,138 @@
+use std::collections::HashSet;
+
+use super::world::{View, reference};
+use super::{Engine, Words};
+use crate::clock::Step;
+use crate::form::{Itemset, Label};
+use crate::ids::{ControlId, FormulaId, NodeId};
+use crate::xpath::{Context, NodeRef, Nodes, Value, World};
+
+/// A choice that a question offers now.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The value stored.
+    pub value: String,
+    /// Where its texts come from.
+    source: Source,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// The n-th item written in the form.
+    Item(usize),
+    /// A node of a list.
+    Node(NodeRef),
+}
+
+impl Engine {
+    /// What a question offers, in order.
+    #[must_use]
+    pub fn choices(&self, control: ControlId, question: NodeId) -> Vec<Choice> {
+        let definition = &self.form.controls[control];
+        match &definition.itemset {
+            Some(itemset) => {
+                let offered = self.offered(itemset, question);
+                offered.into_iter().map(|node| Choice { value: self.item_text(itemset.value, question, node), source: Source::Node(node) }).collect()
+            }
+            None => {
+                let items = definition.items.iter().enumerate();
+                items.map(|(index, item)| Choice { value: item.value.to_string(), source: Source::Item(index) }).collect()
+            }
+        }
+    }
+
+    pub(super) fn offered_values(&self, control: ControlId, question: NodeId) -> HashSet<String> {
+        self.choices(control, question).into_iter().map(|choice| choice.value).collect()
+    }
+
+    /// The label of a choice in the language shown.
+    #[must_use]
+    pub fn choice_words(&self, control: ControlId, question: NodeId, choice: &Choice) -> Words {
+        match (self.choice_label_of(control, choice), choice.source) {
+            (Some(label), Source::Node(node)) => self.words_at(label, question, Some(node)),
+            (Some(label), Source::Item(_)) => self.words(label, question),
+            (None, _) => Words::value(&choice.value),
+        }
+    }
+
+    /// A picture, sound or video of a choice: a bare file name.
+    #[must_use]
+    pub fn choice_media(&self, control: ControlId, question: NodeId, choice: &Choice, form: &str) -> Option<String> {
+        let node = match choice.source {
+            Source::Node(node) => Some(node),
+            Source::Item(_) => None,
+        };
+        self.media_at(self.choice_label_of(control, choice)?, question, node, form)
+    }
+
+    fn choice_label_of(&self, control: ControlId, choice: &Choice) -> Option<&Label> {
+        let definition = &self.form.controls[control];
+        match choice.source {
+            Source::Item(index) => definition.items.get(index)?.label.as_ref(),
+            Source::Node(_) => definition.itemset.as_ref()?.label.as_ref(),
+        }
+    }
+
+    /// The nodes of an itemset. An unseeded `randomize()` keeps its order for the life of the record, so its seed is the
+    /// question's own.
+    fn offered(&self, itemset: &Itemset, question: NodeId) -> Nodes {
+        let expr = &self.form.formulas[itemset.nodeset].expr;
+        let before = expr.is_volatile().then(|| {
+            let number = u64::MAX - u64::from(question.0);
+            self.random.replace(Step { number, ..self.step }.random())
+        });
+        let context = Context { node: reference(question), current: reference(question), position: 1 };
+        let offered = expr.eval(&self.view(), &context);
+        if let Some(before) = before {
+            self.random.replace(before);
+        }
+        match offered {
+            Ok(Value::Nodes(nodes)) => nodes,
+            _ => Nodes::new(),
+        }
+    }
+
+    /// A formula on an offered node, as text.
+    pub(super) fn item_text(&self, formula: FormulaId, question: NodeId, node: NodeRef) -> String {
+        let context = Context { node, current: reference(question), position: 1 };
+        let view = View { engine: self, all_relevant: false };
+        match self.form.formulas[formula].expr.eval(&view, &context) {
+            Ok(Value::Nodes(nodes)) => nodes.first().map(|&node| view.text(node).into_owned()).unwrap_or_default(),
+            Ok(value) => value.to_text(&view),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// `jr:choice-name`: the label of a value of the select at `path`, seen from `context`.
+    pub(super) fn choice_label(&self, context: NodeId, value: &str, path: &str) -> String {
+        let question = self.question_at(context, path);
+        let Some(question) = question else { return String::new() };
+        let Some(control) = self.form.nodes[self.tree.node(question).def].control else { return String::new() };
+        let choice = self.choices(control, question).into_iter().find(|choice| choice.value == value);
+        choice.map(|choice| self.choice_words(control, question, &choice).plain()).unwrap_or_default()
+    }
+
+    /// The node that a path without positions means for someone at `context`: shared repeats are the same instance.
+    fn question_at(&self, context: NodeId, path: &str) -> Option<NodeId> {
+        let path = path.trim();
+        self.tree.get(context)?;
+        let target = if path.starts_with('/') {
+            self.form.find(path)?
+        } else {
+            let mut def = self.tree.node(context).def;
+            for step in path.split('/') {
+                def = match step.trim() {
+                    "." => def,
+                    ".." => self.form.nodes[def].parent?,
+                    name => self.child_def(def, name.rsplit(':').next()?)?,
+                };
+            }
+            def
+        };
+        let around = self.tree.ancestors(context).find(|&id| {
+            let def = self.tree.node(id).def;
+            self.form.ancestors(target).any(|ancestor| ancestor == def)
+        })?;
+        self.tree.instances_below(&self.form, around, target).first().copied()
+    }
+}

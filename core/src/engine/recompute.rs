@@ -1,0 +1,218 @@
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+
+use super::Engine;
+use super::world::{View, reference};
+use crate::form::{Facet, Rule};
+use crate::ids::{DefId, FormulaId, NodeId, RuleId};
+use crate::instance::store;
+use crate::xpath::{Context, Value};
+
+/// Rules waiting to run, each on one node, lowest rank first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    heap: BinaryHeap<Reverse<(u32, RuleId, NodeId)>>,
+    waiting: HashSet<(RuleId, NodeId)>,
+}
+
+impl Queue {
+    fn push(&mut self, rank: u32, rule: RuleId, node: NodeId) {
+        if self.waiting.insert((rule, node)) {
+            self.heap.push(Reverse((rank, rule, node)));
+        }
+    }
+
+    fn pop(&mut self) -> Option<(RuleId, NodeId)> {
+        let Reverse((_, rule, node)) = self.heap.pop()?;
+        self.waiting.remove(&(rule, node));
+        Some((rule, node))
+    }
+}
+
+impl Engine {
+    /// Evaluates a formula on a node. One that has no value (an unknown instance, too much work) reads as empty.
+    pub(super) fn evaluate(&self, formula: FormulaId, node: NodeId) -> Value {
+        self.evaluate_as(formula, node, false)
+    }
+
+    /// The same, seeing nodes that are not relevant as well.
+    pub(super) fn evaluate_raw(&self, formula: FormulaId, node: NodeId) -> Value {
+        self.evaluate_as(formula, node, true)
+    }
+
+    fn evaluate_as(&self, formula: FormulaId, node: NodeId, all_relevant: bool) -> Value {
+        let context = Context { node: reference(node), current: reference(node), position: 1 };
+        let view = View { engine: self, all_relevant };
+        self.form.formulas[formula].expr.eval(&view, &context).unwrap_or_else(|_| Value::empty())
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { engine: self, all_relevant: false }
+    }
+
+    /// Sets a value that a person or an action gave, and lets its readers know. Says whether it is another.
+    pub(super) fn set_value(&mut self, id: NodeId, value: String) -> bool {
+        if self.tree.node(id).value == value {
+            return false;
+        }
+        self.tree.node_mut(id).value = value;
+        self.changes.touched.insert(id);
+        self.check_choices_later(id);
+        self.wake_readers(id);
+        true
+    }
+
+    /// Runs everything that waits, in order.
+    pub(super) fn propagate(&mut self) {
+        while let Some((rule, node)) = self.queue.pop() {
+            if self.tree.get(node).is_some() {
+                self.run_rule(rule, node);
+            }
+        }
+    }
+
+    /// Runs every rule of the form on every node.
+    pub(super) fn calculate_everything(&mut self) {
+        self.wake_everything(|_| true);
+    }
+
+    /// Runs every rule but the calculations.
+    pub(super) fn evaluate_conditions(&mut self) {
+        // A condition that flips wakes its readers, calculations among them; a snapshot already holds their results.
+        self.wake_everything(|rule| rule.facet != Facet::Calculate);
+    }
+
+    fn wake_everything(&mut self, wanted: impl Fn(&Rule) -> bool) {
+        for id in self.tree.subtree(self.tree.root()) {
+            self.wake_rules_of(id, &wanted);
+            self.check_choices_later(id);
+        }
+        while let Some((rule, node)) = self.queue.pop() {
+            if wanted(&self.form.graph.rules[rule]) && self.tree.get(node).is_some() {
+                self.run_rule(rule, node);
+            }
+        }
+    }
+
+    pub(super) fn wake_rules_of(&mut self, id: NodeId, wanted: &impl Fn(&Rule) -> bool) {
+        for &rule in self.form.graph.rules_of(self.tree.node(id).def) {
+            let known = &self.form.graph.rules[rule];
+            if wanted(known) {
+                self.queue.push(known.rank, rule, id);
+            }
+        }
+    }
+
+    /// Queues the rules that read a node, on the nodes that share an instance with it.
+    fn wake_readers(&mut self, id: NodeId) {
+        let def = self.tree.node(id).def;
+        for edge in self.form.graph.readers(def) {
+            if let Some(anchor) = self.tree.ancestor_of(id, edge.anchor) {
+                let rule = &self.form.graph.rules[edge.rule];
+                for target in self.tree.instances_below(&self.form, anchor, rule.target) {
+                    self.queue.push(rule.rank, edge.rule, target);
+                }
+            }
+        }
+    }
+
+    /// Queues the rules that read the instances of a repeat below `parent`: their number, their positions, or anything in
+    /// them from outside.
+    pub(super) fn wake_readers_of_range(&mut self, parent: NodeId, repeat: DefId) {
+        let form = std::sync::Arc::clone(&self.form);
+        let mut inside = vec![repeat];
+        while let Some(def) = inside.pop() {
+            inside.extend(form.nodes[def].children.iter().chain(&form.nodes[def].attributes));
+            for edge in form.graph.readers(def) {
+                let anchor = match self.tree.ancestor_of(parent, edge.anchor) {
+                    Some(anchor) => anchor,
+                    // Positions change in every instance; what an instance reads of itself does not.
+                    None if def == repeat => parent,
+                    None => continue,
+                };
+                let rule = &form.graph.rules[edge.rule];
+                for target in self.tree.instances_below(&form, anchor, rule.target) {
+                    self.queue.push(rule.rank, edge.rule, target);
+                }
+            }
+        }
+    }
+
+    fn run_rule(&mut self, rule: RuleId, id: NodeId) {
+        let Rule { facet, formula, target, .. } = self.form.graph.rules[rule];
+        let value = formula.filter(|_| !matches!(facet, Facet::Choices(_) | Facet::Count(_)));
+        let value = value.map(|formula| self.evaluate(formula, id));
+        match (facet, value) {
+            (Facet::Calculate, Some(value)) => {
+                let text = store(value, self.form.nodes[target].data_type, &self.view());
+                self.set_value(id, text);
+            }
+            (Facet::Relevant, Some(value)) => {
+                let relevant = value.to_bool(&self.view());
+                if self.tree.node(id).own_relevant != relevant {
+                    self.tree.node_mut(id).own_relevant = relevant;
+                    self.push_relevance(id);
+                }
+            }
+            (Facet::Readonly, Some(value)) => {
+                let readonly = value.to_bool(&self.view());
+                if self.tree.node(id).own_readonly != readonly {
+                    self.tree.node_mut(id).own_readonly = readonly;
+                    self.changes.touched.extend(self.tree.subtree(id));
+                }
+            }
+            (Facet::Required, Some(value)) => {
+                let required = value.to_bool(&self.view());
+                if self.tree.node(id).required != required {
+                    self.tree.node_mut(id).required = required;
+                    self.changes.touched.insert(id);
+                }
+            }
+            (Facet::Choices(_), _) => {
+                self.changes.touched.insert(id);
+                self.check_choices_later(id);
+            }
+            (Facet::Label(_), _) => {
+                self.changes.touched.insert(id);
+            }
+            (Facet::Count(control), _) => {
+                self.stale_counts.insert((control, id));
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Carries relevance down to the nodes below; one that flips is a changed value for its readers.
+    fn push_relevance(&mut self, id: NodeId) {
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            let node = self.tree.node(id);
+            let relevant = node.own_relevant && node.parent.is_none_or(|parent| self.tree.node(parent).relevant);
+            if node.relevant != relevant {
+                self.tree.node_mut(id).relevant = relevant;
+                self.changes.touched.insert(id);
+                self.wake_readers(id);
+                self.check_choices_later(id);
+                pending.extend(self.tree.children(id));
+            }
+        }
+    }
+
+    /// A select's answer must be looked at again when the record settles.
+    pub(super) fn check_choices_later(&mut self, id: NodeId) {
+        let node = self.tree.node(id);
+        let control = self.form.nodes[node.def].control.map(|control| &self.form.controls[control]);
+        if !node.value.is_empty() && control.is_some_and(|control| control.kind.has_choices()) {
+            self.stale_choices.insert(id);
+        }
+    }
+
+    /// A constraint holds for every empty value, and where there is none.
+    pub(super) fn constraint_holds(&self, id: NodeId) -> bool {
+        let node = self.tree.node(id);
+        match self.form.nodes[node.def].constraint {
+            Some(constraint) if !node.value.is_empty() => self.evaluate(constraint, id).to_bool(&self.view()),
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A filling session: the screens of one record, moving between them, and every change as an [`Edit`] that can be
+//! replayed (session.md).
+//!
+//! [`FormSession`] is pure. Whoever keeps it (a draft with its journal) gives each change its [`Step`] and writes the edit
+//! down; applying the same edits with the same steps gives the same record, screen and language.
+
+mod edit;
+mod screens;
+mod view;
+
+use std::sync::Arc;
+
+use crate::clock::Step;
+use crate::engine::{Engine, Words};
+use crate::form::{DataType, FormDef};
+use crate::ids::NodeId;
+use crate::instance::Writer;
+use crate::text::{Language, Part, Text};
+use crate::{ErrorKind, Result};
+
+pub use crate::engine::{Changes, Settings, ViolationKind};
+pub use edit::Edit;
+pub use screens::{Policy, ScreenKey};
+pub use view::{ChoiceView, Media, Progress, QuestionView, ScreenKind, ScreenView, Violation};
+
+/// One record being filled, with the screen it is at.
+#[derive(Clone, Debug)]
+pub struct FormSession {
+    engine: Engine,
+    current: ScreenKey,
+}
+
+/// A finalised record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The bytes that are sent, and sent again unchanged.
+    pub xml: String,
+    /// The record with everything in it: the next record's last-saved.
+    pub draft_xml: String,
+    /// `meta/instanceID`.
+    pub instance_id: String,
+    /// `meta/instanceName`; may be empty.
+    pub instance_name: String,
+}
+
+impl FormSession {
+    /// A new record at its first screen; `language` by tag or name, else the form's default.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchLanguage`].
+    pub fn begin(
+        form: Arc<FormDef>,
+        settings: Settings,
+        language: Option<&str>,
+        step: Step,
+        last_saved: Option<&str>,
+    ) -> Result<Self> {
+        let engine = Engine::begin(form, settings, step, last_saved);
+        Self::over(engine, language)
+    }
+
+    /// A record as its snapshot left it (the draft writer's XML, see [`FormSession::draft_xml`]), at the screen named.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnreadableRecord`], [`ErrorKind::NoSuchLanguage`].
+    pub fn restore(
+        form: Arc<FormDef>,
+        settings: Settings,
+        snapshot: &str,
+        language: Option<&str>,
+        screen: Option<&str>,
+        step: Step,
+        last_saved: Option<&str>,
+    ) -> Result<Self> {
+        let engine = Engine::restore(form, settings, snapshot, step, last_saved)?;
+        let mut session = Self::over(engine, language)?;
+        if let Some(key) = screen.and_then(|screen| session.screen_at(screen)) {
+            session.current = key;
+        }
+        Ok(session)
+    }
+
+    fn over(mut engine: Engine, language: Option<&str>) -> Result<Self> {
+        if let Some(language) = language
+            && !engine.set_language(language)
+        {
+            return Err(ErrorKind::NoSuchLanguage.into());
+        }
+        let mut session = Self { engine, current: ScreenKey::End };
+        session.current = session.first();
+        Ok(session)
+    }
+
+    /// Makes a change. The same edits with the same steps always give the same session.
+    ///
+    /// # Errors
+    /// Why the change is refused (the kinds have the driver's codes); the session is unchanged then.
+    pub fn apply(&mut self, edit: &Edit, step: Step) -> Result<Changes> {
+        match edit {
+            Edit::Answer { node, value } => {
+                let node = self.engine.find(node).ok_or(ErrorKind::NoSuchNode)?;
+                self.engine.answer(node, value.as_deref(), step)
+            }
+            Edit::Add { range } => self.engine.add_repeat(range, step),
+            Edit::Remove { node } => self.engine.remove_repeat(node, step),
+            Edit::Language { name } => {
+                if !self.engine.set_language(name) {
+                    return Err(ErrorKind::NoSuchLanguage.into());
+                }
+                Ok(Changes { language: true, ..Changes::default() })
+            }
+            Edit::Move { screen } => {
+                self.current = self.screen_at(screen).ok_or(ErrorKind::NoSuchNode)?;
+                Ok(Changes::default())
+            }
+            // The file itself is the store's business; the answer that names it is an edit of its own.
+            Edit::Attach { .. } => Ok(Changes::default()),
+            Edit::Resume => Ok(self.engine.resume(step)),
+        }
+    }
+
+    /// The form.
+    #[must_use]
+    pub fn form(&self) -> &Arc<FormDef> {
+        self.engine.form()
+    }
+
+    /// The record itself.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// A node by its path with positions.
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<NodeId> {
+        self.engine.find(path)
+    }
+
+    /// The path of a node, with positions.
+    #[must_use]
+    pub fn path(&self, node: NodeId) -> String {
+        self.engine.path(node)
+    }
+
+    /// The languages of the form.
+    #[must_use]
+    pub fn languages(&self) -> &[Language] {
+        self.engine.languages()
+    }
+
+    /// The position of the language shown.
+    #[must_use]
+    pub fn language(&self) -> usize {
+        self.engine.language()
+    }
+
+    /// The name of the language shown, as the form writes it; none if the form has no languages.
+    #[must_use]
+    pub fn language_name(&self) -> Option<&str> {
+        self.languages().get(self.language()).map(|language| language.name.as_str())
+    }
+
+    /// Everything that stands in the way of finalising, in the order of the body.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.engine.violations().into_iter().map(|violation| self.violation_view(violation)).collect()
+    }
+
+    /// The files that relevant answers name.
+    #[must_use]
+    pub fn attachment_names(&self) -> Vec<String> {
+        let tree = self.engine.tree();
+        let nodes = tree.subtree(tree.root()).into_iter().map(|id| tree.node(id));
+        let named = nodes.filter(|node| {
+            node.relevant && !node.value.is_empty() && self.form().nodes[node.def].data_type == DataType::Binary
+        });
+        named.map(|node| node.value.clone()).collect()
+    }
+
+    /// The whole record, whatever its relevance: a snapshot.
+    #[must_use]
+    pub fn draft_xml(&self) -> String {
+        self.engine.write(Writer::Draft)
+    }
+
+    /// `meta/instanceID`.
+    #[must_use]
+    pub fn instance_id(&self) -> String {
+        self.engine.meta("instanceID")
+    }
+
+    /// `meta/instanceName`.
+    #[must_use]
+    pub fn instance_name(&self) -> String {
+        self.engine.meta("instanceName")
+    }
+
+    /// Finalises the record if nothing stands in the way: end-of-form processing, then the frozen bytes.
+    ///
+    /// # Errors
+    /// Every violation; the session is unchanged then.
+    pub fn finalize(&mut self, step: Step) -> Result<Finished, Vec<Violation>> {
+        let violations = self.violations();
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        self.engine.finish(step);
+        Ok(Finished {
+            xml: self.engine.write(Writer::Submission),
+            draft_xml: self.draft_xml(),
+            instance_id: self.instance_id(),
+            instance_name: self.instance_name(),
+        })
+    }
+
+    /// A text for people; values in it are isolated. `name` stands in where there is no text at all.
+    fn text(&self, words: &Words, name: &str) -> Text {
+        if words.parts.is_empty() {
+            return Text::new(&[Part::Value(name)], None, !name.is_empty());
+        }
+        let parts: Vec<_> = words
+            .parts
+            .iter()
+            .map(|part| match part {
+                crate::engine::Part::Authored(text) => Part::Authored(text),
+                crate::engine::Part::Value(text) => Part::Value(text),
+            })
+            .collect();
+        let tag = words.language.and_then(|language| self.languages().get(language)?.tag.as_ref());
+        Text::new(&parts, tag, words.fallback)
+    }
+}

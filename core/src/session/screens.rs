@@ -1,0 +1,233 @@
+use super::{FormSession, Violation};
+use crate::form::{Control, ControlKind};
+use crate::ids::{ControlId, DefId, NodeId};
+
+/// A screen, by what it shows and never by a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ScreenKey {
+    /// A question, a field-list group, or an instance of a field-list repeat.
+    Node(NodeId),
+    /// "Another?" behind the instances of a repeat.
+    Add {
+        /// The node around the range.
+        parent: NodeId,
+        /// The repeat.
+        repeat: DefId,
+    },
+    /// After the last question: open violations, finalise.
+    End,
+}
+
+/// What `next` does with violations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// It refuses while a question of the screen violates.
+    #[default]
+    OnMove,
+    /// It never refuses; finalising does.
+    OnFinalize,
+}
+
+impl FormSession {
+    /// Every screen now, in order; the end is the last.
+    #[must_use]
+    pub fn screens(&self) -> Vec<ScreenKey> {
+        let mut screens = Vec::new();
+        self.collect(&self.form().body, self.engine.tree().root(), &mut screens);
+        screens.push(ScreenKey::End);
+        screens
+    }
+
+    fn collect(&self, controls: &[ControlId], around: NodeId, screens: &mut Vec<ScreenKey>) {
+        let tree = self.engine.tree();
+        for &id in controls {
+            let control = &self.form().controls[id];
+            for node in self.engine.nodes_of(id, around) {
+                if !tree.node(node).relevant {
+                    continue;
+                }
+                if control.kind.is_question() {
+                    if !is_header(control) {
+                        screens.push(ScreenKey::Node(node));
+                    }
+                } else if control.is_field_list() {
+                    if self.has_question(&control.children, node) {
+                        screens.push(ScreenKey::Node(node));
+                    }
+                } else {
+                    self.collect(&control.children, node, screens);
+                }
+            }
+            if control.kind == ControlKind::Repeat
+                && let Some((parent, repeat)) = self.open_range(control, around)
+            {
+                screens.push(ScreenKey::Add { parent, repeat });
+            }
+        }
+    }
+
+    /// The range of a repeat that a person may extend now.
+    fn open_range(&self, control: &Control, around: NodeId) -> Option<(NodeId, DefId)> {
+        let repeat = control.node?;
+        let def = self.form().nodes[repeat].parent?;
+        let tree = self.engine.tree();
+        let parent = tree.ancestor_of(around, def).or_else(|| {
+            // The repeat may lie deeper than the node around its control.
+            tree.instances_below(self.form(), around, def).first().copied()
+        })?;
+        let relevant = tree.node(parent).relevant && self.range_is_relevant(parent, repeat);
+        (relevant && self.engine.may_add(repeat)).then_some((parent, repeat))
+    }
+
+    /// A range whose instances are all switched off is not asked about.
+    fn range_is_relevant(&self, parent: NodeId, repeat: DefId) -> bool {
+        let tree = self.engine.tree();
+        let mut instances = tree.children_of(parent, repeat).peekable();
+        instances.peek().is_none() || instances.any(|instance| tree.node(instance).relevant)
+    }
+
+    fn has_question(&self, controls: &[ControlId], around: NodeId) -> bool {
+        !self.questions_below(controls, around).is_empty()
+    }
+
+    /// The relevant questions below a node in body order, grid headers included.
+    pub(super) fn questions_below(&self, controls: &[ControlId], around: NodeId) -> Vec<(ControlId, NodeId)> {
+        let mut questions = Vec::new();
+        self.engine.walk_controls(controls, around, &mut |engine, control, node| {
+            if engine.form().controls[control].kind.is_question() {
+                questions.push((control, node));
+            }
+        });
+        questions
+    }
+
+    /// The questions of a screen in order.
+    pub(super) fn questions_of(&self, key: &ScreenKey) -> Vec<(ControlId, NodeId)> {
+        let ScreenKey::Node(node) = *key else { return Vec::new() };
+        let tree = self.engine.tree();
+        let Some(known) = tree.get(node).filter(|known| known.relevant) else { return Vec::new() };
+        match self.form().nodes[known.def].control {
+            Some(control) => vec![(control, node)],
+            None => {
+                let groups = self.form().controls.iter().filter(|(_, control)| {
+                    control.node == Some(known.def) && !control.kind.is_question() && control.is_field_list()
+                });
+                groups.flat_map(|(_, control)| self.questions_below(&control.children, node)).collect()
+            }
+        }
+    }
+
+    /// The screen a move last went to, or the nearest earlier one if it has disappeared since.
+    #[must_use]
+    pub fn current(&self) -> ScreenKey {
+        self.nearest(&self.current)
+    }
+
+    /// The first screen.
+    #[must_use]
+    pub fn first(&self) -> ScreenKey {
+        self.screens().first().copied().unwrap_or(ScreenKey::End)
+    }
+
+    /// The screen itself if it is there, else the nearest earlier one, else the first.
+    #[must_use]
+    pub fn nearest(&self, key: &ScreenKey) -> ScreenKey {
+        let screens = self.screens();
+        if screens.contains(key) {
+            return *key;
+        }
+        let place = self.place(key);
+        let earlier = screens.iter().rev().find(|screen| **screen != ScreenKey::End && self.place(screen) < place);
+        earlier.or(screens.first()).copied().unwrap_or(ScreenKey::End)
+    }
+
+    /// Where a screen stands in the order of the body, whether it is there or not.
+    fn place(&self, key: &ScreenKey) -> Vec<usize> {
+        let tree = self.engine.tree();
+        let (node, last) = match *key {
+            ScreenKey::Node(node) => (node, None),
+            ScreenKey::Add { parent, repeat } => (parent, Some(repeat)),
+            ScreenKey::End => return vec![usize::MAX],
+        };
+        let mut steps: Vec<_> = tree.ancestors(node).collect();
+        steps.reverse();
+        let mut place = Vec::new();
+        for id in steps {
+            place.push(self.body_rank(tree.node(id).def));
+            place.push(tree.position(id));
+        }
+        if let Some(repeat) = last {
+            place.extend([self.body_rank(repeat), usize::MAX]);
+        }
+        place
+    }
+
+    /// The position of the first control on (or below) a node.
+    fn body_rank(&self, def: DefId) -> usize {
+        let form = self.form();
+        let below = |control: &Control| control.node.is_some_and(|node| form.ancestors(node).any(|ancestor| ancestor == def));
+        form.controls.iter().position(|(_, control)| below(control)).unwrap_or(usize::MAX)
+    }
+
+    /// The screen behind `key`.
+    ///
+    /// # Errors
+    /// Under [`Policy::OnMove`]: the violations of the questions on it.
+    pub fn next(&self, key: &ScreenKey, policy: Policy) -> Result<ScreenKey, Vec<Violation>> {
+        let key = self.nearest(key);
+        if policy == Policy::OnMove {
+            let questions = self.questions_of(&key);
+            let violations: Vec<_> = questions.iter().filter_map(|&(_, node)| self.engine.violation(node)).collect();
+            if !violations.is_empty() {
+                return Err(violations.into_iter().map(|violation| self.violation_view(violation)).collect());
+            }
+        }
+        let screens = self.screens();
+        let at = screens.iter().position(|screen| *screen == key);
+        Ok(at.and_then(|at| screens.get(at + 1)).copied().unwrap_or(ScreenKey::End))
+    }
+
+    /// The screen before `key`; none before the first.
+    #[must_use]
+    pub fn previous(&self, key: &ScreenKey) -> Option<ScreenKey> {
+        let screens = self.screens();
+        let at = screens.iter().position(|screen| *screen == self.nearest(key))?;
+        screens.get(at.checked_sub(1)?).copied()
+    }
+
+    /// The screen that shows a node.
+    #[must_use]
+    pub fn goto(&self, node: NodeId) -> Option<ScreenKey> {
+        let shows = |screen: &&ScreenKey| {
+            **screen == ScreenKey::Node(node) || self.questions_of(screen).iter().any(|&(_, question)| question == node)
+        };
+        self.screens().iter().find(shows).copied()
+    }
+
+    /// A screen as the journal names it: a path, for `add` the path of the range with `+`, or `end`.
+    #[must_use]
+    pub fn screen_path(&self, key: &ScreenKey) -> String {
+        match *key {
+            ScreenKey::Node(node) => self.path(node),
+            ScreenKey::Add { parent, repeat } => {
+                format!("{}/{}+", self.path(parent), self.form().names.get(self.form().nodes[repeat].name))
+            }
+            ScreenKey::End => "end".to_owned(),
+        }
+    }
+
+    /// The screen behind a name of the journal; none if the node is gone.
+    #[must_use]
+    pub fn screen_at(&self, path: &str) -> Option<ScreenKey> {
+        match path.strip_suffix('+') {
+            _ if path == "end" => Some(ScreenKey::End),
+            Some(range) => self.engine.find_range(range).map(|(parent, repeat)| ScreenKey::Add { parent, repeat }),
+            None => self.engine.find(path).map(ScreenKey::Node),
+        }
+    }
+}
+
+/// The header row of a grid is shown, never asked.
+pub(super) fn is_header(control: &Control) -> bool {
+    control.appears("label")
+}

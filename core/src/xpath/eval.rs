@@ -1,0 +1,196 @@
+use std::cell::{Cell, RefCell};
+
+use smallvec::SmallVec;
+
+use super::ast::{Expr, ExprId, Node, Operator};
+use super::functions::{self, Args, Function, compile_pattern};
+use super::value::{comparable, equal};
+use super::{EvalError, NodeRef, Value, World};
+
+/// How many subexpressions and nodes one evaluation may visit.
+const MAX_STEPS: u64 = 10_000_000;
+
+/// Where an expression stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// `.`, from which relative paths start.
+    pub node: NodeRef,
+    /// `current()`; the same node, except where a path is followed from a choice on behalf of a question.
+    pub current: NodeRef,
+    /// `position()` outside of predicates, from 1.
+    pub position: usize,
+}
+
+impl Context {
+    /// The context of an expression that belongs to `node`.
+    #[must_use]
+    pub fn of(node: NodeRef) -> Self {
+        Self { node, current: node, position: 1 }
+    }
+}
+
+impl Expr {
+    /// The value of the expression in `context`.
+    ///
+    /// # Errors
+    /// An undeclared instance, an argument that a function cannot work with, or too much work. Wrong types are no errors:
+    /// they convert as xforms.md §11 says.
+    pub fn eval<W: World>(&self, world: &W, context: &Context) -> Result<Value, EvalError> {
+        let evaluator = Evaluator { expr: self, world, current: context.current, steps_left: Cell::new(MAX_STEPS) };
+        evaluator.eval(self.root(), Scope { node: context.node, position: context.position, memo: None })
+    }
+}
+
+/// One evaluation of one expression.
+pub(super) struct Evaluator<'e, W> {
+    pub(super) expr: &'e Expr,
+    pub(super) world: &'e W,
+    pub(super) current: NodeRef,
+    steps_left: Cell<u64>,
+}
+
+/// What a subexpression sees: the whole expression's context, or a candidate of the predicate it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'m> {
+    pub(super) node: NodeRef,
+    pub(super) position: usize,
+    pub(super) memo: Option<&'m Memo>,
+}
+
+/// What has been found, during one scan of a predicate's candidates, for subexpressions that need nothing of them.
+pub(super) struct Memo {
+    tree: u16,
+    found: RefCell<SmallVec<[(ExprId, Value); 2]>>,
+}
+
+impl Memo {
+    /// For candidates of `tree`.
+    pub(super) fn new(tree: u16) -> Self {
+        Self { tree, found: RefCell::default() }
+    }
+
+    fn get(&self, id: ExprId) -> Option<Value> {
+        self.found.borrow().iter().find(|(known, _)| *known == id).map(|(_, value)| value.clone())
+    }
+}
+
+impl<W: World> Evaluator<'_, W> {
+    pub(super) fn eval(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
+        self.spend(1)?;
+        match scope.memo {
+            Some(memo) if self.expr.needs(id).nothing_of(memo.tree) => {
+                if let Some(value) = memo.get(id) {
+                    return Ok(value);
+                }
+                let value = self.compute(id, Scope { memo: None, ..scope })?;
+                memo.found.borrow_mut().push((id, value.clone()));
+                Ok(value)
+            }
+            _ => self.compute(id, scope),
+        }
+    }
+
+    /// The value of `id`, its first node's if it is a nodeset.
+    pub(super) fn scalar(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
+        Ok(self.eval(id, scope)?.into_scalar(self.world))
+    }
+
+    /// Counts work done.
+    pub(super) fn spend(&self, steps: u64) -> Result<(), EvalError> {
+        let left = self.steps_left.get().checked_sub(steps).ok_or(EvalError::TooMuchWork)?;
+        self.steps_left.set(left);
+        Ok(())
+    }
+
+    fn compute(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
+        match self.expr.node(id) {
+            Node::Number(number) => Ok(Value::Number(*number)),
+            Node::Text(text) => Ok(Value::Text(text.to_string())),
+            Node::Path(path) => Ok(Value::Nodes(self.path(path, scope)?)),
+            Node::Call { function, args } => self.call(*function, args, scope),
+            Node::Binary { .. } => self.binary(id, scope),
+            Node::Negate(operand) => Ok(Value::Number(-self.eval(*operand, scope)?.to_number(self.world))),
+        }
+    }
+
+    /// Operators group from the left, so a long chain of them is a deep tree to the left: it is walked, not recursed into.
+    fn binary(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
+        let mut pending = SmallVec::<[(Operator, ExprId); 8]>::new();
+        let mut leftmost = id;
+        while let Node::Binary { operator, left, right } = self.expr.node(leftmost) {
+            pending.push((*operator, *right));
+            leftmost = *left;
+        }
+        let mut value = self.scalar(leftmost, scope)?;
+        while let Some((operator, right)) = pending.pop() {
+            self.spend(1)?;
+            value = self.apply(operator, value, right, scope)?;
+        }
+        Ok(value)
+    }
+
+    fn apply(&self, operator: Operator, left: Value, right: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
+        let world = self.world;
+        match operator {
+            Operator::Or if left.to_bool(world) => return Ok(Value::Bool(true)),
+            Operator::And if !left.to_bool(world) => return Ok(Value::Bool(false)),
+            _ => {}
+        }
+        let right = self.scalar(right, scope)?;
+        let order = || {
+            let (left, right) = comparable(&left, &right, world);
+            left.partial_cmp(&right)
+        };
+        let arithmetic = |calculate: fn(f64, f64) -> f64| calculate(left.to_number(world), right.to_number(world));
+        Ok(match operator {
+            Operator::Or | Operator::And => right.to_bool(world).into(),
+            Operator::Equal => equal(&left, &right, world).into(),
+            Operator::NotEqual => (!equal(&left, &right, world)).into(),
+            Operator::Less => order().is_some_and(|order| order.is_lt()).into(),
+            Operator::AtMost => order().is_some_and(|order| order.is_le()).into(),
+            Operator::Greater => order().is_some_and(|order| order.is_gt()).into(),
+            Operator::AtLeast => order().is_some_and(|order| order.is_ge()).into(),
+            Operator::Add => arithmetic(|left, right| left + right).into(),
+            Operator::Subtract => arithmetic(|left, right| left - right).into(),
+            Operator::Multiply => arithmetic(|left, right| left * right).into(),
+            Operator::Divide => arithmetic(|left, right| left / right).into(),
+            Operator::Modulo => arithmetic(|left, right| left % right).into(),
+        })
+    }
+
+    /// The few functions that look at their arguments as expressions; all others get values.
+    fn call(&self, function: Function, args: &[ExprId], scope: Scope<'_>) -> Result<Value, EvalError> {
+        match (function, args) {
+            (Function::If, &[condition, yes, no]) => {
+                let branch = if self.eval(condition, scope)?.to_bool(self.world) { yes } else { no };
+                self.eval(branch, scope)
+            }
+            (Function::Coalesce, &[first, second]) => {
+                let value = self.scalar(first, scope)?;
+                if value.is_empty(self.world) { self.eval(second, scope) } else { Ok(value) }
+            }
+            (Function::Depend, &[first, ..]) => self.eval(first, scope),
+            (Function::IndexedRepeat, &[target, ref pairs @ ..]) => self.indexed_repeat(target, pairs, scope),
+            (Function::PullData, &[cells, keys, key]) => self.pull_data(cells, keys, key, scope),
+            (Function::Regex, &[text, pattern]) => self.matches(text, pattern, scope),
+            _ => {
+                let values = args.iter().map(|&arg| self.eval(arg, scope)).collect::<Result<SmallVec<_>, _>>()?;
+                functions::apply(function, &Args::new(values, self, scope))
+            }
+        }
+    }
+
+    fn matches(&self, text: ExprId, pattern: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
+        let text = self.eval(text, scope)?.to_text(self.world);
+        let matched = match self.expr.pattern(pattern) {
+            Some(compiled) => compiled.is_match(&text),
+            None => {
+                const COMPILATION: u64 = 1000;
+                self.spend(COMPILATION)?;
+                let pattern = self.eval(pattern, scope)?.to_text(self.world);
+                compile_pattern(&pattern).ok_or(EvalError::Pattern)?.is_match(&text)
+            }
+        };
+        matched.map(Value::Bool).map_err(|_| EvalError::TooMuchWork)
+    }
+}

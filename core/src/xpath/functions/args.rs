@@ -1,0 +1,81 @@
+use smallvec::SmallVec;
+
+use crate::xpath::eval::{Evaluator, Scope};
+use crate::xpath::{NodeRef, Value, World};
+
+/// The arguments of one call, and where it stands.
+pub(in crate::xpath) struct Args<'c, 'e, W> {
+    values: SmallVec<[Value; 4]>,
+    evaluator: &'c Evaluator<'e, W>,
+    scope: Scope<'c>,
+}
+
+impl<'c, 'e, W: World> Args<'c, 'e, W> {
+    pub(in crate::xpath) fn new(values: SmallVec<[Value; 4]>, evaluator: &'c Evaluator<'e, W>, scope: Scope<'c>) -> Self {
+        Self { values, evaluator, scope }
+    }
+
+    pub(super) fn world(&self) -> &'e W {
+        self.evaluator.world
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The context node of the call.
+    pub(super) fn node(&self) -> NodeRef {
+        self.scope.node
+    }
+
+    /// The position of the context node among the candidates.
+    pub(super) fn position(&self) -> usize {
+        self.scope.position
+    }
+
+    pub(super) fn value(&self, index: usize) -> Value {
+        self.values.get(index).cloned().unwrap_or_else(Value::empty)
+    }
+
+    /// An argument as a scalar: a nodeset is its first node.
+    pub(super) fn scalar(&self, index: usize) -> Value {
+        self.value(index).into_scalar(self.world())
+    }
+
+    pub(super) fn number(&self, index: usize) -> f64 {
+        self.values.get(index).map_or(f64::NAN, |value| value.to_number(self.world()))
+    }
+
+    pub(super) fn text(&self, index: usize) -> String {
+        self.values.get(index).map(|value| value.to_text(self.world())).unwrap_or_default()
+    }
+
+    pub(super) fn bool(&self, index: usize) -> bool {
+        self.values.get(index).is_some_and(|value| value.to_bool(self.world()))
+    }
+
+    /// The nodes of an argument; none if it is no nodeset.
+    pub(super) fn nodes(&self, index: usize) -> &[NodeRef] {
+        match self.values.get(index) {
+            Some(Value::Nodes(nodes)) => nodes,
+            _ => &[],
+        }
+    }
+
+    /// The arguments from `first` on, with every nodeset spread into the values of its nodes.
+    pub(super) fn spread(&self, first: usize) -> Vec<Value> {
+        let mut spread = Vec::new();
+        for value in self.values.iter().skip(first) {
+            match value {
+                Value::Nodes(nodes) => spread.extend(nodes.iter().map(|&node| self.world().value(node))),
+                scalar => spread.push(scalar.clone()),
+            }
+        }
+        spread
+    }
+
+    /// The same as texts.
+    pub(super) fn spread_texts(&self, first: usize) -> Vec<String> {
+        self.spread(first).iter().map(|value| value.to_text(self.world())).collect()
+    }
+}

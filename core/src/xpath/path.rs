@@ -1,0 +1,268 @@
+use smallvec::smallvec;
+
+use super::ast::{Axis, ExprId, NameTest, Node, Operator, Path, Start, Step};
+use super::eval::{Evaluator, Memo, Scope};
+use super::{EvalError, NodeRef, Nodes, Value, World};
+use crate::xml::NameId;
+
+/// A predicate that an index can answer: `column = key`, and what else must hold.
+struct Lookup {
+    column: NameId,
+    key: ExprId,
+    rest: Vec<ExprId>,
+}
+
+impl<W: World> Evaluator<'_, W> {
+    /// The relevant nodes that `path` leads to, in document order.
+    pub(super) fn path(&self, path: &Path, scope: Scope<'_>) -> Result<Nodes, EvalError> {
+        let (mut nodes, walked) = self.start(path, path.steps.len(), scope)?;
+        for step in path.steps.iter().skip(walked) {
+            nodes = self.step(step, &nodes)?;
+        }
+        nodes.retain(|node| self.world.is_relevant(*node));
+        Ok(nodes)
+    }
+
+    /// `indexed-repeat()`: the value of `target` with the repeats on its way pinned to rows, given as pairs of a path to the
+    /// repeat and the number of a row. Numbers below 1 mean the first row; a row that is not there has no value.
+    pub(super) fn indexed_repeat(
+        &self,
+        target: ExprId,
+        pairs: &[ExprId],
+        scope: Scope<'_>,
+    ) -> Result<Value, EvalError> {
+        let Node::Path(path) = self.expr.node(target) else { return Ok(Value::empty()) };
+        let mut rows = Vec::new();
+        for pair in pairs.chunks_exact(2) {
+            if let &[repeat, row] = pair
+                && let Node::Path(repeat) = self.expr.node(repeat)
+            {
+                let row = self.eval(row, scope)?.to_number(self.world) as usize; // NaN and negative numbers become 0
+                rows.push((repeat.steps.len(), row.max(1)));
+            }
+        }
+        let first_repeat = rows.iter().map(|(length, _)| *length).min().unwrap_or_default();
+        let (mut nodes, walked) = self.start(path, first_repeat.saturating_sub(1), scope)?;
+        for (index, step) in path.steps.iter().enumerate().skip(walked) {
+            nodes = self.step(step, &nodes)?;
+            if let Some((_, row)) = rows.iter().find(|(length, _)| *length == index + 1) {
+                nodes = nodes.get(row - 1).map_or_else(Nodes::new, |&node| smallvec![node]);
+            }
+        }
+        Ok(Value::Nodes(nodes).into_scalar(self.world))
+    }
+
+    /// `pulldata()`: the text in one column of the first row whose other column has exactly the text of `key`. Both columns
+    /// are paths `instance('list')/root/item/column`.
+    pub(super) fn pull_data(
+        &self,
+        cells: ExprId,
+        keys: ExprId,
+        key: ExprId,
+        scope: Scope<'_>,
+    ) -> Result<Value, EvalError> {
+        let (Node::Path(cells), Node::Path(keys)) = (self.expr.node(cells), self.expr.node(keys)) else {
+            return Ok(Value::empty());
+        };
+        let ([root, item, cell], Some(column)) =
+            (cells.steps.as_slice(), keys.steps.last().and_then(Step::plain_child))
+        else {
+            return Ok(Value::empty());
+        };
+        let key = self.eval(key, scope)?.to_text(self.world);
+        let (documents, _) = self.start(cells, 0, scope)?;
+        let roots = self.step(root, &documents)?;
+        for &list in &roots {
+            let row = match item.plain_child().and_then(|row| self.world.find(list, row, column, &key)) {
+                Some(rows) => rows.first().copied(),
+                None => {
+                    let mut found = None;
+                    for row in self.reach(list, item)? {
+                        if self.column_text(row, column)? == key {
+                            found = Some(row);
+                            break;
+                        }
+                    }
+                    found
+                }
+            };
+            if let Some(row) = row {
+                return Ok(Value::Nodes(self.step(cell, &[row])?).into_scalar(self.world));
+            }
+        }
+        Ok(Value::empty())
+    }
+
+    fn column_text(&self, row: NodeRef, column: NameId) -> Result<String, EvalError> {
+        let cells = self.reach(row, &Step::new(Axis::Child, NameTest::Name(column)))?;
+        Ok(cells.first().map_or_else(String::new, |&cell| self.world.text(cell).into_owned()))
+    }
+
+    /// The nodes a path starts from, and how many of its steps they have already taken.
+    ///
+    /// An absolute path in the primary instance shares its first steps with the context node: these bind to the context's
+    /// own ancestors, so that in a repeat it means this row. A step with a predicate, and every step behind it, is free.
+    fn start(&self, path: &Path, most: usize, scope: Scope<'_>) -> Result<(Nodes, usize), EvalError> {
+        let node = match &path.start {
+            Start::Context => scope.node,
+            Start::Current => self.current,
+            Start::Instance(id) => {
+                let tree = self.world.instance(id).ok_or_else(|| EvalError::UnknownInstance(id.clone()))?;
+                self.world.document(tree)
+            }
+            Start::Root => {
+                let mut node = self.world.document(0);
+                let mut walked = 0;
+                let ancestors = self.ancestors(scope)?;
+                for (step, &ancestor) in path.steps.iter().take(most).zip(ancestors.iter().rev().skip(1)) {
+                    match step.plain_child() {
+                        Some(name) if self.world.name(ancestor) == Some(name) => node = ancestor,
+                        _ => break,
+                    }
+                    walked += 1;
+                }
+                return Ok((smallvec![node], walked));
+            }
+        };
+        Ok((smallvec![node], 0))
+    }
+
+    /// The context node, if it is in the primary instance, else the current one: it and its ancestors, the document last.
+    fn ancestors(&self, scope: Scope<'_>) -> Result<Nodes, EvalError> {
+        let mut ancestors = Nodes::new();
+        let mut next = [scope.node, self.current].into_iter().find(|node| node.tree == 0);
+        while let Some(node) = next {
+            self.spend(1)?;
+            ancestors.push(node);
+            next = self.world.parent(node);
+        }
+        Ok(ancestors)
+    }
+
+    fn step(&self, step: &Step, from: &[NodeRef]) -> Result<Nodes, EvalError> {
+        let mut reached = Nodes::new();
+        for &node in from {
+            let kept = self.keep(step, node)?;
+            // All nodes of a set are equally deep, so those with one parent stand side by side.
+            let repeated = kept.first().is_some_and(|first| step.axis == Axis::Parent && reached.last() == Some(first));
+            if !repeated {
+                reached.extend(kept);
+            }
+        }
+        Ok(reached)
+    }
+
+    /// The nodes that `step` leads to from `node`, its predicates applied.
+    fn keep(&self, step: &Step, node: NodeRef) -> Result<Nodes, EvalError> {
+        let mut predicates = step.predicates.as_slice();
+        let mut candidates = None;
+        if let Some((first, others)) = predicates.split_first()
+            && let Some(found) = self.look_up(step, *first, node)?
+        {
+            candidates = Some(found);
+            predicates = others;
+        }
+        let mut candidates = match candidates {
+            Some(found) => found,
+            None => self.reach(node, step)?,
+        };
+        for &predicate in predicates {
+            candidates = self.filter(&candidates, &[predicate])?;
+        }
+        Ok(candidates)
+    }
+
+    /// The nodes that `step` leads to from `node`, predicates aside.
+    fn reach(&self, node: NodeRef, step: &Step) -> Result<Nodes, EvalError> {
+        let mut reached = Nodes::new();
+        match step.axis {
+            Axis::Child | Axis::Attribute => self.world.children(node, step.axis, step.test, &mut reached),
+            Axis::Parent => reached.extend(self.world.parent(node).filter(|&parent| self.passes(parent, step.test))),
+            Axis::Itself => reached.extend(self.passes(node, step.test).then_some(node)),
+        }
+        self.spend(1 + reached.len() as u64)?;
+        Ok(reached)
+    }
+
+    fn passes(&self, node: NodeRef, test: NameTest) -> bool {
+        match test {
+            NameTest::Any => true,
+            NameTest::Name(name) => self.world.name(node) == Some(name),
+        }
+    }
+
+    /// The candidates for which all of `conditions` hold; a condition that is a number asks for that position.
+    fn filter(&self, candidates: &[NodeRef], conditions: &[ExprId]) -> Result<Nodes, EvalError> {
+        let memo = Memo::new(candidates.first().map_or(0, |node| node.tree));
+        let mut kept = Nodes::new();
+        'candidates: for (index, &node) in candidates.iter().enumerate() {
+            let scope = Scope { node, position: index + 1, memo: Some(&memo) };
+            for &condition in conditions {
+                let holds = match self.eval(condition, scope)? {
+                    #[expect(clippy::float_cmp, reason = "a position is exact")]
+                    Value::Number(number) => number == scope.position as f64,
+                    value => value.to_bool(self.world),
+                };
+                if !holds {
+                    continue 'candidates;
+                }
+            }
+            kept.push(node);
+        }
+        Ok(kept)
+    }
+
+    /// The answer to a predicate from the world's index: the children of `parent` for which it holds. `None` if the
+    /// predicate is of another form, its key is no text, or there is no index.
+    fn look_up(&self, step: &Step, predicate: ExprId, parent: NodeRef) -> Result<Option<Nodes>, EvalError> {
+        let (Axis::Child, NameTest::Name(row)) = (step.axis, step.test) else { return Ok(None) };
+        let Some(lookup) = self.lookup(predicate, parent.tree) else { return Ok(None) };
+        let scope = Scope { node: parent, position: 1, memo: None };
+        let Value::Text(key) = self.scalar(lookup.key, scope)? else { return Ok(None) };
+        // A row without the column equals the empty text too, but no index lists it.
+        if key.is_empty() {
+            return Ok(None);
+        }
+        match self.world.find(parent, row, lookup.column, &key) {
+            Some(rows) => {
+                self.spend(1 + rows.len() as u64)?;
+                self.filter(&rows, &lookup.rest).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Reads `predicate` as a look-up among candidates of `tree`: the first of its conditions that says `column = key`,
+    /// the key being the same for all candidates.
+    fn lookup(&self, predicate: ExprId, tree: u16) -> Option<Lookup> {
+        let mut conditions = Vec::new();
+        let mut rest = predicate;
+        while let Node::Binary { operator: Operator::And, left, right } = self.expr.node(rest) {
+            conditions.push(*right);
+            rest = *left;
+        }
+        conditions.push(rest);
+        conditions.reverse();
+        // Positions among the rows that an index returns are not those among all rows.
+        if conditions.iter().any(|&condition| self.expr.needs(condition).position) {
+            return None;
+        }
+        let (index, (column, key)) = conditions
+            .iter()
+            .enumerate()
+            .find_map(|(index, &condition)| Some((index, self.column_and_key(condition, tree)?)))?;
+        conditions.remove(index);
+        Some(Lookup { column, key, rest: conditions })
+    }
+
+    fn column_and_key(&self, condition: ExprId, tree: u16) -> Option<(NameId, ExprId)> {
+        let Node::Binary { operator: Operator::Equal, left, right } = self.expr.node(condition) else { return None };
+        [(*left, *right), (*right, *left)].into_iter().find_map(|(column, key)| match self.expr.node(column) {
+            Node::Path(Path { start: Start::Context, steps }) if steps.len() == 1 => {
+                let name = steps.first()?.plain_child()?;
+                self.expr.needs(key).nothing_of(tree).then_some((name, key))
+            }
+            _ => None,
+        })
+    }
+}
