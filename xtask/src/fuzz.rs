@@ -64,7 +64,7 @@ fn plant(target_name: &str) -> Result {
 
 /// Names and texts: whole forms, or the expressions in them.
 fn seeds(target_name: &str) -> Vec<(String, String)> {
-    let forms: Vec<(PathBuf, String)> = ["server/forms", "tests/forms"]
+    let forms: Vec<(PathBuf, String)> = ["server/forms", "tests/fuzz/seeds/form_load"]
         .iter()
         .flat_map(|folder| files_in(&root().join(folder), "xml"))
         .filter_map(|path| fs::read_to_string(&path).ok().map(|text| (path, text)))

@@ -8,6 +8,7 @@
     reason = "a build tool measures time and reads its environment; the core is what must not"
 )]
 
+mod bench;
 mod ci;
 mod counts;
 mod demo;
@@ -36,6 +37,7 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --yes                         install missing tools with this system's package manager without asking
   cargo xtask ci                    everything that must hold before a change lands, step by step, timed
       --only STEP                   this step alone; may be given more than once
+  cargo xtask bench [ARGUMENTS]     the speed table, in release
   cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
       --seconds N                   for how long (default 60)
   cargo xtask help                  this text
@@ -74,6 +76,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
             let options = Options::read(rest, &["--only"], &["--yes"])?;
             ci::run(&options.values("--only"), &options.permission())
         }
+        "bench" => bench::run(rest),
         "fuzz" => {
             let Some((target, rest)) = rest.split_first() else {
                 return Err(format!("Which target? One of: {}.", fuzz::target_names()));

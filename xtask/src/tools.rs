@@ -78,13 +78,14 @@ impl Permission {
 
     /// Whether `command` may be run: said so beforehand, or now at the terminal.
     fn grants(&self, command: &str) -> bool {
+        println!("This installs it:\n\n    {command}\n");
         if self.install || (self.ci && machine::is_root()) {
             return true;
         }
         if self.ci || !machine::is_terminal() {
             return false;
         }
-        print!("This installs it:\n\n    {command}\n\nRun this command now? [y/N] ");
+        print!("Run this command now? [y/N] ");
         let mut answer = String::new();
         let answered = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
         answered.is_ok() && answer.trim().eq_ignore_ascii_case("y")
@@ -105,12 +106,11 @@ pub(crate) fn obtain(needed: &[Tool], permission: &Permission) -> Result {
     let packages: Vec<&str> = absent.iter().flat_map(|tool| tool.packages(manager)).copied().collect();
     let install = manager.install(&packages);
     if !permission.grants(&install.join(" ")) {
-        println!("This installs it: {}", install.join(" "));
         return Err(needs(&absent));
     }
     for command in manager.refresh().into_iter().chain([install]) {
         if let Some((name, arguments)) = command.split_first() {
-            run::succeeds(program(name).args(arguments))?;
+            run::succeeds(program(name).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
         }
     }
     let absent = missing();
