@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::workspace::{files_in, program, root, target, tools};
-use crate::{Result, run, setup, tools as kit};
+use crate::workspace::{files_in, program, root, target, tools_folder};
+use crate::{Result, run, setup, tools};
 
 /// Attributes of a form that hold an expression.
 const EXPRESSIONS: [&str; 8] =
@@ -27,7 +27,7 @@ pub(crate) fn run(target_name: &str, seconds: Option<&str>) -> Result<bool> {
         None => 60,
     };
     setup::check(GIBIBYTES)?;
-    let fuzzer = kit::CARGO_FUZZ.obtain()?;
+    let fuzzer = tools::CARGO_FUZZ.obtain()?;
     plant(target_name)?;
 
     let mut fuzz = program(fuzzer);
@@ -97,7 +97,7 @@ fn expressions(form: &str) -> BTreeSet<String> {
 /// `cargo fuzz` looks for itself.
 fn path_with_tools() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(tools().join("bin")).chain(std::env::split_paths(&path));
+    let folders = std::iter::once(tools_folder().join("bin")).chain(std::env::split_paths(&path));
     std::env::join_paths(folders).unwrap_or(path)
 }
 

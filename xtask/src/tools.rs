@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::machine::{self, PackageManager, find_program, first_number, version_text};
-use crate::workspace::{cargo, program, tools};
+use crate::workspace::{cargo, program, tools_folder};
 use crate::{Result, run};
 
 /// Something that a package manager installs.
@@ -147,14 +147,14 @@ impl CargoTool {
     /// The program, installed first where it is not there in this version. Without optimisation: it runs for seconds, and
     /// would be compiled for minutes.
     pub(crate) fn obtain(&self) -> Result<PathBuf> {
-        let path = tools().join("bin").join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX));
+        let path = tools_folder().join("bin").join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX));
         let version = version_text(&path.to_string_lossy(), "--version").unwrap_or_default();
         if version.split_whitespace().any(|word| word == self.version) {
             return Ok(path);
         }
         println!("Installing {} {} into .tools/ (a minute or two, once).", self.name, self.version);
         let mut install = cargo(["install", self.name, "--version", self.version, "--locked", "--debug", "--quiet"]);
-        install.args(self.features).arg("--root").arg(tools()).env("CARGO_PROFILE_DEV_DEBUG", "false");
+        install.args(self.features).arg("--root").arg(tools_folder()).env("CARGO_PROFILE_DEV_DEBUG", "false");
         if run::succeeds(&mut install)? { Ok(path) } else { Err(format!("needs {} {}", self.name, self.version)) }
     }
 }
@@ -162,7 +162,7 @@ impl CargoTool {
 /// A Python of its own, with pyxform and whatever else `requirements` pins.
 pub(crate) fn pyxform(requirements: &Path) -> Result<PathBuf> {
     let pinned = fs::read_to_string(requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let folder = tools().join("python");
+    let folder = tools_folder().join("python");
     let stamp = folder.join("requirements.txt");
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {

@@ -11,7 +11,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// The git-ignored folder for tools that need no administrator.
-pub(crate) fn tools() -> PathBuf {
+pub(crate) fn tools_folder() -> PathBuf {
     root().join(".tools")
 }
 
