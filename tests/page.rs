@@ -63,7 +63,7 @@ fn visited() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(ServerConfig::new(folder.path())).unwrap();
     let place = Place { server, folder };
-    let photo = include_bytes!("../server/forms/questionnaire-media/smile1.png");
+    let photo = include_bytes!("../server/forms/questionnaire-media/smile5.png");
     assert_eq!(place.send(&interview(), &[("place.png", Some("place.png"), photo)]).status, 201);
     let sound = include_bytes!("../server/forms/questionnaire-media/consent_ar.wav");
     for number in 1..=12 {

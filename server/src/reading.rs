@@ -1,19 +1,27 @@
 //! A form read to a person: its questions in their order, and a record as question and answer.
+//!
+//! Labels come from the engine, which has the record as it arrived and calculates nothing; what was answered comes from
+//! the record itself, so that nothing is shown that is not in it and nothing in it is hidden.
 
 use crate::xml::{Node, Xml};
-use std::collections::HashMap;
-use veldwerk::Result;
-use veldwerk::text::language::{self, Language};
-use veldwerk::text::{Part, Text};
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use veldwerk::clock::Step;
+use veldwerk::engine::{Engine, Part as EnginePart, Settings, Words};
+use veldwerk::form::{Condition, Control, ControlKind, DataType, Files, FormDef, Label};
+use veldwerk::ids::{ControlId, NodeId};
+use veldwerk::instance::{Writer, new_record};
+use veldwerk::text::{Language, Part, Text};
+use veldwerk::{Error, ErrorKind, Result};
 
 /// A form ready to label records with.
 pub(crate) struct Reading {
+    /// Nothing for a form that this program cannot fill: other programs may, and their records are shown bare.
+    form: Option<Arc<FormDef>>,
     pub(crate) languages: Vec<Language>,
+    /// Position of the form's own language.
     pub(crate) default_language: usize,
-    /// Texts by id, for each language.
-    texts: Vec<HashMap<String, Vec<Piece>>>,
-    controls: Vec<Control>,
-    root: String,
 }
 
 /// A line of a record.
@@ -32,7 +40,7 @@ pub(crate) struct Row {
 pub(crate) enum Answer {
     None,
     Text(String),
-    /// Numbers, dates, codes: always read from left to right.
+    /// Numbers, dates, places, codes: always read from left to right.
     Figures(String),
     /// Chosen values with their labels, where the form still knows them.
     Choices(Vec<(String, Option<Text>)>),
@@ -45,383 +53,249 @@ pub(crate) struct ClosedQuestion {
     /// Path of the question, repeats without position.
     pub(crate) path: String,
     pub(crate) label: Text,
+    /// What it offers in an empty record; a choice that depends on another answer is not among them.
     pub(crate) choices: Vec<(String, Text)>,
     /// Whether several may be chosen.
     pub(crate) many: bool,
 }
 
-struct Control {
-    kind: Kind,
-    path: String,
-    label: Label,
-    choices: Vec<(String, Label)>,
-    children: Vec<Control>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Group,
-    Repeat,
-    Text,
-    Figures,
-    One,
-    Many,
-    File,
-    Note,
-}
-
-#[derive(Clone)]
-enum Label {
-    Text(String),
-    Inline(Vec<Piece>),
-}
-
-#[derive(Clone)]
-enum Piece {
-    Words(String),
-    /// The value at a path.
-    Output(String),
-}
-
 impl Reading {
-    /// Reads an XForm; `file` gives the files that came with it.
+    /// Reads an XForm with its files.
+    pub(crate) fn read(xml: &[u8], files: &dyn Files) -> Self {
+        let form = std::str::from_utf8(xml)
+            .ok()
+            .and_then(|xml| FormDef::load(xml, files).ok())
+            .map(|(form, _)| Arc::new(form));
+        let itext = form.as_ref().map(|form| &form.itext);
+        Self {
+            languages: itext.into_iter().flat_map(|itext| itext.languages()).map(Language::new).collect(),
+            default_language: itext.map_or(0, |itext| itext.default),
+            form,
+        }
+    }
+
+    /// The questions that have a place in a record, under their headings.
     ///
     /// # Errors
     /// `not-xml`.
-    pub(crate) fn read(xml: &[u8], file: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Self> {
-        let xml = Xml::read(xml)?;
-        let model = xml.root().child("head").and_then(|head| head.child("model"));
-        let translations: Vec<_> = model
-            .and_then(|model| model.child("itext"))
-            .into_iter()
-            .flat_map(|itext| itext.children())
-            .filter(|child| child.name() == "translation")
-            .collect();
-        let languages =
-            translations.iter().map(|one| Language::new(&one.attribute("lang").unwrap_or_default())).collect();
-        let default_language = translations.iter().position(|one| one.attribute("default").is_some()).unwrap_or(0);
-        let texts = translations.iter().map(|one| texts_of(*one)).collect();
-        let instances: Vec<_> =
-            model.into_iter().flat_map(|model| model.children()).filter(|child| child.name() == "instance").collect();
-        let root = instances
-            .first()
-            .and_then(|one| one.children().next())
-            .map_or(String::new(), |root| root.name().to_owned());
-        let mut lists = HashMap::new();
-        for instance in instances.iter().skip(1) {
-            let id = instance.attribute("id").unwrap_or_default().into_owned();
-            lists.insert(id, rows_of(*instance, file));
-        }
-        let types: HashMap<String, String> = model
-            .into_iter()
-            .flat_map(|model| model.children())
-            .filter(|child| child.name() == "bind")
-            .filter_map(|bind| Some((bind.attribute("nodeset")?.into_owned(), bind.attribute("type")?.into_owned())))
-            .collect();
-        let read_only: std::collections::HashSet<String> = model
-            .into_iter()
-            .flat_map(|model| model.children())
-            .filter(|child| {
-                child.name() == "bind"
-                    && child.attribute("readonly").is_some()
-                    && child.attribute("calculate").is_none()
-            })
-            .filter_map(|bind| bind.attribute("nodeset").map(std::borrow::Cow::into_owned))
-            .collect();
-        let body = xml.root().child("body");
-        let reader = ControlReader { lists: &lists, types: &types, read_only: &read_only };
-        let controls = body.map_or(Vec::new(), |body| reader.controls(body));
-        Ok(Self { languages, default_language, texts, controls, root })
-    }
-
-    /// The questions of a record that have a place in it, with their headings.
-    pub(crate) fn rows(&self, record: &Xml, language: usize) -> Vec<Row> {
+    pub(crate) fn rows(&self, record: &[u8], language: usize) -> Result<Vec<Row>> {
+        let xml = Xml::read(record)?;
         let mut rows = Vec::new();
-        let scope = Scope { root: record.root(), node: record.root(), path: format!("/{}", self.root) };
-        self.add_rows(&self.controls, &scope, language, 0, &mut rows);
-        rows
+        match self.labelled(record, language) {
+            Ok(labelled) => {
+                let top = labelled.engine.tree().root();
+                labelled.add_rows(&labelled.engine.form().body, top, xml.root(), 0, &mut rows);
+            }
+            Err(_) => add_bare_rows(xml.root(), 0, &mut rows),
+        }
+        Ok(rows)
     }
 
     /// The questions with choices, in the order of the form.
     pub(crate) fn closed_questions(&self, language: usize) -> Vec<ClosedQuestion> {
-        let mut closed = Vec::new();
-        self.add_closed(&self.controls, language, &mut closed);
-        closed
+        let Some(form) = &self.form else { return Vec::new() };
+        let empty = Writer::Draft.write(form, &new_record(form));
+        self.labelled(empty.as_bytes(), language).map_or(Vec::new(), |labelled| labelled.closed_questions())
     }
 
-    fn add_closed(&self, controls: &[Control], language: usize, closed: &mut Vec<ClosedQuestion>) {
-        for control in controls {
-            if matches!(control.kind, Kind::One | Kind::Many) && !control.choices.is_empty() {
-                closed.push(ClosedQuestion {
-                    path: control.path.clone(),
-                    label: self.text(&control.label, None, language, &control.path),
-                    choices: control
-                        .choices
-                        .iter()
-                        .map(|(value, label)| (value.clone(), self.text(label, None, language, value)))
-                        .collect(),
-                    many: control.kind == Kind::Many,
-                });
-            }
-            self.add_closed(&control.children, language, closed);
+    /// The label of a value that a question at `path` has in a record.
+    pub(crate) fn choice_label(&self, record: &[u8], language: usize, path: &str, value: &str) -> Option<Text> {
+        let labelled = self.labelled(record, language).ok()?;
+        let (form, tree) = (labelled.engine.form(), labelled.engine.tree());
+        let def = form.find(path)?;
+        let control = form.nodes[def].control?;
+        tree.instances_below(form, tree.root(), def).into_iter().find_map(|node| labelled.choice(control, node, value))
+    }
+
+    fn labelled(&self, record: &[u8], language: usize) -> Result<Labelled> {
+        let form = self.form.clone().ok_or(ErrorKind::NotXforms)?;
+        let record = std::str::from_utf8(record).map_err(|error| Error::from(ErrorKind::NotXml).caused_by(error))?;
+        let settings = Settings { time_zone: TimeZone::UTC, properties: BTreeMap::new() };
+        let mut engine = Engine::restore(form, settings, record, Step { at: 0, seed: 0, number: 0 }, None)?;
+        if let Some(language) = self.languages.get(language) {
+            engine.set_language(&language.name);
         }
+        Ok(Labelled { engine })
     }
+}
 
-    fn add_rows(&self, controls: &[Control], scope: &Scope<'_>, language: usize, depth: usize, rows: &mut Vec<Row>) {
-        for control in controls {
+/// A record whose questions can be named.
+struct Labelled {
+    engine: Engine,
+}
+
+impl Labelled {
+    fn add_rows(&self, controls: &[ControlId], around: NodeId, record: Node<'_>, depth: usize, rows: &mut Vec<Row>) {
+        for &id in controls {
+            let control = &self.engine.form().controls[id];
             match control.kind {
-                Kind::Note => {}
-                Kind::Group => match control.children.as_slice() {
-                    // The label of a repeat stands on the group around it.
-                    [repeat] if repeat.kind == Kind::Repeat => {
-                        self.add_repeat(repeat, &control.label, scope, language, depth, rows)
-                    }
-                    children => {
-                        let label = self.text(&control.label, Some(scope), language, "");
-                        self.add_part(label, None, depth, rows, |depth, rows| {
-                            self.add_rows(children, scope, language, depth, rows)
+                ControlKind::Group => match self.only_repeat(control) {
+                    Some(repeat) => self.add_repeat(repeat, control.label.as_ref(), around, record, depth, rows),
+                    None => {
+                        let label = self.label(control.label.as_ref(), around, "");
+                        add_part(label, None, depth, rows, |depth, rows| {
+                            self.add_rows(&control.children, around, record, depth, rows);
                         });
                     }
                 },
-                Kind::Repeat => self.add_repeat(control, &control.label, scope, language, depth, rows),
+                ControlKind::Repeat => self.add_repeat(id, control.label.as_ref(), around, record, depth, rows),
                 _ => {
-                    for node in scope.nodes(&control.path) {
-                        let label = self.text(&control.label, Some(scope), language, node.name());
-                        let answer = Some(self.answer(control, node, language));
-                        rows.push(Row { depth, label, position: None, answer });
+                    for node in self.engine.nodes_of(id, around) {
+                        rows.extend(self.row(id, node, record, depth));
                     }
                 }
             }
         }
     }
 
+    /// The repeat in a group that holds nothing else: the group is there to carry its label.
+    fn only_repeat(&self, group: &Control) -> Option<ControlId> {
+        match group.children.as_slice() {
+            &[child] if self.engine.form().controls[child].kind == ControlKind::Repeat => Some(child),
+            _ => None,
+        }
+    }
+
     fn add_repeat(
         &self,
-        repeat: &Control,
-        label: &Label,
-        scope: &Scope<'_>,
-        language: usize,
+        repeat: ControlId,
+        label: Option<&Label>,
+        around: NodeId,
+        record: Node<'_>,
         depth: usize,
         rows: &mut Vec<Row>,
     ) {
-        for (index, node) in scope.nodes(&repeat.path).into_iter().enumerate() {
-            let inner = Scope { root: scope.root, node, path: repeat.path.clone() };
-            let label = self.text(label, Some(&inner), language, "");
-            self.add_part(label, Some(index + 1), depth, rows, |depth, rows| {
-                self.add_rows(&repeat.children, &inner, language, depth, rows);
+        for (index, node) in self.engine.nodes_of(repeat, around).into_iter().enumerate() {
+            let label = self.label(label, node, "");
+            add_part(label, Some(index + 1), depth, rows, |depth, rows| {
+                self.add_rows(&self.engine.form().controls[repeat].children, node, record, depth, rows);
             });
         }
     }
 
-    /// Rows under a heading; without rows no heading, without a label no heading.
-    fn add_part(
-        &self,
-        label: Text,
-        position: Option<usize>,
-        depth: usize,
-        rows: &mut Vec<Row>,
-        add: impl FnOnce(usize, &mut Vec<Row>),
-    ) {
-        let has_heading = !label.is_empty() || position.is_some();
-        let before = rows.len();
-        if has_heading {
-            rows.push(Row { depth, label, position, answer: None });
-        }
-        add(depth + usize::from(has_heading), rows);
-        if has_heading && rows.len() == before + 1 {
-            rows.pop();
-        }
-    }
-
-    fn answer(&self, control: &Control, node: Node<'_>, language: usize) -> Answer {
-        let value = node.text().into_owned();
-        if value.trim().is_empty() {
-            return Answer::None;
-        }
-        match control.kind {
-            Kind::File => Answer::File(value.trim().to_owned()),
-            Kind::Figures => Answer::Figures(value),
-            Kind::One | Kind::Many => {
-                let chosen = |value: &str| {
-                    let label = control.choices.iter().find(|(name, _)| name == value);
-                    (value.to_owned(), label.map(|(_, label)| self.text(label, None, language, value)))
-                };
-                Answer::Choices(match control.kind {
-                    Kind::Many => value.split_whitespace().map(chosen).collect(),
-                    _ => vec![chosen(value.trim())],
-                })
-            }
-            _ => Answer::Text(value),
-        }
-    }
-
-    fn text(&self, label: &Label, scope: Option<&Scope<'_>>, language: usize, stand_in: &str) -> Text {
-        let (pieces, found) = match label {
-            Label::Inline(pieces) => (Some(pieces), language),
-            Label::Text(id) => language::fallback_order(&self.languages, language, self.default_language)
-                .into_iter()
-                .find_map(|found| Some((Some(self.texts.get(found)?.get(id)?), found)))
-                .unwrap_or((None, language)),
-        };
-        let Some(pieces) = pieces else { return Text::new(&[Part::Value(stand_in)], None, true) };
-        let values: Vec<String> = pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Words(words) => words.clone(),
-                Piece::Output(path) => scope.and_then(|scope| scope.value(path)).unwrap_or_else(|| "…".to_owned()),
-            })
-            .collect();
-        let parts: Vec<_> = pieces
-            .iter()
-            .zip(&values)
-            .map(|(piece, value)| match piece {
-                Piece::Words(_) => Part::Authored(value),
-                Piece::Output(_) => Part::Value(value),
-            })
-            .collect();
-        let tag = self.languages.get(found).and_then(|language| language.tag.as_ref());
-        Text::new(&parts, tag, found != language)
-    }
-}
-
-/// A place in a record: the innermost repeat instance.
-struct Scope<'a> {
-    root: Node<'a>,
-    node: Node<'a>,
-    path: String,
-}
-
-impl<'a> Scope<'a> {
-    fn nodes(&self, path: &str) -> Vec<Node<'a>> {
-        let (from, rest) = match path.strip_prefix(&self.path) {
-            Some(rest) => (self.node, rest),
-            None => (self.root, path.trim_start_matches('/').split_once('/').map_or("", |(_, rest)| rest)),
-        };
-        let mut nodes = vec![from];
-        for name in rest.split('/').filter(|name| !name.is_empty()) {
-            nodes = nodes
-                .into_iter()
-                .flat_map(|node| node.children().filter(|child| child.name() == name).collect::<Vec<_>>())
-                .collect();
-        }
-        nodes
-    }
-
-    fn value(&self, path: &str) -> Option<String> {
-        let path = path.trim();
-        let node = match path.strip_prefix("../") {
-            Some(name) => self.node.descendant(name),
-            None => self.nodes(path).into_iter().next(),
-        };
-        node.map(|node| node.text().into_owned()).filter(|text| !text.is_empty())
-    }
-}
-
-struct ControlReader<'a> {
-    lists: &'a HashMap<String, Vec<HashMap<String, String>>>,
-    types: &'a HashMap<String, String>,
-    read_only: &'a std::collections::HashSet<String>,
-}
-
-impl ControlReader<'_> {
-    fn controls(&self, parent: Node<'_>) -> Vec<Control> {
-        parent.children().filter_map(|element| self.control(element)).collect()
-    }
-
-    fn control(&self, element: Node<'_>) -> Option<Control> {
-        let path =
-            element.attribute("ref").or_else(|| element.attribute("nodeset")).unwrap_or_default().trim().to_owned();
-        let kind = match element.name() {
-            "group" => Kind::Group,
-            "repeat" => Kind::Repeat,
-            "select1" => Kind::One,
-            "select" | "rank" => Kind::Many,
-            "upload" => Kind::File,
-            "input" if self.read_only.contains(&path) => Kind::Note,
-            "input" | "range" | "trigger" | "secret" => match self.types.get(&path).map(String::as_str) {
-                None | Some("string") => Kind::Text,
-                _ => Kind::Figures,
-            },
-            _ => return None,
-        };
-        let appearance = element.attribute("appearance").unwrap_or_default();
-        if kind == Kind::One && appearance.split(' ').any(|word| word == "label") {
+    /// A question that the record has a place for, unless it is only words.
+    fn row(&self, control: ControlId, node: NodeId, record: Node<'_>, depth: usize) -> Option<Row> {
+        let form = self.engine.form();
+        let value = record.at(&self.engine.path(node))?.text();
+        let definition = &form.nodes[self.engine.tree().node(node).def];
+        let is_note = definition.readonly == Condition::Constant(true) && definition.calculate.is_none();
+        // The head of a grid repeats the choices of the questions under it.
+        let is_head = form.controls[control].appears("label");
+        if value.is_empty() && (is_note || is_head) {
             return None;
         }
-        Some(Control {
-            kind,
-            path,
-            label: element.child("label").map_or(Label::Inline(Vec::new()), label_of),
-            choices: self.choices(element),
-            children: if matches!(kind, Kind::Group | Kind::Repeat) { self.controls(element) } else { Vec::new() },
-        })
+        let label = self.label(form.controls[control].label.as_ref(), node, form.names.get(definition.name));
+        let answer = self.answer(control, node, &value, definition.data_type);
+        Some(Row { depth, label, position: None, answer: Some(answer) })
     }
 
-    fn choices(&self, element: Node<'_>) -> Vec<(String, Label)> {
-        let mut choices: Vec<(String, Label)> = element
-            .children()
-            .filter(|child| child.name() == "item")
-            .filter_map(|item| Some((item.child("value")?.text().into_owned(), label_of(item.child("label")?))))
-            .collect();
-        if let Some(itemset) = element.child("itemset") {
-            let nodeset = itemset.attribute("nodeset").unwrap_or_default().into_owned();
-            let list = nodeset.split_once("instance('").and_then(|(_, rest)| rest.split_once('\'')).map(|(id, _)| id);
-            let column = |name: &str| {
-                itemset.child(name).and_then(|child| child.attribute("ref")).unwrap_or_default().into_owned()
-            };
-            let (value, label) = (column("value"), column("label"));
-            let text_column = label.strip_prefix("jr:itext(").and_then(|rest| rest.strip_suffix(')'));
-            for row in list.and_then(|list| self.lists.get(list)).into_iter().flatten() {
-                let Some(value) = row.get(&value) else { continue };
-                let label = match text_column {
-                    Some(column) => row.get(column).map(|id| Label::Text(id.clone())),
-                    None => row.get(&label).map(|words| Label::Inline(vec![Piece::Words(words.clone())])),
-                };
-                choices.extend(label.map(|label| (value.clone(), label)));
-            }
+    fn answer(&self, control: ControlId, node: NodeId, value: &str, data_type: DataType) -> Answer {
+        let trimmed = value.trim();
+        if trimmed.is_empty() {
+            return Answer::None;
         }
-        choices
+        let labelled = |value: &str| (value.to_owned(), self.choice(control, node, value));
+        match (self.engine.form().controls[control].kind, data_type) {
+            (ControlKind::Select1, _) => Answer::Choices(vec![labelled(trimmed)]),
+            (ControlKind::Select | ControlKind::Rank, _) => {
+                Answer::Choices(trimmed.split_whitespace().map(labelled).collect())
+            }
+            (ControlKind::Upload, _) => Answer::File(trimmed.to_owned()),
+            (_, DataType::String) => Answer::Text(value.to_owned()),
+            (_, DataType::DateTime) => Answer::Figures(to_the_minute(trimmed)),
+            _ => Answer::Figures(trimmed.to_owned()),
+        }
+    }
+
+    fn choice(&self, control: ControlId, node: NodeId, value: &str) -> Option<Text> {
+        let choices = self.engine.choices(control, node);
+        let choice = choices.iter().find(|choice| choice.value == value)?;
+        Some(self.text(&self.engine.choice_words(control, node, choice), value))
+    }
+
+    fn closed_questions(&self) -> Vec<ClosedQuestion> {
+        let (form, tree) = (self.engine.form(), self.engine.tree());
+        let mut closed = Vec::new();
+        let mut waiting: Vec<ControlId> = form.body.iter().rev().copied().collect();
+        while let Some(id) = waiting.pop() {
+            let control = &form.controls[id];
+            waiting.extend(control.children.iter().rev());
+            let Some(def) = control.node.filter(|_| control.kind.has_choices() && !control.appears("label")) else {
+                continue;
+            };
+            let Some(&node) = tree.instances_below(form, tree.root(), def).first() else { continue };
+            let choices = self.engine.choices(id, node);
+            closed.push(ClosedQuestion {
+                path: form.path(def),
+                label: self.label(control.label.as_ref(), node, form.names.get(form.nodes[def].name)),
+                choices: choices
+                    .iter()
+                    .map(|choice| {
+                        (choice.value.clone(), self.text(&self.engine.choice_words(id, node, choice), &choice.value))
+                    })
+                    .collect(),
+                many: control.kind != ControlKind::Select1,
+            });
+        }
+        closed
+    }
+
+    fn label(&self, label: Option<&Label>, node: NodeId, stand_in: &str) -> Text {
+        self.text(&label.map(|label| self.engine.words(label, node)).unwrap_or_default(), stand_in)
+    }
+
+    /// Words as a text; `stand_in` where there are none.
+    fn text(&self, words: &Words, stand_in: &str) -> Text {
+        let parts: Vec<_> = words
+            .parts
+            .iter()
+            .map(|part| match part {
+                EnginePart::Authored(words) => Part::Authored(words),
+                EnginePart::Value(value) if value.is_empty() => Part::Value("…"),
+                EnginePart::Value(value) => Part::Value(value),
+            })
+            .collect();
+        let tag = words.language.and_then(|language| self.engine.languages().get(language)?.tag.as_ref());
+        let text = Text::new(&parts, tag, words.fallback);
+        if text.is_empty() && !stand_in.is_empty() { Text::new(&[Part::Value(stand_in)], None, false) } else { text }
     }
 }
 
-fn texts_of(translation: Node<'_>) -> HashMap<String, Vec<Piece>> {
-    translation
-        .children()
-        .filter_map(|text| {
-            let value = text.children().find(|value| value.attribute("form").is_none())?;
-            Some((text.attribute("id")?.into_owned(), pieces_of(value)))
-        })
-        .collect()
-}
-
-fn label_of(label: Node<'_>) -> Label {
-    let reference = label.attribute("ref").unwrap_or_default().into_owned();
-    match reference.strip_prefix("jr:itext('").and_then(|rest| rest.strip_suffix("')")) {
-        Some(id) => Label::Text(id.to_owned()),
-        None => Label::Inline(pieces_of(label)),
+/// Adds the rows of a part of the form, under its heading if it has one; nothing if there are none.
+fn add_part(
+    label: Text,
+    position: Option<usize>,
+    depth: usize,
+    rows: &mut Vec<Row>,
+    add: impl FnOnce(usize, &mut Vec<Row>),
+) {
+    let has_heading = !label.is_empty() || position.is_some();
+    let before = rows.len();
+    if has_heading {
+        rows.push(Row { depth, label, position, answer: None });
+    }
+    add(depth + usize::from(has_heading), rows);
+    if has_heading && rows.len() == before + 1 {
+        rows.pop();
     }
 }
 
-fn pieces_of(element: Node<'_>) -> Vec<Piece> {
-    element
-        .pieces()
-        .into_iter()
-        .map(|piece| match piece {
-            Ok(words) => Piece::Words(words),
-            Err(output) => Piece::Output(output.attribute("value").unwrap_or_default().into_owned()),
-        })
-        .collect()
+/// A record without its form: the names of its nodes, and what they hold.
+fn add_bare_rows(parent: Node<'_>, depth: usize, rows: &mut Vec<Row>) {
+    for child in parent.children() {
+        let is_part = child.children().next().is_some();
+        let value = child.text();
+        let answer = if value.trim().is_empty() { Answer::None } else { Answer::Text(value.into_owned()) };
+        let label = Text::new(&[Part::Value(child.name())], None, false);
+        rows.push(Row { depth, label, position: None, answer: (!is_part).then_some(answer) });
+        add_bare_rows(child, depth + 1, rows);
+    }
 }
 
-fn rows_of(instance: Node<'_>, file: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<HashMap<String, String>> {
-    let source = instance.attribute("src").unwrap_or_default().into_owned();
-    if let Some(name) = source.strip_prefix("jr://file-csv/") {
-        let bytes = file(name).unwrap_or_default();
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        return reader.deserialize().filter_map(std::result::Result::ok).collect();
+/// `2026-11-24 10:00` of `2026-11-24T10:00:00.000+01:00`.
+fn to_the_minute(value: &str) -> String {
+    match value.split_once('T') {
+        Some((date, time)) => format!("{date} {}", time.get(..5).unwrap_or(time)),
+        None => value.to_owned(),
     }
-    let Some(root) = instance.children().next() else { return Vec::new() };
-    root.children()
-        .map(|item| item.children().map(|column| (column.name().to_owned(), column.text().into_owned())).collect())
-        .collect()
 }

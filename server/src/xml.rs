@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use veldwerk::ids::ElementId;
-use veldwerk::xml::{Document, Names, Namespace, Piece};
+use veldwerk::xml::{Document, Names, Namespace};
 use veldwerk::{Error, ErrorKind, Result};
 
 /// A document with its names.
@@ -79,22 +79,18 @@ impl<'a> Node<'a> {
         Some(document.attribute_value(found))
     }
 
-    /// The first element called `name` anywhere inside.
-    pub(crate) fn descendant(self, name: &str) -> Option<Node<'a>> {
-        self.child(name).or_else(|| self.children().find_map(|child| child.descendant(name)))
-    }
-
-    /// Texts and elements directly inside, in order.
-    pub(crate) fn pieces(self) -> Vec<std::result::Result<String, Node<'a>>> {
-        self.xml
-            .document
-            .pieces(self.id)
-            .into_iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => Ok(text.into_owned()),
-                Piece::Element(id) => Err(Node { xml: self.xml, id }),
-            })
-            .collect()
+    /// What a path from the document's root leads to, with this element as the root: `/data/birds[2]/bird`.
+    pub(crate) fn at(self, path: &str) -> Option<Node<'a>> {
+        let mut steps = path.split('/').skip(1);
+        let mut node = Some(self).filter(|root| steps.next() == Some(root.name()))?;
+        for step in steps {
+            let (name, position) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
+                Some((name, position)) => (name, position.parse().ok()?),
+                None => (step, 1_usize),
+            };
+            node = node.children().filter(|child| child.name() == name).nth(position.checked_sub(1)?)?;
+        }
+        Some(node)
     }
 
     /// The text directly inside.

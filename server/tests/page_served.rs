@@ -118,10 +118,10 @@ fn tables_hold_every_node_and_no_formula() {
     assert_eq!(reply.header("content-disposition"), Some("attachment; filename*=UTF-8''trees.csv"));
     let text = reply.text();
     let mut lines = text.strip_prefix('\u{feff}').unwrap().lines();
-    assert_eq!(lines.next(), Some("KEY,RECEIVED,VERSION,name,kind,photo,meta/instanceID,meta/instanceName"));
+    assert_eq!(lines.next(), Some("KEY,RECEIVED,VERSION,name,kind,leaf,photo,meta/instanceID,meta/instanceName"));
     let first = lines.next().unwrap();
-    assert!(first.starts_with("uuid:1,20") && first.ends_with("Z,1,'=1+1,oak yew,,uuid:1,"), "{first}");
-    assert!(lines.next().unwrap().ends_with(",1,'+,,,uuid:2,"));
+    assert!(first.starts_with("uuid:1,20") && first.ends_with("Z,1,'=1+1,oak yew,,,uuid:1,"), "{first}");
+    assert!(lines.next().unwrap().ends_with(",1,'+,,,,uuid:2,"));
     assert_eq!(lines.next(), None);
 
     let reply = look(&place, "/forms/trees/repeats/birds.csv");
@@ -166,6 +166,32 @@ fn charts_count_every_answer_and_grow_from_the_side_where_reading_begins() {
     );
     assert!(left.contains("x=\"0\" width=\"500\""));
     assert!(look(&place, "/forms/trees/charts?language=ar").text().contains("x=\"500\" width=\"500\""));
+}
+
+#[test]
+fn choices_that_depend_on_another_answer_have_their_labels_too() {
+    let place = start();
+    place.send(&record("uuid:1", "<kind>yew</kind><leaf>needle</leaf>"), &[]);
+    place.send(&record("uuid:2", "<kind>oak</kind><leaf>gone</leaf>"), &[]);
+    assert!(look(&place, "/forms/trees/records/1").text().contains("Like a needle"));
+    let charts = look(&place, "/forms/trees/charts").text();
+    assert!(charts.contains("What is its leaf like?") && charts.contains("Like a needle") && charts.contains("gone"));
+    assert!(!charts.contains("With lobes"));
+}
+
+#[test]
+fn records_of_a_form_that_cannot_be_filled_here_are_shown_bare() {
+    let place = start();
+    let mut odd = form("9");
+    let xml = String::from_utf8(odd.xml).unwrap();
+    odd.xml = xml.replace("/data/name\" type", "/data/name\" calculate=\"no-such-function()\" type").into_bytes();
+    place.server.publish(&odd).unwrap();
+    place.send(&record("uuid:1", "<name>Old oak</name>").replace("version=\"1\"", "version=\"9\""), &[]);
+    for path in ["/", "/forms/trees", "/forms/trees/charts", "/forms/trees/records.csv"] {
+        assert_eq!(look(&place, path).status, 200, "{path}");
+    }
+    let page = look(&place, "/forms/trees/records/1").text();
+    assert!(page.contains("\u{2068}name\u{2069}") && page.contains("Old oak"));
 }
 
 #[test]

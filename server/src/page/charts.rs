@@ -8,15 +8,21 @@ use crate::site::Site;
 use crate::xml::{Node, Xml};
 use axum::extract::{Path, State};
 use maud::{Markup, html};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use veldwerk::text::Direction;
+use veldwerk::text::{Direction, Part, Text};
 
 /// How often each question was answered, and each of its values given.
 #[derive(Default)]
 struct Tally {
     n_answers: u64,
-    by_value: HashMap<String, u64>,
+    by_value: BTreeMap<String, Given>,
+}
+
+/// How often a value was given, and the first record that has it.
+struct Given {
+    n: u64,
+    first: i64,
 }
 
 pub(super) async fn charts(
@@ -27,13 +33,18 @@ pub(super) async fn charts(
     let (page, questions, tallies) = site
         .ask(move |site| {
             let page = FormPage::open(site, &form_id, &asked)?;
-            let questions = page.reading.closed_questions(page.language);
+            let mut questions = page.reading.closed_questions(page.language);
             let mut tallies: HashMap<String, Tally> =
                 questions.iter().map(|question| (question.path.clone(), Tally::default())).collect();
-            site.database.each_record(&form_id, |_, xml| {
-                count(Xml::read(xml)?.root(), "", &mut tallies);
+            site.database.each_record(&form_id, |row, xml| {
+                count(Xml::read(xml)?.root(), "", row.id, &mut tallies);
                 Ok(())
             })?;
+            for question in &mut questions {
+                if let Some(tally) = tallies.get(&question.path) {
+                    add_given(site, &page, question, tally)?;
+                }
+            }
             Ok((page, questions, tallies))
         })
         .await?;
@@ -57,20 +68,33 @@ pub(super) async fn charts(
     ))
 }
 
-fn count(element: Node<'_>, parent: &str, tallies: &mut HashMap<String, Tally>) {
+fn count(element: Node<'_>, parent: &str, record: i64, tallies: &mut HashMap<String, Tally>) {
     let path = format!("{parent}/{}", element.name());
     if let Some(tally) = tallies.get_mut(&path) {
         let value = element.text();
         if !value.trim().is_empty() {
             tally.n_answers += 1;
             for value in value.split_whitespace() {
-                *tally.by_value.entry(value.to_owned()).or_default() += 1;
+                tally.by_value.entry(value.to_owned()).or_insert(Given { n: 0, first: record }).n += 1;
             }
         }
     }
     for child in element.children() {
-        count(child, &path, tallies);
+        count(child, &path, record, tallies);
     }
+}
+
+/// Adds the values that an empty record does not offer (the municipalities of a province), labelled as the first record
+/// that has them labels them.
+fn add_given(site: &Site, page: &FormPage, question: &mut ClosedQuestion, tally: &Tally) -> veldwerk::Result<()> {
+    let offered: BTreeSet<_> = question.choices.iter().map(|(value, _)| value.clone()).collect();
+    for (value, given) in tally.by_value.iter().filter(|(value, _)| !offered.contains(*value)) {
+        let Some((_, _, xml)) = site.database.record(&page.form.form_id, given.first)? else { continue };
+        let label = page.reading.choice_label(&xml, page.language, &question.path, value);
+        let label = label.unwrap_or_else(|| Text::new(&[Part::Value(value)], None, false));
+        question.choices.push((value.clone(), label));
+    }
+    Ok(())
 }
 
 /// Choices nobody gave are shown while there are few; of a long list only those that were.
@@ -78,7 +102,7 @@ const SHOWN_IN_FULL: usize = 10;
 
 fn chart(view: &View, question: &ClosedQuestion, tally: &Tally) -> Markup {
     let is_short = question.choices.len() <= SHOWN_IN_FULL;
-    let of = |value: &str| tally.by_value.get(value).copied().unwrap_or(0);
+    let of = |value: &str| tally.by_value.get(value).map_or(0, |given| given.n);
     html! {
         figure.card {
             figcaption {

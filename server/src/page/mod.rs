@@ -30,6 +30,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use url::Url;
 use veldwerk::ErrorKind;
+use veldwerk::form::Files;
 use veldwerk::text::{Direction, Language, Tag, language};
 use words::Words;
 
@@ -197,9 +198,21 @@ impl Readings {
         if let Some(reading) = readings.get(&key) {
             return Ok(Arc::clone(reading));
         }
-        let file = |name: &str| site.database.form_file(form.id, name).ok().flatten().map(|(_, bytes)| bytes);
-        let reading = Arc::new(Reading::read(&site.database.form_xml(form.id)?, &file)?);
+        let files = FormFiles { site, form: form.id };
+        let reading = Arc::new(Reading::read(&site.database.form_xml(form.id)?, &files));
         readings.insert(key, Arc::clone(&reading));
         Ok(reading)
+    }
+}
+
+/// The files of a form version.
+struct FormFiles<'a> {
+    site: &'a Site,
+    form: i64,
+}
+
+impl Files for FormFiles<'_> {
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.site.database.form_file(self.form, name).ok().flatten().map(|(_, bytes)| bytes)
     }
 }

@@ -7,7 +7,6 @@ use super::{Asked, Trouble, View, attachment};
 use crate::database::{AttachmentRow, RecordRow};
 use crate::reading::{Answer, Row};
 use crate::site::Site;
-use crate::xml::Xml;
 use axum::extract::{Path, State};
 use maud::{Markup, html};
 use std::sync::Arc;
@@ -27,7 +26,7 @@ pub(super) async fn record(
                 page.reading = site.readings.of(site, &form)?;
                 (page.view, page.language) = View::of_form(&asked, &page.reading);
             }
-            let rows = page.reading.rows(&Xml::read(&xml)?, page.language);
+            let rows = page.reading.rows(&xml, page.language)?;
             Ok((page, record, site.database.attachments(id)?, site.database.neighbours(&form_id, id)?, rows))
         })
         .await?;
