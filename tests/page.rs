@@ -1,5 +1,13 @@
 //! The try-out server's page in a real browser: opened with its key, read in Arabic, a table taken home.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 mod browser;
 #[path = "../server/tests/client/mod.rs"]
