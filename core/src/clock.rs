@@ -72,3 +72,17 @@ impl Random {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 }
+
+/// The clock of the device: the one place that asks the system for the time.
+#[cfg(feature = "store")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[cfg(feature = "store")]
+#[expect(clippy::disallowed_methods, reason = "everything else is told the time by a clock")]
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}

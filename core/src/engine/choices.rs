@@ -32,11 +32,19 @@ impl Engine {
         match &definition.itemset {
             Some(itemset) => {
                 let offered = self.offered(itemset, question);
-                offered.into_iter().map(|node| Choice { value: self.item_text(itemset.value, question, node), source: Source::Node(node) }).collect()
+                offered
+                    .into_iter()
+                    .map(|node| Choice {
+                        value: self.item_text(itemset.value, question, node),
+                        source: Source::Node(node),
+                    })
+                    .collect()
             }
             None => {
                 let items = definition.items.iter().enumerate();
-                items.map(|(index, item)| Choice { value: item.value.to_string(), source: Source::Item(index) }).collect()
+                items
+                    .map(|(index, item)| Choice { value: item.value.to_string(), source: Source::Item(index) })
+                    .collect()
             }
         }
     }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::Result;
 use crate::clock::{Random, Step};
 use crate::form::{DataType, FormDef, FormEvent, Preload};
 use crate::ids::{ControlId, DefId, NodeId};
@@ -31,12 +32,11 @@ use crate::instance::{Node, Tree, Writer, canonical, new_record, read_record};
 use crate::text::{Language, language};
 use crate::xml::{Document, Names};
 use crate::xpath::date;
-use crate::Result;
 
 pub use choices::Choice;
+use recompute::Queue;
 pub use texts::{Part, Words};
 pub use validate::{Violation, ViolationKind};
-use recompute::Queue;
 
 /// What a session knows of the device and the person, apart from the form.
 #[derive(Clone, Debug)]
@@ -113,7 +113,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`crate::ErrorKind::UnreadableRecord`].
-    pub fn reopen(form: Arc<FormDef>, settings: Settings, xml: &str, step: Step, last_saved: Option<&str>) -> Result<Self> {
+    pub fn reopen(
+        form: Arc<FormDef>,
+        settings: Settings,
+        xml: &str,
+        step: Step,
+        last_saved: Option<&str>,
+    ) -> Result<Self> {
         let tree = read_record(&form, xml)?;
         let mut engine = Self::over(form, settings, tree, step, last_saved);
         engine.normalise_values();
@@ -125,7 +131,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`crate::ErrorKind::UnreadableRecord`].
-    pub fn restore(form: Arc<FormDef>, settings: Settings, snapshot: &str, step: Step, last_saved: Option<&str>) -> Result<Self> {
+    pub fn restore(
+        form: Arc<FormDef>,
+        settings: Settings,
+        snapshot: &str,
+        step: Step,
+        last_saved: Option<&str>,
+    ) -> Result<Self> {
         let tree = read_record(&form, snapshot)?;
         let mut engine = Self::over(form, settings, tree, step, last_saved);
         engine.evaluate_conditions();
@@ -226,7 +238,8 @@ impl Engine {
             let def = self.tree.node(id).def;
             if self.form.nodes[def].preload == Some(Preload::End) {
                 self.tree.node_mut(id).value =
-                    canonical(&now, self.form.nodes[def].data_type, &self.settings.time_zone, step.at).unwrap_or_default();
+                    canonical(&now, self.form.nodes[def].data_type, &self.settings.time_zone, step.at)
+                        .unwrap_or_default();
                 self.changes.touched.insert(id);
             }
         }

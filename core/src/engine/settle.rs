@@ -28,7 +28,10 @@ impl Engine {
 
     /// Never removes: a number that was mistyped must not cost answers (xforms.md §6).
     fn create_counted(&mut self, control: ControlId, parent: NodeId) {
-        let (Some(formula), Some(repeat)) = (self.form.controls[control].count, self.form.controls[control].node) else { return };
+        let (Some(formula), Some(repeat)) = (self.form.controls[control].count, self.form.controls[control].node)
+        else {
+            return;
+        };
         if self.tree.get(parent).is_none() {
             return;
         }

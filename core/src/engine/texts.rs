@@ -66,7 +66,13 @@ impl Engine {
         self.media_at(label, question, None, form)
     }
 
-    pub(super) fn media_at(&self, label: &Label, question: NodeId, node: Option<NodeRef>, form: &str) -> Option<String> {
+    pub(super) fn media_at(
+        &self,
+        label: &Label,
+        question: NodeId,
+        node: Option<NodeRef>,
+        form: &str,
+    ) -> Option<String> {
         let id = self.text_id(label, question, node)?;
         let source = self.itext_words(&id, Some(form), question).plain();
         let name = source.rsplit('/').next().unwrap_or_default();
@@ -80,9 +86,7 @@ impl Engine {
 
     pub(super) fn words_at(&self, label: &Label, question: NodeId, node: Option<NodeRef>) -> Words {
         match label {
-            Label::Literal(element) => {
-                Words { parts: self.parts(*element, question), ..Words::default() }
-            }
+            Label::Literal(element) => Words { parts: self.parts(*element, question), ..Words::default() },
             Label::Plain(text) => Words { parts: vec![Part::Authored(text.to_string())], ..Words::default() },
             Label::Formula(formula) => {
                 let node = node.unwrap_or_else(|| reference(question));
@@ -98,7 +102,9 @@ impl Engine {
     fn text_id(&self, label: &Label, question: NodeId, node: Option<NodeRef>) -> Option<String> {
         match label {
             Label::Itext(id) => Some(id.to_string()),
-            Label::ItextOf(formula) => Some(self.item_text(*formula, question, node.unwrap_or_else(|| reference(question)))),
+            Label::ItextOf(formula) => {
+                Some(self.item_text(*formula, question, node.unwrap_or_else(|| reference(question))))
+            }
             Label::Literal(_) | Label::Plain(_) | Label::Formula(_) => None,
         }
     }
@@ -111,8 +117,11 @@ impl Engine {
             let text = itext.text(&definition.document, &definition.names, language, id);
             let value = text.and_then(|text| itext.value(&definition.document, &definition.names, text, form));
             let Some(value) = value else { continue };
-            let words =
-                Words { parts: self.parts(value, question), language: Some(language), fallback: language != self.language };
+            let words = Words {
+                parts: self.parts(value, question),
+                language: Some(language),
+                fallback: language != self.language,
+            };
             if !is_missing(words.plain().trim()) {
                 return words;
             }

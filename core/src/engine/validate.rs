@@ -72,7 +72,12 @@ impl Engine {
     }
 
     /// The same for some controls below one node.
-    pub fn walk_controls(&self, controls: &[ControlId], around: NodeId, visit: &mut impl FnMut(&Self, ControlId, NodeId)) {
+    pub fn walk_controls(
+        &self,
+        controls: &[ControlId],
+        around: NodeId,
+        visit: &mut impl FnMut(&Self, ControlId, NodeId),
+    ) {
         for &control in controls {
             for node in self.nodes_of(control, around) {
                 if self.tree.node(node).relevant {

@@ -122,7 +122,8 @@ impl World for View<'_> {
                         out.push(NodeRef { tree, node: root.0 });
                     }
                 } else {
-                    let children = document.children(ElementId(node.node)).filter(|&child| fits(document.element(child).name));
+                    let children =
+                        document.children(ElementId(node.node)).filter(|&child| fits(document.element(child).name));
                     out.extend(children.map(|child| NodeRef { tree, node: child.0 }));
                 }
             }
@@ -132,7 +133,9 @@ impl World for View<'_> {
                 match node.node {
                     DOCUMENT if named("root") => out.push(NodeRef { tree, node: 0 }),
                     DOCUMENT => {}
-                    0 if named("item") => out.extend((0..rows.len()).map(|row| NodeRef { tree, node: row_node(rows, row) })),
+                    0 if named("item") => {
+                        out.extend((0..rows.len()).map(|row| NodeRef { tree, node: row_node(rows, row) }))
+                    }
                     0 => {}
                     _ => {
                         if row_and_cell(rows, node.node).is_some_and(|(_, cell)| cell.is_none()) {

@@ -354,9 +354,14 @@ impl FormDef {
     /// The path of a definition, local names, without positions.
     #[must_use]
     pub fn path(&self, def: DefId) -> String {
-        let mut names: Vec<_> = self.ancestors(def).map(|def| (self.names.get(self.nodes[def].name), self.nodes[def].is_attribute)).collect();
+        let mut names: Vec<_> = self
+            .ancestors(def)
+            .map(|def| (self.names.get(self.nodes[def].name), self.nodes[def].is_attribute))
+            .collect();
         names.reverse();
-        names.into_iter().fold(String::new(), |path, (name, is_attribute)| path + if is_attribute { "/@" } else { "/" } + name)
+        names
+            .into_iter()
+            .fold(String::new(), |path, (name, is_attribute)| path + if is_attribute { "/@" } else { "/" } + name)
     }
 
     /// The definition at a path without positions or predicates; prefixes are ignored.

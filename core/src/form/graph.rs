@@ -114,7 +114,8 @@ impl Builder<'_> {
     fn collect(&mut self) {
         let form = self.form;
         for (def, node) in form.nodes.iter() {
-            let conditions = [(Facet::Relevant, node.relevant), (Facet::Readonly, node.readonly), (Facet::Required, node.required)];
+            let conditions =
+                [(Facet::Relevant, node.relevant), (Facet::Readonly, node.readonly), (Facet::Required, node.required)];
             for (facet, condition) in conditions {
                 if let Condition::Formula(formula) = condition {
                     self.add_formula(def, facet, formula);
@@ -189,7 +190,8 @@ impl Builder<'_> {
         let mut after: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
         for (id, rule) in self.rules.iter() {
             for read in &self.reads[id.index()] {
-                let reads_itself = read.def == rule.target && matches!(rule.facet, Facet::Readonly | Facet::Required | Facet::Calculate | Facet::Relevant);
+                let reads_itself = read.def == rule.target
+                    && matches!(rule.facet, Facet::Readonly | Facet::Required | Facet::Calculate | Facet::Relevant);
                 if reads_itself {
                     return Err(self.cycle([id]));
                 }
@@ -333,7 +335,9 @@ impl<'f> Reader<'f> {
                         }
                     }
                 }
-                Axis::Child if path.start == Start::Root && index == 0 => place.defs = named(&[form.root()], &step.test),
+                Axis::Child if path.start == Start::Root && index == 0 => {
+                    place.defs = named(&[form.root()], &step.test)
+                }
                 Axis::Child => {
                     let children = place.defs.iter().flat_map(|&def| named(&form.nodes[def].children, &step.test));
                     place.defs = unique(children);
@@ -384,7 +388,8 @@ impl<'f> TextOutputs<'f> {
         let mut outputs: Vec<_> = form.outputs.iter().collect();
         outputs.sort();
         for (&output, &formula) in outputs {
-            let text = ancestors(&form.document, output).find_map(|element| form.document.attribute(element, Namespace::None, id));
+            let text = ancestors(&form.document, output)
+                .find_map(|element| form.document.attribute(element, Namespace::None, id));
             if let Some(text) = text {
                 by_text.entry(text.into_owned()).or_default().push(formula);
             }

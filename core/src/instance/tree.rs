@@ -100,7 +100,8 @@ impl Tree {
             return Vec::new();
         }
         path.reverse();
-        path.into_iter().fold(vec![top], |nodes, def| nodes.into_iter().flat_map(|node| self.children_of(node, def)).collect())
+        path.into_iter()
+            .fold(vec![top], |nodes, def| nodes.into_iter().flat_map(|node| self.children_of(node, def)).collect())
     }
 
     /// The 1-based place of a node among its siblings of the same definition.

@@ -1,7 +1,7 @@
 use super::Tree;
 use crate::form::FormDef;
 use crate::ids::{DefId, ElementId, NodeId};
-use crate::xml::{Document, Namespace, Names, escape_attribute, escape_text};
+use crate::xml::{Document, Names, Namespace, escape_attribute, escape_text};
 use crate::{Error, ErrorKind, Result};
 
 /// The two ways a record is written (session.md, Two writers).
@@ -81,7 +81,8 @@ fn root_attributes(form: &FormDef, out: &mut String) {
         form.nodes.iter().any(|(_, node)| starts(&node.qualified))
             || document.attributes(form.instance).iter().any(|attribute| starts(document.attribute_name(attribute)))
     };
-    let around = std::iter::successors(document.element(form.instance).parent, |&element| document.element(element).parent);
+    let around =
+        std::iter::successors(document.element(form.instance).parent, |&element| document.element(element).parent);
     for element in around {
         for attribute in document.attributes(element) {
             let name = document.attribute_name(attribute);
@@ -158,7 +159,11 @@ impl<'a> Overlay<'a> {
             let id = tree.add(form, attribute, Some(node));
             let name = form.names.get(form.nodes[attribute].name);
             let find = |document: &Document, names: &Names, element| {
-                document.attributes(element).iter().find(|a| names.get(a.name) == name).map(|a| document.attribute_value(a).into_owned())
+                document
+                    .attributes(element)
+                    .iter()
+                    .find(|a| names.get(a.name) == name)
+                    .map(|a| document.attribute_value(a).into_owned())
             };
             let value = saved
                 .and_then(|saved| find(self.saved, self.names, saved))
@@ -189,7 +194,12 @@ impl<'a> Overlay<'a> {
         // A node that the form's own part lacks (an inner repeat with a template only) still has a pattern.
         let pattern = own_elements.first().copied().or_else(|| definition.template.map(|template| template.element));
         let saved_elements: Vec<_> = saved
-            .map(|saved| self.saved.children(saved).filter(|&child| self.names.get(self.saved.element(child).name) == name).collect())
+            .map(|saved| {
+                self.saved
+                    .children(saved)
+                    .filter(|&child| self.names.get(self.saved.element(child).name) == name)
+                    .collect()
+            })
             .unwrap_or_default();
         let rows_are_saved = saved.is_some() && definition.repeat.is_some();
         if !saved_elements.is_empty() || rows_are_saved {

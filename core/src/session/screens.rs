@@ -165,7 +165,8 @@ impl FormSession {
     /// The position of the first control on (or below) a node.
     fn body_rank(&self, def: DefId) -> usize {
         let form = self.form();
-        let below = |control: &Control| control.node.is_some_and(|node| form.ancestors(node).any(|ancestor| ancestor == def));
+        let below =
+            |control: &Control| control.node.is_some_and(|node| form.ancestors(node).any(|ancestor| ancestor == def));
         form.controls.iter().position(|(_, control)| below(control)).unwrap_or(usize::MAX)
     }
 

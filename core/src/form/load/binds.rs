@@ -4,7 +4,7 @@ use super::Loader;
 use crate::ErrorKind;
 use crate::form::{Action, ActionValue, Condition, DataType, FormEvent, Label, NodeDef, Preload, Template};
 use crate::ids::{ControlId, DefId, ElementId};
-use crate::xml::{Namespace, NameId};
+use crate::xml::{NameId, Namespace};
 
 impl Loader {
     /// One definition per path of the primary instance: repeated siblings and templates share it.
@@ -203,7 +203,11 @@ impl Loader {
             "setvalue" => {}
             name @ ("setgeopoint" | "recordaudio") => {
                 let what = format!("the action {name}");
-                self.warn(ErrorKind::Unsupported, self.attribute(element, Namespace::None, "ref").unwrap_or_default(), what);
+                self.warn(
+                    ErrorKind::Unsupported,
+                    self.attribute(element, Namespace::None, "ref").unwrap_or_default(),
+                    what,
+                );
                 return true;
             }
             _ => return false,

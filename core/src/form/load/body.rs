@@ -8,8 +8,17 @@ use crate::xml::Namespace;
 
 /// Attributes that a control keeps for its widget.
 const SETTINGS: &[&str] = &[
-    "mediatype", "start", "end", "step", "rows", "accuracyThreshold", "unacceptableAccuracyThreshold", "incremental",
-    "autoplay", "tick-interval", "placeholder",
+    "mediatype",
+    "start",
+    "end",
+    "step",
+    "rows",
+    "accuracyThreshold",
+    "unacceptableAccuracyThreshold",
+    "incremental",
+    "autoplay",
+    "tick-interval",
+    "placeholder",
 ];
 
 impl Loader {
@@ -130,12 +139,19 @@ impl Loader {
         self.controls[id].label = None;
         self.read_texts(group, id, base, "a repeat");
         if self.controls[id].appearance.is_empty() {
-            self.controls[id].appearance = self.attribute(group, Namespace::None, "appearance").unwrap_or_default().into();
+            self.controls[id].appearance =
+                self.attribute(group, Namespace::None, "appearance").unwrap_or_default().into();
         }
         Some(id)
     }
 
-    fn add_control(&mut self, element: ElementId, kind: ControlKind, node: Option<DefId>, parent: Option<ControlId>) -> ControlId {
+    fn add_control(
+        &mut self,
+        element: ElementId,
+        kind: ControlKind,
+        node: Option<DefId>,
+        parent: Option<ControlId>,
+    ) -> ControlId {
         let document = Arc::clone(&self.document);
         let mut settings = Vec::new();
         for attribute in document.attributes(element) {

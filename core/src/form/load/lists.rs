@@ -11,7 +11,8 @@ impl Loader {
     /// Reads every secondary instance that some expression uses.
     pub(super) fn read_lists(&mut self, model: ElementId, files: &dyn Files) -> Vec<List> {
         let document = Arc::clone(&self.document);
-        let instances: Vec<_> = document.children(model).filter(|&child| self.name(child) == "instance").skip(1).collect();
+        let instances: Vec<_> =
+            document.children(model).filter(|&child| self.name(child) == "instance").skip(1).collect();
         let mut lists = Vec::new();
         for instance in instances {
             let Some(id) = self.attribute(instance, Namespace::None, "id") else { continue };

@@ -126,8 +126,7 @@ impl Loader {
         self.read_outputs(parts);
         let lists = self.read_lists(parts.model, files);
         self.check_lists(&lists);
-        let itext =
-            parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
+        let itext = parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
@@ -209,9 +208,11 @@ impl Loader {
     fn read_outputs(&mut self, parts: &Parts) {
         let document = Arc::clone(&self.document);
         let Some(output) = self.names.find("output") else { return };
-        let found: Vec<_> = document.elements().filter(|(_, element)| element.name == output).map(|(id, _)| id).collect();
+        let found: Vec<_> =
+            document.elements().filter(|(_, element)| element.name == output).map(|(id, _)| id).collect();
         for id in found {
-            let Some(source) = self.attribute(id, Namespace::None, "value").or_else(|| self.attribute(id, Namespace::None, "ref"))
+            let Some(source) =
+                self.attribute(id, Namespace::None, "value").or_else(|| self.attribute(id, Namespace::None, "ref"))
             else {
                 self.warn(ErrorKind::BadReference, "output", "it names no value");
                 continue;
@@ -225,14 +226,19 @@ impl Loader {
     }
 
     fn is_inside(&self, element: ElementId, ancestor: ElementId) -> bool {
-        std::iter::successors(Some(element), |&element| self.document.element(element).parent).any(|element| element == ancestor)
+        std::iter::successors(Some(element), |&element| self.document.element(element).parent)
+            .any(|element| element == ancestor)
     }
 
     /// Warns of texts that the body refers to and no language has.
     fn check_texts(&mut self, form: &FormDef) {
         let mut missing = Vec::new();
         for (_, control) in form.controls.iter() {
-            let labels = control.label.iter().chain(&control.hint).chain(control.items.iter().filter_map(|item| item.label.as_ref()));
+            let labels = control
+                .label
+                .iter()
+                .chain(&control.hint)
+                .chain(control.items.iter().filter_map(|item| item.label.as_ref()));
             for label in labels {
                 if let Label::Itext(id) = label
                     && form.itext.text(&form.document, &form.names, form.itext.default, id).is_none()
@@ -263,6 +269,7 @@ impl Loader {
 
 fn public_key(form: &FormDef, model: ElementId) -> Option<String> {
     let document = &form.document;
-    let submission = document.children(model).find(|&child| form.names.get(document.element(child).name) == "submission")?;
+    let submission =
+        document.children(model).find(|&child| form.names.get(document.element(child).name) == "submission")?;
     document.attribute(submission, Namespace::None, form.names.find("base64RsaPublicKey")).map(|key| key.into_owned())
 }

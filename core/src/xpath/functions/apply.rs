@@ -131,12 +131,16 @@ pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, 
             Some(Moment::Civil(ms)) => date::moment_ms(ms, world.time_zone()) as f64 / date::DAY_MS as f64,
             None => f64::NAN,
         }),
-        F::DecimalTime => number(time_of_day(&args.scalar(0), world).map_or(f64::NAN, |ms| ms as f64 / date::DAY_MS as f64)),
+        F::DecimalTime => {
+            number(time_of_day(&args.scalar(0), world).map_or(f64::NAN, |ms| ms as f64 / date::DAY_MS as f64))
+        }
         F::FormatDate => match moment(&args.scalar(0), world) {
-            Some(Moment::Day(day)) => {
-                Value::Text(format_civil(day.saturating_mul(date::DAY_MS), &args.text(1), world).ok_or(EvalError::DateFormat)?)
+            Some(Moment::Day(day)) => Value::Text(
+                format_civil(day.saturating_mul(date::DAY_MS), &args.text(1), world).ok_or(EvalError::DateFormat)?,
+            ),
+            Some(Moment::Civil(ms)) => {
+                Value::Text(format_civil(ms, &args.text(1), world).ok_or(EvalError::DateFormat)?)
             }
-            Some(Moment::Civil(ms)) => Value::Text(format_civil(ms, &args.text(1), world).ok_or(EvalError::DateFormat)?),
             None => Value::empty(),
         },
         // Geography
@@ -184,9 +188,10 @@ fn from_days(days: f64) -> Option<Moment> {
 fn time_of_day<W: World>(value: &Value, world: &W) -> Option<i64> {
     match value {
         Value::Time(ms) => Some(*ms),
-        Value::Text(text) if date::parse_date(text).is_none() => {
-            date::parse_time(text).or_else(|| date::parse_date_time(text, world.time_zone()).map(|ms| date::local_ms(ms, world.time_zone()).rem_euclid(date::DAY_MS)))
-        }
+        Value::Text(text) if date::parse_date(text).is_none() => date::parse_time(text).or_else(|| {
+            date::parse_date_time(text, world.time_zone())
+                .map(|ms| date::local_ms(ms, world.time_zone()).rem_euclid(date::DAY_MS))
+        }),
         other => match moment(other, world)? {
             Moment::Day(_) => Some(0),
             Moment::Civil(ms) => Some(ms.rem_euclid(date::DAY_MS)),

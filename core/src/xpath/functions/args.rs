@@ -11,7 +11,11 @@ pub(in crate::xpath) struct Args<'c, 'e, W> {
 }
 
 impl<'c, 'e, W: World> Args<'c, 'e, W> {
-    pub(in crate::xpath) fn new(values: SmallVec<[Value; 4]>, evaluator: &'c Evaluator<'e, W>, scope: Scope<'c>) -> Self {
+    pub(in crate::xpath) fn new(
+        values: SmallVec<[Value; 4]>,
+        evaluator: &'c Evaluator<'e, W>,
+        scope: Scope<'c>,
+    ) -> Self {
         Self { values, evaluator, scope }
     }
 

@@ -15,7 +15,8 @@ pub(super) fn points(texts: &[String]) -> Vec<Point> {
 }
 
 fn point(text: &str) -> Option<Point> {
-    let mut parts = text.split_ascii_whitespace().map(|part| part.parse::<f64>().ok().filter(|number| number.is_finite()));
+    let mut parts =
+        text.split_ascii_whitespace().map(|part| part.parse::<f64>().ok().filter(|number| number.is_finite()));
     Some(Point { latitude: parts.next()??, longitude: parts.next()?? })
 }
 
@@ -64,7 +65,8 @@ pub(super) fn contains(point: &[Point], shape: &[Point]) -> bool {
 
 /// Whether two segments that are not neighbours cross; a closed shape may meet itself where it closes.
 pub(super) fn intersects(points: &[Point]) -> bool {
-    let segments: Vec<_> = points.windows(2).filter_map(|pair| if let [a, b] = pair { Some((*a, *b)) } else { None }).collect();
+    let segments: Vec<_> =
+        points.windows(2).filter_map(|pair| if let [a, b] = pair { Some((*a, *b)) } else { None }).collect();
     let closed = points.first() == points.last();
     for (i, first) in segments.iter().enumerate() {
         for (j, second) in segments.iter().enumerate().skip(i + 2) {
@@ -79,7 +81,8 @@ pub(super) fn intersects(points: &[Point]) -> bool {
 
 fn cross((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
     let side = |p: Point, q: Point, r: Point| {
-        (q.longitude - p.longitude) * (r.latitude - p.latitude) - (q.latitude - p.latitude) * (r.longitude - p.longitude)
+        (q.longitude - p.longitude) * (r.latitude - p.latitude)
+            - (q.latitude - p.latitude) * (r.longitude - p.longitude)
     };
     let apart = |one: f64, other: f64| (one > 0.0) == (other > 0.0) && one != 0.0 && other != 0.0;
     let on = |p: Point, q: Point, r: Point| {
