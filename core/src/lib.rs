@@ -1,6 +1,8 @@
 //! Veldwerk: an offline-first survey client core.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
+#[cfg(feature = "store")]
+pub mod client;
 pub mod clock;
 pub mod dataset;
 pub mod engine;

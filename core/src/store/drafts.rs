@@ -107,6 +107,10 @@ pub struct Draft {
     pub snapshot: Option<Vec<u8>>,
     /// The last edit that the snapshot contains; 0 without one.
     pub snapshot_seq: u64,
+    /// The language shown when the snapshot was made; empty for the form's default.
+    pub snapshot_language: String,
+    /// The screen shown when the snapshot was made; empty for the first.
+    pub snapshot_screen: String,
     /// Version of the program that wrote the snapshot, or made the draft. Another program must write a snapshot before it
     /// appends.
     pub engine: String,
@@ -120,7 +124,8 @@ const DRAFT: &str = "
            coalesce((SELECT node FROM draft_edit WHERE draft = draft.id AND op = 'move' ORDER BY seq DESC LIMIT 1),
                     draft.screen) AS screen,
            coalesce(last.seq, draft.snapshot_seq) AS last_seq,
-           draft.seed, draft.time_zone, draft.snapshot, draft.snapshot_seq, draft.engine
+           draft.seed, draft.time_zone, draft.snapshot, draft.snapshot_seq, draft.language AS snapshot_language,
+           draft.screen AS snapshot_screen, draft.engine
     FROM draft
     JOIN form ON form.id = draft.form
     LEFT JOIN draft_edit AS last
@@ -296,6 +301,8 @@ impl Draft {
             time_zone: row.get("time_zone")?,
             snapshot: row.get("snapshot")?,
             snapshot_seq: row.get::<_, i64>("snapshot_seq")?.cast_unsigned(),
+            snapshot_language: row.get("snapshot_language")?,
+            snapshot_screen: row.get("snapshot_screen")?,
             engine: row.get("engine")?,
         })
     }

@@ -1,0 +1,90 @@
+use std::sync::Arc;
+
+use super::Client;
+use crate::form::{Diagnostic, Files, FormDef};
+use crate::store::{FormKey, FormSummary, ProjectId, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Client {
+    /// The forms of a project that can be begun: every version the server lists, the newest of a form first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], those of the store.
+    pub fn forms(&self, project: ProjectId) -> Result<Vec<FormSummary>> {
+        self.project_row(project)?;
+        self.inner.store.forms(project)
+    }
+
+    /// A form by `ID` (its newest version) or `ID@VERSION`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], those of the store.
+    pub fn find_form(&self, project: ProjectId, name: &str) -> Result<FormSummary> {
+        // A form id may hold an @ itself, so the whole name is tried first.
+        match self.inner.store.find_form(project, name, None) {
+            Err(error) if error.kind() == ErrorKind::NotFound => match name.rsplit_once('@') {
+                Some((id, version)) => self.inner.store.find_form(project, id, Some(version)),
+                None => Err(error),
+            },
+            found => found,
+        }
+    }
+
+    /// A form, read once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; those of [`FormDef::load`] and of the store.
+    pub fn form(&self, key: FormKey) -> Result<Arc<FormDef>> {
+        if let Some(known) = self.forms_read().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let (form, _) = self.load(key)?;
+        let form = Arc::new(form);
+        self.forms_read().insert(key, Arc::clone(&form));
+        Ok(form)
+    }
+
+    /// What the author of a form should know: what is missing, unsupported or without effect.
+    ///
+    /// # Errors
+    /// As [`Client::form`].
+    pub fn form_notices(&self, key: FormKey) -> Result<Vec<Diagnostic>> {
+        Ok(self.load(key)?.1)
+    }
+
+    /// Where a picture, sound or video of a form lies; none if it is not there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn media_path(&self, form: FormKey, name: &str) -> Result<Option<std::path::PathBuf>> {
+        let store = &self.inner.store;
+        Ok(store.form_file(form, name)?.and_then(|file| store.media_path(&file)))
+    }
+
+    fn load(&self, key: FormKey) -> Result<(FormDef, Vec<Diagnostic>)> {
+        let form = self.inner.store.form(key)?;
+        FormDef::load(&utf8(form.xml)?, &StoredFiles { store: &self.inner.store, form: key })
+    }
+}
+
+/// The files of an installed form.
+struct StoredFiles<'s> {
+    store: &'s Store,
+    form: FormKey,
+}
+
+impl Files for StoredFiles<'_> {
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let file = self.store.form_file(self.form, name).ok()??;
+        if file.is_data {
+            self.store.form_data(file.id).ok()
+        } else {
+            std::fs::read(self.store.media_path(&file)?).ok()
+        }
+    }
+}
+
+/// The text of a form or a record.
+pub(super) fn utf8(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| Error::new(ErrorKind::NotXml, "it is not UTF-8").caused_by(error))
+}

@@ -1,0 +1,200 @@
+//! The client: projects, forms, drafts and the outbox of one home. The only module that knows session, store and sync.
+//!
+//! A [`Client`] is cheap to clone and may be used from any thread. Everything local is synchronous and takes milliseconds;
+//! only [`Client::refresh`] and [`Client::send`] use the network.
+
+mod drafts;
+mod forms;
+#[cfg(feature = "sync")]
+mod outbox;
+#[cfg(feature = "sync")]
+mod projects;
+#[cfg(feature = "sync")]
+mod sync_store;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+
+use crate::clock::{Clock, FixedClock, Random, Step, SystemClock};
+use crate::engine::Settings;
+use crate::form::FormDef;
+use crate::store::{FormKey, Key, Project, ProjectId, Store};
+use crate::{Error, ErrorKind, Result};
+
+pub use crate::store::{DraftId, DraftSummary, FormSummary, RecordState, SubmissionId};
+#[cfg(feature = "sync")]
+pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, Until};
+pub use drafts::{DraftSession, Finalization};
+#[cfg(feature = "sync")]
+pub use outbox::{RecordSummary, SendOutcome};
+#[cfg(feature = "sync")]
+pub use projects::{ProjectSource, ProjectSummary};
+pub use transfer::{Exported, Imported};
+
+/// Setting: the device id of this home.
+const DEVICE_ID: &str = "device-id";
+/// Setting: how many drafts a home with fixed inputs has begun.
+const FIXED_DRAFTS: &str = "fixed-drafts";
+
+/// What a client is opened with.
+#[derive(Debug)]
+pub struct ClientConfig {
+    /// The home's folder; made if it is not there.
+    pub home: PathBuf,
+    /// The key of the home.
+    pub key: Key,
+    /// Time zone of the person who answers; a draft keeps the one it began in.
+    pub time_zone: TimeZone,
+    /// Fixed inputs for tests and demos; refused on a home that holds drafts made without them.
+    pub fixed: Option<Fixed>,
+}
+
+/// Inputs that make two runs, or two languages, give the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// Where the clock stands, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// What the seeds of drafts follow from.
+    pub seed: u64,
+    /// The device id.
+    pub device_id: String,
+}
+
+/// One home, open. See the [module](self).
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    time_zone: TimeZone,
+    fixed: Option<Fixed>,
+    /// Forms read so far; a row never changes, so it is read once.
+    forms: Mutex<BTreeMap<FormKey, Arc<FormDef>>>,
+}
+
+impl Client {
+    /// Opens a home, or makes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongKey`], [`ErrorKind::KeyMissing`], [`ErrorKind::StoreInUse`], [`ErrorKind::StorageTooNew`],
+    /// [`ErrorKind::StorageDamaged`], [`ErrorKind::StorageFull`], [`ErrorKind::Io`], [`ErrorKind::FixedHome`].
+    pub fn open(config: ClientConfig) -> Result<Self> {
+        let store = Store::open(&config.home, &config.key)?;
+        if config.fixed.is_some() && store.setting(FIXED_DRAFTS)?.is_none() {
+            if !store.drafts(None)?.is_empty() {
+                return Err(ErrorKind::FixedHome.into());
+            }
+            store.set_setting(FIXED_DRAFTS, "0")?;
+        }
+        let clock: Arc<dyn Clock> = match &config.fixed {
+            Some(fixed) => Arc::new(FixedClock(fixed.now_ms)),
+            None => Arc::new(SystemClock),
+        };
+        let inner = Inner {
+            store: Arc::new(store),
+            clock,
+            time_zone: config.time_zone,
+            fixed: config.fixed,
+            forms: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Lets go of the database, for an app that goes to the background; until [`Client::resume_storage`] every call gives
+    /// [`ErrorKind::StoragePaused`]. Twice is once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StorageFull`], [`ErrorKind::Io`].
+    pub fn pause_storage(&self) -> Result<()> {
+        self.inner.store.pause()
+    }
+
+    /// Opens the database again. Twice is once.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub fn resume_storage(&self) -> Result<()> {
+        self.inner.store.resume()
+    }
+
+    /// The store underneath, for tests that provoke its bad days.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+
+    /// The seed of a new draft.
+    fn new_seed(&self) -> Result<u64> {
+        let Some(fixed) = &self.inner.fixed else { return system_random() };
+        let store = &self.inner.store;
+        let number: u64 = store.setting(FIXED_DRAFTS)?.and_then(|number| number.parse().ok()).unwrap_or(0);
+        store.set_setting(FIXED_DRAFTS, &(number + 1).to_string())?;
+        Ok(Step { at: 0, seed: fixed.seed, number }.random().next_u64())
+    }
+
+    /// What a session is told of the device and the account.
+    fn settings(&self, project: &Project, time_zone: TimeZone) -> Result<Settings> {
+        let mut properties: BTreeMap<String, String> = serde_json::from_str(&project.settings).unwrap_or_default();
+        properties.insert("deviceid".into(), self.device_id()?);
+        if let crate::store::Auth::Basic { user, .. } = &project.auth {
+            properties.entry("username".into()).or_insert_with(|| user.clone());
+        }
+        Ok(Settings { time_zone, properties })
+    }
+
+    /// `veldwerk:` and sixteen random characters, made once per home.
+    fn device_id(&self) -> Result<String> {
+        if let Some(fixed) = &self.inner.fixed {
+            return Ok(fixed.device_id.clone());
+        }
+        let store = &self.inner.store;
+        if let Some(known) = store.setting(DEVICE_ID)? {
+            return Ok(known);
+        }
+        let mut random = Step { at: 0, seed: system_random()?, number: 0 }.random();
+        let made = format!("veldwerk:{}", word(&mut random, 16));
+        store.set_setting(DEVICE_ID, &made)?;
+        Ok(made)
+    }
+
+    fn project_row(&self, id: ProjectId) -> Result<Project> {
+        self.inner.store.project(id)
+    }
+
+    fn forms_read(&self) -> std::sync::MutexGuard<'_, BTreeMap<FormKey, Arc<FormDef>>> {
+        self.inner.forms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("home", &self.inner.store.home()).finish_non_exhaustive()
+    }
+}
+
+fn system_random() -> Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::new(ErrorKind::Internal, "no random numbers").caused_by(error))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// Random letters and digits, lower case.
+fn word(random: &mut Random, length: usize) -> String {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let draw = |_| ALPHABET.get((random.unit() * 36.0) as usize).map_or('0', |&byte| char::from(byte));
+    (0..length).map(draw).collect()
+}

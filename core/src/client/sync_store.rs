@@ -1,0 +1,290 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::forms::utf8;
+use crate::clock::Clock;
+use crate::form::{Files, FormDef};
+use crate::openrosa::manifest::MediaKind;
+use crate::store::{self, Content, FormFileId, FormKey, NewFormFile, ProjectId, RecordState, Store, SubmissionId};
+use crate::sync::machine::State;
+use crate::sync::retry::ServerErrors;
+use crate::sync::{
+    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment, Queued, RecordId,
+    Remembered, SyncStore,
+};
+use crate::{Error, ErrorKind, Result};
+
+/// One project of the store, as the network side sees it.
+pub(super) struct ProjectStore {
+    store: Arc<Store>,
+    project: ProjectId,
+    clock: Arc<dyn Clock>,
+}
+
+impl ProjectStore {
+    pub(super) fn new(store: Arc<Store>, project: ProjectId, clock: Arc<dyn Clock>) -> Self {
+        Self { store, project, clock }
+    }
+
+    /// A row of the server's own failures, counted back from the last attempt.
+    fn server_errors(&self, record: SubmissionId) -> Result<Option<ServerErrors>> {
+        let mut row = None;
+        for attempt in self.store.attempts(record)? {
+            row = match attempt.http_status {
+                Some(500..=599) => Some(ServerErrors::one_more(row, attempt.ended_at)),
+                _ => None,
+            };
+        }
+        Ok(row)
+    }
+
+    fn document_key(&self, url: &str) -> String {
+        let digest: String = Sha256::digest(url).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("document.{}.{digest}", self.project.0)
+    }
+}
+
+impl SyncStore for ProjectStore {
+    type Staged = Staged;
+
+    fn outbox(&self) -> Result<Vec<Queued>> {
+        let mut queued = Vec::new();
+        for record in self.store.outbox(Some(self.project))? {
+            let due_ms = match record.state {
+                RecordState::Ready => 0,
+                RecordState::Waiting { next_attempt_at, .. } => next_attempt_at,
+                RecordState::Sending | RecordState::Sent { .. } | RecordState::NeedsAttention(_) => continue,
+            };
+            queued.push(Queued {
+                record: record.id.0,
+                form_id: record.form_id,
+                tries: record.attempts,
+                due_ms,
+                server_errors: self.server_errors(record.id)?,
+            });
+        }
+        Ok(queued)
+    }
+
+    fn claim(&self, record: RecordId) -> Result<Claim> {
+        let id = SubmissionId(record);
+        match self.store.begin_sending(id) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Claim::Gone),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
+            Err(error) => return Err(error),
+        }
+        let (Ok(xml), Ok(attachments)) = (self.store.submission_xml(id), self.store.submission_attachments(id)) else {
+            return Ok(Claim::Broken);
+        };
+        let unsent = attachments.into_iter().filter(|attachment| attachment.sent_at.is_none());
+        let outgoing = unsent.map(|attachment| {
+            let store = Arc::clone(&self.store);
+            OutgoingAttachment {
+                name: attachment.name,
+                size: attachment.size,
+                open: Arc::new(move || Ok(Box::new(store.open_attachment(attachment.id)?) as Box<dyn Read + Send>)),
+            }
+        });
+        Ok(Claim::Taken(Outgoing { xml: xml.into(), attachments: outgoing.collect() }))
+    }
+
+    fn attachments_sent(&self, record: RecordId, names: &[String]) -> Result<()> {
+        for attachment in self.store.submission_attachments(SubmissionId(record))? {
+            if names.contains(&attachment.name) {
+                self.store.mark_attachment_sent(attachment.id, self.clock.now_ms())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&self, record: RecordId, state: State) -> Result<()> {
+        let reason =
+            |reason: crate::sync::Reason| store::Reason { code: reason.code().into(), text: reason.sentence().into() };
+        let state = match state {
+            State::Ready => RecordState::Ready,
+            State::Waiting { until_ms, reason: why } => {
+                RecordState::Waiting { next_attempt_at: until_ms, reason: reason(why) }
+            }
+            State::Sent => RecordState::Sent { at: self.clock.now_ms() },
+            State::NeedsAttention(why) => RecordState::NeedsAttention(reason(why)),
+        };
+        self.store.set_state(SubmissionId(record), &state)
+    }
+
+    fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()> {
+        let noted = store::Attempt {
+            started_at: attempt.started_ms,
+            ended_at: attempt.ended_ms,
+            outcome: if attempt.status.is_some() { "answered" } else { "no answer" }.into(),
+            http_status: attempt.status,
+            note: String::new(),
+        };
+        self.store.add_attempt(SubmissionId(record), &noted)
+    }
+
+    fn forms(&self) -> Result<Vec<InstalledForm>> {
+        let mut installed = Vec::new();
+        for form in self.store.forms(self.project)?.into_iter().filter(|form| !form.superseded) {
+            let files = self.store.form_files(form.key)?.into_iter().map(|file| InstalledFile {
+                file: file.id.0,
+                kind: media_kind(&file.role),
+                name: file.name,
+                hash: file.hash,
+                etag: file.etag,
+            });
+            installed.push(InstalledForm {
+                form: form.key.0,
+                form_id: form.form_id,
+                version: form.version,
+                hash: form.hash,
+                files: files.collect(),
+            });
+        }
+        Ok(installed)
+    }
+
+    fn form_xml(&self, form: i64) -> Result<Vec<u8>> {
+        Ok(self.store.form(FormKey(form))?.xml)
+    }
+
+    fn stage(&self, name: &str) -> Result<Staged> {
+        Staged::new(&self.store, name)
+    }
+
+    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<()> {
+        let (form, _) = FormDef::load(&utf8(xml.to_vec())?, &Named(files))?;
+        if form.public_key.is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, "records of this form must be encrypted before sending"));
+        }
+        Ok(())
+    }
+
+    fn install(&self, form: NewForm<Staged>) -> Result<()> {
+        let mut files = Vec::new();
+        for file in form.files {
+            let content = match file.content {
+                FileContent::SameAs(known) => Content::SameAs(FormFileId(known)),
+                FileContent::Staged(staged) => staged.into_content(&self.store)?,
+            };
+            let role = role(file.kind).to_owned();
+            files.push(NewFormFile { name: file.name, role, hash: file.hash, etag: file.etag, content });
+        }
+        self.store.install_form(&store::NewForm {
+            project: self.project,
+            form_id: form.form_id,
+            version: form.version,
+            hash: form.hash,
+            title: form.title,
+            xml: form.xml,
+            files,
+            fetched_at: form.fetched_ms,
+        })?;
+        Ok(())
+    }
+
+    fn keep_listed(&self, form_ids: &[String]) -> Result<()> {
+        let form_ids: Vec<_> = form_ids.iter().map(String::as_str).collect();
+        self.store.keep_listed(self.project, &form_ids)
+    }
+
+    fn remembered(&self, url: &str) -> Result<Option<Remembered>> {
+        let Some(text) = self.store.setting(&self.document_key(url))? else { return Ok(None) };
+        let kept: BTreeMap<String, String> = serde_json::from_str(&text).unwrap_or_default();
+        let body = kept.get("body").and_then(|body| STANDARD.decode(body).ok());
+        Ok(kept.get("etag").cloned().zip(body).map(|(etag, body)| Remembered { etag, body }))
+    }
+
+    fn remember(&self, url: &str, document: &Remembered) -> Result<()> {
+        let kept = serde_json::json!({ "etag": document.etag, "body": STANDARD.encode(&document.body) });
+        self.store.set_setting(&self.document_key(url), &kept.to_string())
+    }
+}
+
+/// Files that are announced but not looked into: a form is checked before its lists are read.
+struct Named<'n>(&'n [String]);
+
+impl Files for Named<'_> {
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.iter().any(|known| known == name).then(Vec::new)
+    }
+}
+
+fn role(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Media => "",
+        MediaKind::EntityList => "entityList",
+        MediaKind::ApprovalEntityList => "approvalEntityList",
+    }
+}
+
+fn media_kind(role: &str) -> MediaKind {
+    match role {
+        "entityList" => MediaKind::EntityList,
+        "approvalEntityList" => MediaKind::ApprovalEntityList,
+        _ => MediaKind::Media,
+    }
+}
+
+/// A file being downloaded. Lists name people, so they stay in memory until they lie in the database; pictures, sound and
+/// video go to a file, which is gone when this is dropped.
+#[derive(Debug)]
+pub(super) enum Staged {
+    List(Vec<u8>),
+    Media { file: File, path: PathBuf },
+}
+
+impl Staged {
+    fn new(store: &Store, name: &str) -> Result<Self> {
+        let extension = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        if matches!(extension.as_str(), "csv" | "xml" | "geojson" | "json") {
+            return Ok(Self::List(Vec::new()));
+        }
+        let unwritable = |error| Error::new(ErrorKind::Io, "a download").caused_by(error);
+        let path = store.home().join("media").join(format!("download-{:016x}", super::system_random()?));
+        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(unwritable)?;
+        Ok(Self::Media { file, path })
+    }
+
+    fn into_content(mut self, store: &Store) -> Result<Content> {
+        match &mut self {
+            Self::List(bytes) => Ok(Content::Data(std::mem::take(bytes))),
+            Self::Media { file, .. } => {
+                file.rewind().map_err(|error| Error::new(ErrorKind::Io, "a download").caused_by(error))?;
+                Ok(Content::Media(store.put_media(file)?))
+            }
+        }
+    }
+}
+
+impl Write for Staged {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::List(bytes) => bytes.write(buffer),
+            Self::Media { file, .. } => file.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::List(_) => Ok(()),
+            Self::Media { file, .. } => file.flush(),
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Self::Media { path, .. } = self {
+            // What stays behind is removed when the home is opened again.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
