@@ -13,7 +13,6 @@ macro_rules! error_kinds {
     ($($(#[$doc:meta])* $variant:ident $code:literal $what:literal $advice:literal)*) => {
         /// What went wrong, as a stable list; the code never changes once released.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
         pub enum ErrorKind {
             $(#[doc = $what] $(#[$doc])* $variant,)*
         }

@@ -9,6 +9,7 @@ mod forms;
 mod outbox;
 #[cfg(feature = "sync")]
 mod projects;
+mod secret;
 #[cfg(feature = "sync")]
 mod sync_store;
 mod transfer;
@@ -34,6 +35,7 @@ pub use drafts::{DraftSession, Finalization};
 pub use outbox::{RecordSummary, SendOutcome};
 #[cfg(feature = "sync")]
 pub use projects::{ProjectSource, ProjectSummary};
+pub use secret::{SecretStore, home_key};
 pub use transfer::{Exported, Imported};
 
 /// Setting: the device id of this home.

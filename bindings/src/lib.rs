@@ -1,0 +1,28 @@
+//! Veldwerk for Kotlin, Swift and Python.
+//!
+//! Everything starts with a [`Client`] on the app's private folder and a [`SecretStore`] over the phone's keychain:
+//!
+//! 1. [`Client::open`], then [`Client::add_project`] with what the person scanned or typed, and [`Client::refresh`].
+//! 2. [`Client::forms`], [`Client::start_draft`] or [`Client::open_draft`] give a [`DraftSession`]. Draw
+//!    [`DraftSession::screen`], call [`DraftSession::answer`] for everything the person does, draw what changed.
+//! 3. [`DraftSession::finalize`], then [`Client::send`] when there is a connection.
+//!
+//! Every call says its class: *instant* computes only; *disk* takes milliseconds and belongs on a background thread;
+//! *heavy* may take tenths of a second; *network* is `async`. No survey logic lives here: the core decides, this crate
+//! converts.
+
+// UniFFI's generated code documents itself in the foreign language.
+#![allow(missing_docs, reason = "the generated scaffolding has items without documentation")]
+
+mod client;
+mod error;
+mod records;
+mod runtime;
+mod session;
+
+pub use client::{Client, ClientConfig, FixedInputs, SecretStore, SyncHandle};
+pub use error::SurveyError;
+pub use records::*;
+pub use session::DraftSession;
+
+uniffi::setup_scaffolding!("veldwerk");
