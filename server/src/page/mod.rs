@@ -43,6 +43,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router {
         .route("/forms/{form}/records.csv", get(tables::records))
         .route("/forms/{form}/repeats/{repeat}", get(tables::repeat))
         .route("/forms/{form}/records/{record}", get(record::record))
+        .route("/forms/{form}/records/{record}/submission.xml", get(record::xml))
         .route("/forms/{form}/records/{record}/attachments/{name}", get(attachment::attachment))
         .fallback(async || Missing)
         .layer(middleware::from_fn_with_state(Arc::clone(site), guard::guard))

@@ -8,6 +8,8 @@ use crate::database::{AttachmentRow, RecordRow};
 use crate::reading::{Answer, Row};
 use crate::site::Site;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use std::sync::Arc;
 
@@ -43,12 +45,31 @@ pub(super) async fn record(
             h1 { bdi { (if record.name.is_empty() { &record.instance_id } else { &record.name }) } }
             (facts(view, &record))
             div.card.answers { @for row in &rows { (line(view, &base, row, &attachments)) } }
+            p.take {
+                a.button.quiet href=(view.link(&["forms", &form.form_id, "records", &number, "submission.xml"])) download {
+                    (icon(DOWNLOAD)) "submission.xml"
+                }
+            }
             nav.pages {
                 @if let Some(newer) = newer { a.button.quiet href=(to_record(newer)) { (say(view, view.words.newer)) } }
                 @if let Some(older) = older { a.button.quiet href=(to_record(older)) { (say(view, view.words.older)) } }
             }
         },
     ))
+}
+
+/// The very bytes that were received; never shown, because a browser would run what a hostile record may hold.
+pub(super) async fn xml(
+    State(site): State<Arc<Site>>,
+    Path((form_id, id)): Path<(String, i64)>,
+) -> Result<Response, Trouble> {
+    let (_, _, xml) = site.ask(move |site| site.database.record(&form_id, id)).await?.ok_or(Trouble::Missing)?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/xml"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=submission.xml"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
+    Ok((headers, xml).into_response())
 }
 
 fn facts(view: &View, record: &RecordRow) -> Markup {
