@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use veldwerk::clock::Step;
@@ -17,6 +16,8 @@ use veldwerk::form::{ControlKind, Files, FormDef};
 use veldwerk::ids::NodeId;
 use veldwerk::instance::Writer;
 use veldwerk::{Error, ErrorKind};
+
+use crate::context::time_zone;
 
 /// Replay events on a form and print the resulting state.
 #[derive(Args, Debug)]
@@ -473,14 +474,6 @@ fn settings() -> Result<Settings, Error> {
     ];
     let properties = properties.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     Ok(Settings { time_zone: time_zone()?, properties })
-}
-
-fn time_zone() -> Result<TimeZone, Error> {
-    match std::env::var("TZ") {
-        Ok(name) if !name.is_empty() => TimeZone::get(&name)
-            .map_err(|error| Error::new(ErrorKind::Usage, "TZ is not a known time zone").caused_by(error)),
-        _ => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
-    }
 }
 
 /// The driver's word for a refusal.

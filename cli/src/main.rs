@@ -1,38 +1,85 @@
-//! The `veldwerk` command line.
+//! The `veldwerk` command line: a terminal shell over the core.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
+mod answer;
+mod context;
 mod drive;
+mod projects;
+mod records;
+mod serve;
 #[expect(dead_code, reason = "the commands that draw come next")]
 mod terminal;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use veldwerk::{ErrorKind, Result};
 
-/// Fill ODK questionnaires, keep them encrypted, send them exactly once.
+use context::{Context, Global};
+
+/// Fill ODK questionnaires without a network, keep them encrypted, send them exactly once.
 #[derive(Debug, Parser)]
 #[command(name = "veldwerk", version)]
 struct Arguments {
+    #[command(flatten)]
+    global: Global,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The servers this home works with
+    #[command(subcommand)]
+    Project(projects::ProjectCommand),
+    /// Download forms, media and lists
+    Refresh,
+    /// List the forms
+    Forms,
+    /// List the drafts
+    Drafts,
+    /// List the finalised records
+    Outbox,
+    Answer(answer::AnswerArgs),
+    Send(records::SendArgs),
+    Export(records::ExportArgs),
+    /// Queue the records of an export here
+    Import {
+        /// Folder that `export` wrote
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     Drive(drive::DriveArgs),
     Batch(drive::BatchArgs),
+    Serve(serve::ServeArgs),
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Drive(args) => drive::drive(&args, &mut std::io::stdout().lock()),
-        Command::Batch(args) => drive::batch(&args),
-    };
-    match done {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("veldwerk: {error}");
-            ExitCode::from(if error.kind() == veldwerk::ErrorKind::Usage { 2 } else { 1 })
+            ExitCode::from(if error.kind() == ErrorKind::Usage { 2 } else { 1 })
         }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let open = || Context::open(&arguments.global);
+    match &arguments.command {
+        Command::Project(command) => projects::run(&open()?, command),
+        Command::Refresh => projects::refresh(&open()?),
+        Command::Forms => records::forms(&open()?),
+        Command::Drafts => records::drafts(&open()?),
+        Command::Outbox => records::outbox(&open()?),
+        Command::Answer(args) => answer::run(&open()?, args),
+        Command::Send(args) => records::send(&open()?, args),
+        Command::Export(args) => records::export(&open()?, args),
+        Command::Import { folder } => records::import(&open()?, folder),
+        Command::Drive(args) => drive::drive(args, &mut std::io::stdout().lock()),
+        Command::Batch(args) => drive::batch(args),
+        Command::Serve(args) => serve::run(&arguments.global, args),
     }
 }

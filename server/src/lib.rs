@@ -21,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
 mod database;
+pub mod faults;
 mod form;
 mod page;
 mod protocol;

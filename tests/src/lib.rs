@@ -1,1 +1,5 @@
 //! Support for the integration tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+pub mod memory_store;
+pub mod raw_server;

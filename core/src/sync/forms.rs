@@ -94,7 +94,7 @@ impl<S: SyncStore> Refresh<'_, S> {
     }
 
     async fn form(&self, listed: &ListedForm, place: (usize, usize)) -> Result<Outcome> {
-        let installed = on_store(self.store, |store| store.forms()).await?;
+        let installed = on_store(self.store, S::forms).await?;
         let manifest = match &listed.manifest_url {
             Some(url) => self.document(url, Arc::new(|_, _| {}), manifest::read).await?,
             None => Manifest::default(),

@@ -123,7 +123,9 @@ impl Http {
         let size = response.content_length();
         while let Some(piece) = self.patiently(life, response.chunk()).await? {
             sink.write_all(&piece).map_err(|error| Failure::Sink(io_error(error)))?;
-            meter.into_iter().for_each(|meter| meter(piece.len() as u64, size));
+            if let Some(meter) = meter {
+                meter(piece.len() as u64, size);
+            }
         }
         sink.flush().map_err(|error| Failure::Sink(io_error(error)))
     }
@@ -139,7 +141,9 @@ impl Http {
         let mut body = Vec::new();
         while let Some(piece) = self.patiently(life, response.chunk()).await? {
             body.extend_from_slice(&piece);
-            meter.into_iter().for_each(|meter| meter(piece.len() as u64, size));
+            if let Some(meter) = meter {
+                meter(piece.len() as u64, size);
+            }
             if !is_success && body.len() >= MAX_WORDS {
                 body.truncate(MAX_WORDS);
                 break;

@@ -614,6 +614,7 @@ mod tests {
             (reply(429, &[], ""), None, Some(Reason::ServerBusy)),
             (reply(511, &[], "<html>"), None, Some(Reason::NotAServer)),
             (lost(), None, Some(Reason::Offline)),
+            (Event::Answered(Answer::Elsewhere), None, Some(Reason::NotAServer)),
         ];
         for (answer, to, reason) in rows {
             let mut machine = machine(Patience::default());
@@ -678,6 +679,7 @@ mod tests {
             ),
             (reply(503, &[], ""), vec![(1, Reason::ServerBusy)]),
             (lost(), vec![(1, Reason::Offline)]),
+            (Event::Answered(Answer::Elsewhere), vec![(1, Reason::NotAServer), (2, Reason::NotAServer)]),
         ];
         for (answer, expected) in rows {
             let mut machine = posting(&["a", "b"], parcel(&[]));

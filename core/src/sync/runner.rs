@@ -173,7 +173,7 @@ impl<S: SyncStore> Sending<'_, S> {
     }
 
     async fn found(&mut self, asked: bool) -> Result<Event> {
-        let mut records = on_store(&self.job.store, |store| store.outbox()).await?;
+        let mut records = on_store(&self.job.store, S::outbox).await?;
         if asked {
             records.iter_mut().for_each(Queued::hurry);
         }

@@ -1,0 +1,186 @@
+//! `answer`: a script of events, each on disk before the next is read.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+use veldwerk::client::{DraftId, DraftSession, Finalization};
+use veldwerk::session::ViolationKind;
+use veldwerk::{Error, ErrorKind, Result};
+
+use crate::context::Context;
+
+/// Answers a form from a script of events.
+#[derive(Args, Debug)]
+pub(crate) struct AnswerArgs {
+    /// Form id (newest version) or ID@VERSION
+    form: String,
+    /// The events, one JSON object a line; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    events: PathBuf,
+    /// Go on with this draft
+    #[arg(long, value_name = "ID")]
+    draft: Option<i64>,
+    /// Language to fill in
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Seal the file at PATH; an answer that says NAME gets the name it goes by
+    #[arg(long, value_name = "NAME=PATH", value_parser = attachment)]
+    attach: Vec<(String, PathBuf)>,
+    /// Wait so long between events
+    #[arg(long, value_name = "MS")]
+    pause: Option<u64>,
+    /// Finalise the record at the end
+    #[arg(long)]
+    finalize: bool,
+}
+
+fn attachment(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("it must be NAME=PATH")?;
+    Ok((name.to_owned(), path.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+enum Event {
+    Answer { r#ref: String, value: Option<String> },
+    AddRepeat { r#ref: String },
+    RemoveRepeat { r#ref: String },
+    Language { value: String },
+}
+
+pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
+    let mut draft = open(context, args)?;
+    let mut script = Script { files: args.attach.iter().cloned().collect(), pause: args.pause.map(Duration::from_millis) };
+    let events: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file = File::open(&args.events);
+        Box::new(BufReader::new(file.map_err(|error| Error::new(ErrorKind::Io, "the events").caused_by(error))?))
+    };
+    let played = script.play(context, &mut draft, events);
+    if let Err(error) = played {
+        if !context.global.json {
+            eprintln!("Draft {} keeps what was answered before.", draft.id().0);
+        }
+        return Err(error);
+    }
+    let instance = if args.finalize { Some(finalize(&mut draft)?) } else { None };
+    if instance.is_none() {
+        draft.save()?;
+    }
+    if context.global.json {
+        println!("{}", json!({ "draft": draft.id().0, "instance": instance }));
+    } else {
+        println!("{}", draft.id().0);
+        instance.iter().for_each(|instance| println!("{instance}"));
+    }
+    Ok(())
+}
+
+fn open(context: &Context, args: &AnswerArgs) -> Result<DraftSession> {
+    let Some(id) = args.draft else {
+        let form = context.client.find_form(context.project()?.id, &args.form)?;
+        return context.client.start_draft(form.key, args.language.as_deref());
+    };
+    let mut draft = context.client.open_draft(DraftId(id))?;
+    let own = &draft.form().id;
+    if *own != args.form && !args.form.starts_with(&format!("{own}@")) {
+        return Err(Error::new(ErrorKind::Usage, format!("draft {id} is one of the form {own}")));
+    }
+    if let Some(language) = &args.language {
+        draft.set_language(language)?;
+    }
+    Ok(draft)
+}
+
+struct Script {
+    files: BTreeMap<String, PathBuf>,
+    pause: Option<Duration>,
+}
+
+impl Script {
+    fn play(&mut self, context: &Context, draft: &mut DraftSession, events: impl BufRead) -> Result<()> {
+        let mut number = 0;
+        for (index, line) in events.lines().enumerate() {
+            let line = line.map_err(|error| Error::new(ErrorKind::Io, "the events").caused_by(error))?;
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let event: Event = serde_json::from_str(&line)
+                .map_err(|error| Error::new(ErrorKind::Usage, format!("the event on line {}", index + 1)).caused_by(error))?;
+            let done = self.event(draft, event);
+            if context.global.json {
+                let code = done.as_ref().map_or_else(|error| error.kind().code(), |()| "ok");
+                println!("{}", json!({ "draft": draft.id().0, "event": number, "r": code }));
+                std::io::stdout().flush().map_err(|error| Error::new(ErrorKind::Io, "standard output").caused_by(error))?;
+            }
+            done.map_err(|error| Error::new(error.kind(), format!("the event on line {}", index + 1)).caused_by(error))?;
+            number += 1;
+            self.rest();
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "asked for, so that a demo can strike in between")]
+    fn rest(&self) {
+        if let Some(pause) = self.pause {
+            std::thread::sleep(pause);
+        }
+    }
+
+    fn event(&mut self, draft: &mut DraftSession, event: Event) -> Result<()> {
+        match event {
+            Event::Answer { r#ref: node, value } => {
+                let value = match value {
+                    Some(value) => Some(self.sealed(draft, &node, value)?),
+                    None => None,
+                };
+                draft.answer(&node, value.as_deref()).map(|_| ())?;
+                // The screen follows the answers, so that a draft opened again opens where this one was.
+                if let Some(key) = draft.session().node(&node).and_then(|node| draft.session().goto(node)) {
+                    draft.move_to(&key)?;
+                }
+                Ok(())
+            }
+            Event::AddRepeat { r#ref: range } => draft.add_repeat(&range).map(|_| ()),
+            Event::RemoveRepeat { r#ref: node } => draft.remove_repeat(&node).map(|_| ()),
+            Event::Language { value } => draft.set_language(&value).map(|_| ()),
+        }
+    }
+
+    /// The answer; for the name of a file given on the command line, the name it goes by once it is sealed.
+    fn sealed(&self, draft: &mut DraftSession, node: &str, value: String) -> Result<String> {
+        let Some(path) = self.files.get(&value) else { return Ok(value) };
+        let extension = extension(path).or_else(|| extension(Path::new(&value))).unwrap_or_default();
+        let name = draft.file_name(node, &extension);
+        let mut file = File::open(path).map_err(|error| Error::new(ErrorKind::Io, "a file to attach").caused_by(error))?;
+        draft.attach_named(&name, &mut file)?;
+        Ok(name)
+    }
+}
+
+fn extension(path: &Path) -> Option<String> {
+    path.extension().map(|extension| extension.to_string_lossy().into_owned())
+}
+
+fn finalize(draft: &mut DraftSession) -> Result<String> {
+    match draft.finalize()? {
+        Finalization::Finalized { instance_id, .. } => Ok(instance_id),
+        Finalization::Violations(violations) => {
+            for violation in &violations {
+                let what = match violation.kind {
+                    ViolationKind::Required => "an answer is missing",
+                    ViolationKind::Constraint => "the answer does not fit",
+                };
+                eprintln!("{}: {what}. {}", violation.path, violation.text.plain);
+            }
+            Err(Error::new(ErrorKind::NotAllowed, format!("{} answers stand in the way of finalising", violations.len())))
+        }
+    }
+}

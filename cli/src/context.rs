@@ -1,0 +1,183 @@
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use veldwerk::client::{Client, ClientConfig, Progress, ProgressStep, ProjectSummary, SecretStore, home_key};
+use veldwerk::store::{Key, ProjectId};
+use veldwerk::{Error, ErrorKind, Result};
+
+/// What every command is told.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Folder that holds projects, drafts and records, encrypted [default: the platform's data folder + veldwerk]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// File that holds the key of the home [default: HOME.key beside it; or VELDWERK_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Which project; may be left out while there is one
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) project: Option<i64>,
+    /// One JSON object on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress and no explanations
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// An open home and how to talk about it.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) global: Global,
+}
+
+impl Context {
+    pub(crate) fn open(global: &Global) -> Result<Self> {
+        let home = match &global.home {
+            Some(home) => home.clone(),
+            None => default_home()?,
+        };
+        let key_file = KeyFile { path: key_path(&home, global)?, quiet: global.quiet };
+        if let Some(parent) = home.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| Error::new(ErrorKind::Io, "the home's folder").caused_by(error))?;
+        }
+        let key = home_key(&home, &key_file)?;
+        let client = Client::open(ClientConfig { home, key, time_zone: time_zone()?, fixed: None })?;
+        Ok(Self { client, global: global.clone() })
+    }
+
+    /// The project meant: the one named, or the only one.
+    pub(crate) fn project(&self) -> Result<ProjectSummary> {
+        let projects = self.client.projects()?;
+        if let Some(wanted) = self.global.project {
+            let found = projects.into_iter().find(|project| project.id == ProjectId(wanted));
+            return found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("project {wanted}")));
+        }
+        let mut projects = projects.into_iter();
+        match (projects.next(), projects.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(Error::new(ErrorKind::NotFound, "there is no project yet; add one with `project add`")),
+            (Some(_), Some(_)) => Err(Error::new(ErrorKind::NotFound, "there are several projects; name one with --project")),
+        }
+    }
+
+    /// Where progress goes: a line on standard error, at a terminal only.
+    pub(crate) fn on_progress(&self) -> Arc<dyn Fn(Progress) + Send + Sync> {
+        if self.global.quiet || self.global.json || !std::io::stderr().is_terminal() {
+            return Arc::new(|_| {});
+        }
+        Arc::new(|progress| show_progress(&progress))
+    }
+
+    /// Ends a line of progress.
+    pub(crate) fn end_progress(&self) {
+        if !self.global.quiet && !self.global.json && std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// One line that is drawn over itself: what, how much of it, a bar.
+pub(crate) fn show_progress(progress: &Progress) {
+    const WIDTH: usize = 24;
+    let what = match &progress.step {
+        ProgressStep::FormList => "list of forms".to_owned(),
+        ProgressStep::Form { title, file: None } => title.clone(),
+        ProgressStep::Form { title, file: Some(file) } => format!("{title}: {file}"),
+        ProgressStep::Record { .. } => "record".to_owned(),
+    };
+    let part = progress.of_bytes.filter(|&total| total > 0).map_or(0.0, |total| progress.bytes as f64 / total as f64);
+    let full = ((part * WIDTH as f64) as usize).min(WIDTH);
+    let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full));
+    let mut line = std::io::stderr().lock();
+    // A progress line that cannot be drawn is no reason to stop.
+    let _ = write!(line, "\r\x1b[K{bar} {}/{} {what}, {}", progress.number, progress.of, bytes(progress.bytes));
+    let _ = line.flush();
+}
+
+/// A size for people.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1000 => format!("{count} B"),
+        1000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+/// `TZ`, else the system's.
+pub(crate) fn time_zone() -> Result<TimeZone> {
+    match variable("TZ") {
+        Some(name) => TimeZone::get(&name)
+            .map_err(|error| Error::new(ErrorKind::Usage, "TZ is not a known time zone").caused_by(error)),
+        None => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
+    }
+}
+
+/// An environment variable that says something.
+#[expect(clippy::disallowed_methods, reason = "the environment belongs to the shells, and this is one")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn default_home() -> Result<PathBuf> {
+    let folder = if cfg!(target_os = "windows") {
+        variable("APPDATA").map(PathBuf::from)
+    } else if cfg!(target_os = "macos") {
+        variable("HOME").map(|home| Path::new(&home).join("Library/Application Support"))
+    } else {
+        let data = variable("XDG_DATA_HOME").map(PathBuf::from);
+        data.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".local/share")))
+    };
+    folder
+        .map(|folder| folder.join("veldwerk"))
+        .ok_or_else(|| Error::new(ErrorKind::Usage, "there is no data folder; name a home with --home"))
+}
+
+fn key_path(home: &Path, global: &Global) -> Result<PathBuf> {
+    if let Some(path) = global.key_file.clone().or_else(|| variable("VELDWERK_KEY_FILE").map(PathBuf::from)) {
+        return Ok(path);
+    }
+    let name = home.file_name().ok_or_else(|| Error::new(ErrorKind::Usage, "the home needs a name"))?;
+    let mut name = name.to_owned();
+    name.push(".key");
+    Ok(home.with_file_name(name))
+}
+
+/// The key in a file beside the home, for its owner only (at-rest.md, CLI).
+struct KeyFile {
+    path: PathBuf,
+    quiet: bool,
+}
+
+impl SecretStore for KeyFile {
+    fn load(&self) -> Result<Option<Key>> {
+        match std::fs::read_to_string(&self.path) {
+            Ok(text) => Ok(Some(Key::from_hex(text.trim())?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::new(ErrorKind::Io, "the key file").caused_by(error)),
+        }
+    }
+
+    fn save(&self, key: &Key) -> Result<()> {
+        let unwritable = |error: std::io::Error| Error::new(ErrorKind::Io, "the key file").caused_by(error);
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        if let Some(parent) = self.path.parent() {
+            std::fs::create_dir_all(parent).map_err(unwritable)?;
+        }
+        let mut file = options.open(&self.path).map_err(unwritable)?;
+        file.write_all(key.to_hex().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
+        if !self.quiet {
+            eprintln!(
+                "Key: {}. Whoever has this file and the home can read the answers.",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+}

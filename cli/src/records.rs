@@ -1,0 +1,195 @@
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use veldwerk::client::{Cancel, RecordState, RecordSummary, Until};
+use veldwerk::{Error, ErrorKind, Result};
+
+use crate::context::{Context, bytes};
+
+/// Sends the outbox.
+#[derive(Args, Debug)]
+pub(crate) struct SendArgs {
+    /// Try until nothing is left that could be sent, or so many seconds are over
+    #[arg(long, value_name = "SECONDS")]
+    until_empty: Option<u32>,
+}
+
+/// Writes the unsent records, readable.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// Folder to write to
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// `forms`: what can be begun.
+pub(crate) fn forms(context: &Context) -> Result<()> {
+    let forms = context.client.forms(context.project()?.id)?;
+    if context.global.json {
+        let forms: Vec<_> = forms
+            .iter()
+            .map(|form| json!({ "form": form.form_id, "version": form.version, "title": form.title, "listed": form.listed }))
+            .collect();
+        println!("{}", json!({ "forms": forms }));
+        return Ok(());
+    }
+    if forms.is_empty() {
+        println!("There is no form yet; `veldwerk refresh` downloads them.");
+    }
+    for form in forms {
+        let gone = if form.listed { "" } else { "  (gone from the server's list)" };
+        println!("{}@{}  {}{gone}", form.form_id, form.version, form.title);
+    }
+    Ok(())
+}
+
+/// `drafts`: what was begun.
+pub(crate) fn drafts(context: &Context) -> Result<()> {
+    let drafts = context.client.drafts(Some(context.project()?.id))?;
+    if context.global.json {
+        let drafts: Vec<_> = drafts
+            .iter()
+            .map(|draft| {
+                json!({ "draft": draft.id.0, "form": draft.form_id, "version": draft.version, "title": draft.title,
+                        "created": moment(draft.created_at), "updated": moment(draft.updated_at), "edits": draft.last_seq })
+            })
+            .collect();
+        println!("{}", json!({ "drafts": drafts }));
+        return Ok(());
+    }
+    if drafts.is_empty() {
+        println!("There is no draft.");
+    }
+    for draft in drafts {
+        println!("{:>3}  {}  {}  last changed {}", draft.id.0, draft.title, draft.form_id, moment(draft.updated_at));
+    }
+    Ok(())
+}
+
+/// `outbox`: what was finalised.
+pub(crate) fn outbox(context: &Context) -> Result<()> {
+    let records = context.client.outbox(Some(context.project()?.id))?;
+    show(context, &records);
+    if records.is_empty() && !context.global.json {
+        println!("The outbox is empty.");
+    }
+    Ok(())
+}
+
+/// `send`: every record once, or until nothing is left.
+pub(crate) fn send(context: &Context, args: &SendArgs) -> Result<()> {
+    const LONGEST_WAIT_MS: i64 = 5000;
+    let project = context.project()?;
+    let until = match args.until_empty {
+        Some(seconds) => Until::Empty { limit_ms: i64::from(seconds) * 1000, longest_wait_ms: LONGEST_WAIT_MS },
+        None => Until::OnePass,
+    };
+    let outcome = context.client.send_blocking(project.id, until, context.on_progress(), Cancel::default());
+    context.end_progress();
+    let outcome = outcome?;
+    show(context, &outcome.records);
+    if outcome.records.is_empty() && !context.global.json {
+        println!("There was nothing to send.");
+    }
+    let left = outcome.records.iter().filter(|record| !matches!(record.state, RecordState::Sent { .. })).count();
+    if left > 0 {
+        return Err(Error::new(ErrorKind::Interrupted, format!("{left} of {} records are not sent", outcome.records.len())));
+    }
+    Ok(())
+}
+
+/// A line per record: its state, and what to do.
+fn show(context: &Context, records: &[RecordSummary]) {
+    if context.global.json {
+        let records: Vec<_> = records.iter().map(as_json).collect();
+        println!("{}", json!({ "records": records }));
+        return;
+    }
+    for record in records {
+        let (state, why) = words(&record.state);
+        println!("{state:>15}  {}  {}  {}", record.title, record.instance_id, bytes(record.bytes));
+        if !why.is_empty() {
+            println!("                 {why}");
+        }
+    }
+}
+
+fn words(state: &RecordState) -> (&'static str, String) {
+    match state {
+        RecordState::Ready => ("ready", "It goes with the next `veldwerk send`.".into()),
+        RecordState::Sending => ("sending", String::new()),
+        RecordState::Waiting { reason, .. } => ("waiting", reason.text.clone()),
+        RecordState::Sent { .. } => ("sent", String::new()),
+        RecordState::NeedsAttention(reason) => ("needs attention", reason.text.clone()),
+    }
+}
+
+fn as_json(record: &RecordSummary) -> Value {
+    let (reason, next) = match &record.state {
+        RecordState::Waiting { reason, next_attempt_at } => (Some(reason), Some(moment(*next_attempt_at))),
+        RecordState::NeedsAttention(reason) => (Some(reason), None),
+        RecordState::Ready | RecordState::Sending | RecordState::Sent { .. } => (None, None),
+    };
+    json!({
+        "record": record.id.0, "instance": record.instance_id, "form": record.form_id, "title": record.title,
+        "state": record.state.name(), "reason": reason.map(|reason| &reason.code), "text": reason.map(|reason| &reason.text),
+        "next": next, "attempts": record.attempts, "bytes": record.bytes, "attachments": record.attachments,
+    })
+}
+
+/// `export`: readable files, with a warning.
+pub(crate) fn export(context: &Context, args: &ExportArgs) -> Result<()> {
+    let project = context.project()?;
+    if !args.yes {
+        eprintln!("What is written to {} is readable by everybody who can open it.", args.folder.display());
+        if !confirmed()? {
+            return Err(Error::new(ErrorKind::Interrupted, "nothing was exported; say --yes to do it without a question"));
+        }
+    }
+    let exported = context.client.export(project.id, &args.folder)?;
+    if context.global.json {
+        println!("{}", json!({ "records": exported.records, "attachments": exported.attachments }));
+    } else {
+        println!(
+            "{} records with {} files are in {}, readable. The outbox is as it was.",
+            exported.records,
+            exported.attachments,
+            args.folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// `import`: the same bytes, queued here.
+pub(crate) fn import(context: &Context, folder: &Path) -> Result<()> {
+    let imported = context.client.import(context.project()?.id, folder)?;
+    if context.global.json {
+        println!("{}", json!({ "queued": imported.queued, "present": imported.present }));
+    } else {
+        println!("{} records are in the outbox now, {} were here already.", imported.queued, imported.present);
+    }
+    Ok(())
+}
+
+fn confirmed() -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("Go on? [y/N] ");
+    let failed = |error| Error::new(ErrorKind::Io, "the terminal").caused_by(error);
+    std::io::stderr().flush().map_err(failed)?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(failed)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// A moment in milliseconds, as ISO text.
+fn moment(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map(|moment| format!("{moment:.0}")).unwrap_or_default()
+}

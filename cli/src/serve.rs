@@ -1,0 +1,54 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use veldwerk::Result;
+use veldwerk_server::{Forms, ServerConfig, serve};
+
+use crate::context::Global;
+
+/// Runs the try-out server.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Folder for what arrives [default: ./veldwerk-data]
+    #[arg(long, value_name = "DIR", default_value = "veldwerk-data")]
+    data: PathBuf,
+    /// Folder with forms, .xml or .xlsx [default: the two questionnaires in the program]
+    #[arg(long, value_name = "DIR")]
+    forms: Option<PathBuf>,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8480")]
+    listen: SocketAddr,
+    /// Allow an address that other computers reach, although everything crosses the network readable
+    #[arg(long)]
+    i_know_it_is_plain_http: bool,
+}
+
+/// Starts the server, says how to reach it, and runs until it is stopped.
+pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<()> {
+    let mut config = ServerConfig::new(&args.data);
+    if let Some(folder) = &args.forms {
+        config.forms = Forms::Folder(folder.clone());
+    }
+    config.listen = args.listen;
+    config.i_know_it_is_plain_http = args.i_know_it_is_plain_http;
+    let server = serve(config)?;
+    let (page, project, code) = (server.page_url(), server.project_url(), server.settings_code()?);
+    if global.json {
+        println!("{}", json!({ "page": page, "project_url": project, "settings_code": code, "address": server.address().to_string() }));
+    } else {
+        println!("Try-out server: answers lie readable on this computer.\n");
+        println!("Look at what arrives:   {page}");
+        match (project, code) {
+            (Some(project), Some(code)) => {
+                println!("Join with a phone's store:   veldwerk project add --url '{project}'");
+                println!("or with this settings code:  {code}\n");
+                println!("The token in them is shown this once; only its hash is kept.");
+            }
+            _ => println!("Phones that joined before know their token; it is not kept here."),
+        }
+    }
+    server.wait();
+    Ok(())
+}

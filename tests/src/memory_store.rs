@@ -1,0 +1,219 @@
+//! A store of one project in memory, for tests of the network side.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, MutexGuard};
+use veldwerk::sync::retry::ServerErrors;
+use veldwerk::sync::{
+    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment, Queued, RecordId,
+    Remembered, State, SyncStore,
+};
+use veldwerk::{Error, ErrorKind, Result};
+
+/// A record in the outbox.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The id of its form.
+    pub form_id: String,
+    /// Its bytes.
+    pub xml: Vec<u8>,
+    /// Names with bytes of its attachments; `None` for one that cannot be read.
+    pub attachments: Vec<(String, Option<Vec<u8>>)>,
+    /// Names of those that the server has.
+    pub acknowledged: Vec<String>,
+    /// Its state; `None` while it is being sent.
+    pub state: Option<State>,
+    /// Tries begun.
+    pub tries: u32,
+    /// What came of each POST.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A form as it was installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// What the refresh sees of it.
+    pub form: InstalledForm,
+    /// Its XML.
+    pub xml: Vec<u8>,
+    /// The bytes of its files, by name.
+    pub bytes: BTreeMap<String, Vec<u8>>,
+}
+
+/// The store.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Content>);
+
+#[derive(Debug, Default)]
+struct Content {
+    records: BTreeMap<RecordId, Record>,
+    forms: Vec<Installed>,
+    documents: BTreeMap<String, Remembered>,
+    listed: Option<Vec<String>>,
+    n_rows: i64,
+}
+
+impl MemoryStore {
+    /// Puts a record into the outbox and says its row.
+    pub fn queue(&self, form_id: &str, xml: &str, attachments: &[(&str, Option<Vec<u8>>)]) -> RecordId {
+        let mut content = self.content();
+        let id = content.records.len() as RecordId + 1;
+        let record = Record {
+            form_id: form_id.to_owned(),
+            xml: xml.as_bytes().to_vec(),
+            attachments: attachments.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect(),
+            acknowledged: Vec::new(),
+            state: Some(State::Ready),
+            tries: 0,
+            attempts: Vec::new(),
+        };
+        content.records.insert(id, record);
+        id
+    }
+
+    /// A record as it is now.
+    #[must_use]
+    pub fn record(&self, id: RecordId) -> Record {
+        self.content().records.get(&id).expect("the record is there").clone()
+    }
+
+    /// The forms as they are now.
+    #[must_use]
+    pub fn installed(&self) -> Vec<Installed> {
+        self.content().forms.clone()
+    }
+
+    /// The form ids said to be in the list, if anything was said.
+    #[must_use]
+    pub fn listed(&self) -> Option<Vec<String>> {
+        self.content().listed.clone()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().expect("no panic")
+    }
+}
+
+impl SyncStore for MemoryStore {
+    type Staged = Vec<u8>;
+
+    fn outbox(&self) -> Result<Vec<Queued>> {
+        let content = self.content();
+        let unsent = content.records.iter().filter_map(|(&record, row)| {
+            let due_ms = match row.state? {
+                State::Ready => 0,
+                State::Waiting { until_ms, .. } => until_ms,
+                State::Sent | State::NeedsAttention(_) => return None,
+            };
+            let log = row.attempts.iter().map(|attempt| (attempt.ended_ms, attempt.status));
+            let server_errors = ServerErrors::in_log(log);
+            Some(Queued { record, form_id: row.form_id.clone(), tries: row.tries, due_ms, server_errors })
+        });
+        Ok(unsent.collect())
+    }
+
+    fn claim(&self, record: RecordId) -> Result<Claim> {
+        let mut content = self.content();
+        let Some(row) = content.records.get_mut(&record) else { return Ok(Claim::Gone) };
+        if matches!(row.state, None | Some(State::Sent)) {
+            return Ok(Claim::Gone);
+        }
+        row.state = None;
+        row.tries += 1;
+        let left = row.attachments.iter().filter(|(name, _)| !row.acknowledged.contains(name));
+        let attachments = left.map(|(name, bytes)| {
+            let (name, bytes) = (name.clone(), bytes.clone());
+            let size = bytes.as_ref().map_or(1, Vec::len) as u64;
+            let open = move || match bytes.clone() {
+                Some(bytes) => Ok(Box::new(Cursor::new(bytes)) as Box<dyn std::io::Read + Send>),
+                None => Err(Error::from(ErrorKind::StorageDamaged)),
+            };
+            OutgoingAttachment { name, size, open: Arc::new(open) }
+        });
+        Ok(Claim::Taken(Outgoing { attachments: attachments.collect(), xml: row.xml.clone().into() }))
+    }
+
+    fn attachments_sent(&self, record: RecordId, names: &[String]) -> Result<()> {
+        let mut content = self.content();
+        let row = content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?;
+        row.acknowledged.extend_from_slice(names);
+        Ok(())
+    }
+
+    fn mark(&self, record: RecordId, state: State) -> Result<()> {
+        let mut content = self.content();
+        content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?.state = Some(state);
+        Ok(())
+    }
+
+    fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()> {
+        let mut content = self.content();
+        content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?.attempts.push(attempt.clone());
+        Ok(())
+    }
+
+    fn forms(&self) -> Result<Vec<InstalledForm>> {
+        Ok(self.content().forms.iter().map(|installed| installed.form.clone()).collect())
+    }
+
+    fn form_xml(&self, form: i64) -> Result<Vec<u8>> {
+        let content = self.content();
+        let found = content.forms.iter().find(|installed| installed.form.form == form);
+        found.map(|installed| installed.xml.clone()).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    fn stage(&self, _: &str) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn check_form(&self, xml: &[u8], _: &[String]) -> Result<()> {
+        if xml.starts_with(b"<h:html") { Ok(()) } else { Err(ErrorKind::NotXforms.into()) }
+    }
+
+    fn install(&self, new: NewForm<Vec<u8>>) -> Result<()> {
+        let mut content = self.content();
+        let mut bytes = BTreeMap::new();
+        let mut files = Vec::new();
+        for file in new.files {
+            content.n_rows += 1;
+            let row = content.n_rows;
+            bytes.insert(
+                file.name.clone(),
+                match file.content {
+                    FileContent::Staged(bytes) => bytes,
+                    FileContent::SameAs(file) => content.bytes_of(file).ok_or(ErrorKind::NotFound)?,
+                },
+            );
+            files.push(InstalledFile { file: row, name: file.name, kind: file.kind, hash: file.hash, etag: file.etag });
+        }
+        content.n_rows += 1;
+        let form =
+            InstalledForm { form: content.n_rows, form_id: new.form_id, version: new.version, hash: new.hash, files };
+        content.forms.retain(|old| (&old.form.form_id, &old.form.version) != (&form.form_id, &form.version));
+        content.forms.push(Installed { form, xml: new.xml, bytes });
+        Ok(())
+    }
+
+    fn keep_listed(&self, form_ids: &[String]) -> Result<()> {
+        self.content().listed = Some(form_ids.to_vec());
+        Ok(())
+    }
+
+    fn remembered(&self, url: &str) -> Result<Option<Remembered>> {
+        Ok(self.content().documents.get(url).cloned())
+    }
+
+    fn remember(&self, url: &str, document: &Remembered) -> Result<()> {
+        self.content().documents.insert(url.to_owned(), document.clone());
+        Ok(())
+    }
+}
+
+impl Content {
+    fn bytes_of(&self, file: i64) -> Option<Vec<u8>> {
+        self.forms.iter().find_map(|installed| {
+            let found = installed.form.files.iter().find(|here| here.file == file)?;
+            installed.bytes.get(&found.name).cloned()
+        })
+    }
+}

@@ -1,0 +1,693 @@
+//! The network side against servers and networks that misbehave, over real sockets. No test measures time: where one has to
+//! pass (a stall, a pause), the limits are set short and the outcome is what counts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use veldwerk::clock::FixedClock;
+use veldwerk::error::ErrorKind;
+use veldwerk::openrosa::digest_auth::{self, Account, Qop};
+use veldwerk::openrosa::form_list::{self, ListedForm};
+use veldwerk::openrosa::manifest::{self, MediaFile, MediaKind};
+use veldwerk::openrosa::{hash, response};
+use veldwerk::sync::http::{Http, Timeouts};
+use veldwerk::sync::{Cancel, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Until};
+use veldwerk_server::faults::{Fault, Proxy};
+use veldwerk_tests::memory_store::MemoryStore;
+use veldwerk_tests::raw_server::{Heard, Plan, RawServer};
+
+const XML: &str = "<?xml version=\"1.0\"?><visit id=\"visit\"><meta><instanceID>uuid:1</instanceID></meta></visit>";
+const FORM: &str = "<h:html xmlns:h=\"http://www.w3.org/1999/xhtml\"/>";
+const PATIENT: Until = Until::Empty { limit_ms: 60_000, longest_wait_ms: 5 };
+
+/// Enough never to be reached by a loaded machine, where nothing should stall.
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(300);
+
+fn job(url: &str, store: &Arc<MemoryStore>) -> SyncJob<MemoryStore> {
+    impatient_job(url, store, LONG)
+}
+
+fn impatient_job(url: &str, store: &Arc<MemoryStore>, stall: Duration) -> SyncJob<MemoryStore> {
+    SyncJob {
+        store: store.clone(),
+        transport: Arc::new(Http::new(Timeouts { connect: LONG, stall, reply: stall }).unwrap()),
+        project: Project::new(url, None).unwrap(),
+        clock: Arc::new(FixedClock(1_700_000_000_000)),
+        seed: 7,
+        on_progress: Arc::new(|_| {}),
+        cancel: Cancel::default(),
+        nudge: Nudge::default(),
+    }
+}
+
+fn stored() -> Plan {
+    Plan::open_rosa(201, &response::write("full submission upload was successful!", false))
+}
+
+fn refused(status: u16, words: &str) -> Plan {
+    Plan::open_rosa(status, &response::write(words, true))
+}
+
+/// A server for records: it answers `HEAD` as it should, and the *n*-th POST (from 0) as `posts` says.
+async fn server_for_records(mut posts: impl FnMut(usize, &Heard) -> Plan + Send + 'static) -> RawServer {
+    let mut n_posts = 0;
+    RawServer::start(move |heard| match heard.method.as_str() {
+        "HEAD" => Plan::open_rosa(204, "").with("X-OpenRosa-Accept-Content-Length", "100000"),
+        "POST" => {
+            n_posts += 1;
+            posts(n_posts - 1, heard)
+        }
+        _ => Plan::open_rosa(200, &form_list::write(&[])),
+    })
+    .await
+}
+
+/// The parts of a multipart body: head and bytes of each.
+fn parts(heard: &Heard) -> Vec<(String, Vec<u8>)> {
+    let boundary = heard.header("content-type").unwrap().split("boundary=").nth(1).unwrap();
+    let mark = format!("--{boundary}");
+    let (mut found, mut rest) = (Vec::new(), heard.body.as_slice());
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+    while let Some(begin) = find(rest, mark.as_bytes()) {
+        let part = rest.get(begin + mark.len() + 2..).unwrap_or_default();
+        let Some(end) = find(part, mark.as_bytes()) else { break };
+        let head = find(part, b"\r\n\r\n").unwrap();
+        found.push((String::from_utf8(part[..head].to_vec()).unwrap(), part[head + 4..end - 2].to_vec()));
+        rest = &part[end..];
+    }
+    found
+}
+
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|n| (n * 31 % 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn a_record_arrives_as_the_bytes_it_was() {
+    let server = server_for_records(|_, _| stored()).await;
+    let store = Arc::new(MemoryStore::default());
+    let names = ["é a.jpg", "plain.m4a", "say \"hi\".png"];
+    let record = store.queue("visit", XML, &names.map(|name| (name, Some(bytes(10_000)))));
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert_eq!(report.states, BTreeMap::from([(record, State::Sent)]));
+    assert_eq!(store.record(record).state, Some(State::Sent));
+    assert_eq!(store.record(record).acknowledged, names);
+
+    let heard = server.heard();
+    assert_eq!(heard.iter().map(|heard| heard.method.as_str()).collect::<Vec<_>>(), ["HEAD", "POST"]);
+    let post = &heard[1];
+    assert_eq!(post.path, "/p/submission");
+    assert_eq!(post.header("x-openrosa-version"), Some("1.0"));
+    assert_eq!(post.header("date"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
+    assert_eq!(post.header("content-length"), Some(post.body.len().to_string().as_str()));
+    assert_eq!(post.header("transfer-encoding"), None);
+    let parts = parts(post);
+    let heads: Vec<&str> = parts.iter().map(|(head, _)| head.as_str()).collect();
+    assert_eq!(
+        heads,
+        [
+            "Content-Disposition: form-data; name=\"xml_submission_file\"; filename=\"submission.xml\"\r\nContent-Type: text/xml",
+            "Content-Disposition: form-data; name=\"é a.jpg\"; filename=\"é a.jpg\"\r\nContent-Type: image/jpeg",
+            "Content-Disposition: form-data; name=\"plain.m4a\"; filename=\"plain.m4a\"\r\nContent-Type: audio/mp4",
+            "Content-Disposition: form-data; name=\"say \\\"hi\\\".png\"; filename=\"say \\\"hi\\\".png\"\r\nContent-Type: image/png",
+        ]
+    );
+    assert_eq!(parts[0].1, XML.as_bytes());
+    assert!(parts[1..].iter().all(|(_, part)| *part == bytes(10_000)));
+}
+
+#[tokio::test]
+async fn a_broken_upload_continues_with_the_parts_left_and_the_same_bytes() {
+    let server = server_for_records(|_, _| stored()).await;
+    let proxy = Proxy::start(server.address).await.unwrap();
+    // The first POST breaks in its body, the second arrives but its reply is lost, the next connection is good.
+    proxy.plan([Fault::CutPost { after: 30_000 }, Fault::LosePostReply]);
+    let store = Arc::new(MemoryStore::default());
+    let attachments = ["a.jpg", "b.jpg", "c.jpg"].map(|name| (name, Some(bytes(60_000))));
+    let record = store.queue("visit", XML, &attachments);
+    let url = format!("http://{}/p", proxy.address());
+    let report = job(&url, &store).send(PATIENT, false).await.unwrap();
+    assert_eq!(report.states, BTreeMap::from([(record, State::Sent)]));
+    assert_eq!(proxy.planned(), 0);
+
+    let posts: Vec<_> = server.heard_of("POST").iter().map(parts).collect();
+    let named = |post: &Vec<(String, Vec<u8>)>, name: &str| {
+        post.iter().any(|(head, _)| head.contains(&format!("name=\"{name}\"")))
+    };
+    assert_eq!(posts.len(), 4, "a lost reply, then a again, b and c");
+    for (post, name) in posts.iter().zip(["a.jpg", "a.jpg", "b.jpg", "c.jpg"]) {
+        assert!(named(post, name));
+        assert_eq!(post[0].1, XML.as_bytes());
+    }
+    let incomplete: Vec<bool> = posts.iter().map(|post| named(post, "*isIncomplete*")).collect();
+    assert_eq!(incomplete, [true, true, true, false]);
+    assert_eq!(posts[0][1..], posts[1][1..], "the same bytes again");
+}
+
+#[tokio::test]
+async fn a_server_cut_in_the_middle_of_a_body_is_tried_again() {
+    let server = server_for_records(|n, _| if n == 0 { Plan::CutRequest { after: 20_000 } } else { stored() }).await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[("a.jpg", Some(bytes(90_000)))]);
+    job(&server.url(), &store).send(PATIENT, false).await.unwrap();
+    assert_eq!(store.record(record).state, Some(State::Sent));
+    assert_eq!(store.record(record).tries, 2);
+    let statuses: Vec<_> = store.record(record).attempts.iter().map(|attempt| attempt.status).collect();
+    assert_eq!(statuses, [None, Some(201)]);
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_is_given_up() {
+    let server = server_for_records(|n, _| if n == 0 { Plan::Stall } else { stored() }).await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[("a.jpg", Some(bytes(10_000)))]);
+    let job = impatient_job(&server.url(), &store, SHORT);
+    let report = job.send(Until::OnePass, false).await.unwrap();
+    assert!(matches!(report.states[&record], State::Waiting { reason: Reason::Offline, .. }), "{report:?}");
+    // The other tries may meet a machine too busy to answer in the short time, so they are given more than one.
+    let report = job.send(PATIENT, true).await.unwrap();
+    assert_eq!(report.states[&record], State::Sent);
+}
+
+#[tokio::test]
+async fn a_busy_server_is_waited_for() {
+    let plans = [
+        Plan::reply(500, "{\"message\":\"broke\"}"),
+        Plan::reply(429, "").with("Retry-After", "1800"),
+        Plan::reply(503, ""),
+    ];
+    for plan in plans {
+        let first = plan.clone();
+        let server = server_for_records(move |n, _| if n == 0 { first.clone() } else { stored() }).await;
+        let store = Arc::new(MemoryStore::default());
+        let record = store.queue("visit", XML, &[]);
+        let job = job(&server.url(), &store);
+        let report = job.send(Until::OnePass, false).await.unwrap();
+        let State::Waiting { until_ms, reason: Reason::ServerBusy } = report.states[&record] else {
+            panic!("{report:?}")
+        };
+        if matches!(plan, Plan::Reply { status: 429, .. }) {
+            assert!(until_ms >= 1_700_000_000_000 + 1_800_000, "the server's own pause counts");
+        }
+        let report = job.send(Until::OnePass, false).await.unwrap();
+        assert_eq!(report.states, BTreeMap::new(), "not due yet");
+        let report = job.send(Until::OnePass, true).await.unwrap();
+        assert_eq!(report.states[&record], State::Sent, "the person asks");
+    }
+}
+
+#[tokio::test]
+async fn a_digest_challenge_is_answered() {
+    let account = Account { user: "ana".into(), password: "geheim".into() };
+    let known = account.clone();
+    let server = RawServer::start(move |heard| {
+        let given = heard.header("authorization").unwrap_or_default();
+        let field = |name: &str| {
+            let value = given.split(&format!("{name}=")).nth(1).unwrap_or_default().trim_start_matches('"');
+            value.split(['"', ',']).next().unwrap_or_default().to_owned()
+        };
+        let (count, client_nonce) = (field("nc"), field("cnonce"));
+        let qop = Qop { count: &count, client_nonce: &client_nonce };
+        let expected = digest_auth::response(&known, "veld", &heard.method, &heard.path, "n0nce", Some(qop));
+        if !given.starts_with("Digest ") || field("response") != expected {
+            return Plan::reply(401, "")
+                .with("WWW-Authenticate", "Digest realm=\"veld\", nonce=\"n0nce\", qop=\"auth\"");
+        }
+        if heard.method == "HEAD" { Plan::open_rosa(204, "") } else { stored() }
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[("a.jpg", Some(bytes(1_000)))]);
+    let with_account =
+        |account| SyncJob { project: Project::new(&server.url(), account).unwrap(), ..job(&server.url(), &store) };
+    let wrong = Account { password: "falsch".into(), ..account.clone() };
+    let report = with_account(Some(wrong)).send(Until::OnePass, false).await.unwrap();
+    assert!(matches!(report.states[&record], State::Waiting { reason: Reason::SignInNeeded, .. }), "{report:?}");
+    assert_eq!(server.heard_of("POST").len(), 0);
+
+    let report = with_account(Some(account)).send(Until::OnePass, true).await.unwrap();
+    assert_eq!(report.states[&record], State::Sent);
+    let posts = server.heard_of("POST");
+    assert_eq!(posts.len(), 1, "the challenge was met at HEAD, before the body");
+    assert!(posts[0].header("authorization").unwrap().contains("nc=00000002"));
+}
+
+#[tokio::test]
+async fn a_portal_takes_no_record() {
+    for portal_at in ["HEAD", "POST"] {
+        let server = RawServer::start(move |heard| match heard.method.as_str() {
+            method if method == portal_at => Plan::portal(),
+            "HEAD" => Plan::open_rosa(204, ""),
+            _ => stored(),
+        })
+        .await;
+        let store = Arc::new(MemoryStore::default());
+        let records = [store.queue("visit", XML, &[]), store.queue("visit", XML, &[])];
+        let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+        for record in records {
+            assert!(matches!(report.states[&record], State::Waiting { reason: Reason::NotAServer, .. }), "{portal_at}");
+        }
+        assert!(server.heard_of("POST").len() <= 1, "the second record is not even tried");
+    }
+}
+
+#[tokio::test]
+async fn too_large_a_post_goes_in_smaller_ones() {
+    // As nginx: answered from the head, before the body is read.
+    let server = server_for_records(|_, heard| {
+        let size: usize = heard.header("content-length").unwrap().parse().unwrap();
+        if size > 50_000 { Plan::Early { status: 413 } } else { stored() }
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let small = ["a.jpg", "b.jpg", "c.jpg"].map(|name| (name, Some(bytes(20_000))));
+    let fits = store.queue("visit", XML, &small);
+    let large = store.queue("visit", XML, &[("d.jpg", Some(bytes(80_000)))]);
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert_eq!(report.states[&fits], State::Sent);
+    assert_eq!(store.record(fits).acknowledged, ["a.jpg", "b.jpg", "c.jpg"]);
+    assert_eq!(report.states[&large], State::NeedsAttention(Reason::TooLarge));
+}
+
+#[tokio::test]
+async fn one_sick_record_does_not_block_the_others() {
+    let server = server_for_records(|_, heard| {
+        let size: usize = heard.header("content-length").unwrap().parse().unwrap();
+        if size > 5_000 { refused(404, "no such form") } else { stored() }
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let sick = store.queue("gone", XML, &[("a.jpg", Some(bytes(9_000)))]);
+    let unreadable = store.queue("visit", XML, &[("b.jpg", None)]);
+    let well = store.queue("visit", XML, &[]);
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert_eq!(report.states[&sick], State::NeedsAttention(Reason::UnknownForm));
+    assert_eq!(report.states[&unreadable], State::NeedsAttention(Reason::AttachmentUnreadable));
+    assert_eq!(report.states[&well], State::Sent);
+}
+
+#[tokio::test]
+async fn a_false_deleted_is_tried_once_more() {
+    let server = server_for_records(|n, _| match n {
+        0 => refused(409, "This submission has been deleted. You may not resubmit it."),
+        _ => stored(),
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[("a.jpg", Some(bytes(10)))]);
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert_eq!(report.states[&record], State::Sent);
+    let posts = server.heard_of("POST");
+    assert_eq!(parts(&posts[0]), parts(&posts[1]));
+}
+
+#[tokio::test]
+async fn a_form_not_allowed_is_told_from_a_wrong_account() {
+    let server = server_for_records(|_, heard| {
+        let size: usize = heard.header("content-length").unwrap().parse().unwrap();
+        if size > 5_000 { refused(401, "not yours") } else { stored() }
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let refused = store.queue("theirs", XML, &[("a.jpg", Some(bytes(9_000)))]);
+    let same_form = store.queue("theirs", XML, &[]);
+    let well = store.queue("visit", XML, &[]);
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert_eq!(report.states[&refused], State::NeedsAttention(Reason::NotAllowed));
+    assert_eq!(report.states[&same_form], State::NeedsAttention(Reason::NotAllowed));
+    assert_eq!(report.states[&well], State::Sent);
+    assert_eq!(server.heard_of("GET")[0].path, "/p/formList");
+}
+
+#[tokio::test]
+async fn redirects_lead_where_they_may() {
+    let other = RawServer::start(|_| stored()).await;
+    let elsewhere = format!("http://localhost:{}/submission", other.address.port());
+    // Within the host a POST follows 307 and the Location of HEAD.
+    let server = RawServer::start(|heard| match (heard.method.as_str(), heard.path.as_str()) {
+        ("HEAD", _) => Plan::open_rosa(204, "").with("Location", "/p/one"),
+        ("POST", "/p/one") => Plan::reply(307, "").with("Location", "/p/two"),
+        _ => stored(),
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[("a.jpg", Some(bytes(10_000)))]);
+    job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert_eq!(store.record(record).state, Some(State::Sent));
+    let posts = server.heard_of("POST");
+    assert_eq!(posts.iter().map(|post| post.path.as_str()).collect::<Vec<_>>(), ["/p/one", "/p/two"]);
+    assert_eq!(parts(&posts[1])[1].1, bytes(10_000));
+
+    // To another host it does not.
+    let server = server_for_records(move |_, _| Plan::reply(307, "").with("Location", &elsewhere)).await;
+    let record = store.queue("visit", XML, &[]);
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert!(matches!(report.states[&record], State::Waiting { reason: Reason::NotAServer, .. }), "{report:?}");
+    assert_eq!(other.heard().len(), 0);
+}
+
+#[tokio::test]
+async fn two_sendings_at_once_send_a_record_once() {
+    let server = server_for_records(|_, _| stored()).await;
+    let store = Arc::new(MemoryStore::default());
+    let records: Vec<_> = (0..5).map(|_| store.queue("visit", XML, &[("a.jpg", Some(bytes(20_000)))])).collect();
+    let (one, other) = (job(&server.url(), &store), job(&server.url(), &store));
+    let (one, other) = tokio::join!(one.send(Until::OnePass, false), other.send(Until::OnePass, true));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.states.len() + other.states.len(), records.len());
+    assert_eq!(server.heard_of("POST").len(), records.len());
+    assert!(records.iter().all(|&record| store.record(record).state == Some(State::Sent)));
+}
+
+#[tokio::test]
+async fn without_a_connection_records_wait_and_go_when_it_is_back() {
+    let server = server_for_records(|_, _| stored()).await;
+    let proxy = Proxy::start(server.address).await.unwrap();
+    proxy.go_down();
+    while tokio::net::TcpStream::connect(proxy.address()).await.is_ok() {}
+    let store = Arc::new(MemoryStore::default());
+    let records = [store.queue("visit", XML, &[]), store.queue("visit", XML, &[])];
+    let job = job(&format!("http://{}/p", proxy.address()), &store);
+    let report = job.send(Until::OnePass, false).await.unwrap();
+    for record in records {
+        assert!(matches!(report.states[&record], State::Waiting { reason: Reason::Offline, .. }), "{report:?}");
+    }
+    assert_eq!(job.refresh().await.unwrap_err().kind(), ErrorKind::Offline);
+    proxy.go_up();
+    let report = job.send(PATIENT, true).await.unwrap();
+    assert!(records.iter().all(|record| report.states[record] == State::Sent));
+}
+
+#[tokio::test]
+async fn a_nudge_ends_the_wait() {
+    let server = server_for_records(|n, _| if n == 0 { Plan::reply(503, "") } else { stored() }).await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[]);
+    let job = job(&server.url(), &store);
+    job.nudge.nudge();
+    let hours = 10 * 60 * 60_000;
+    let report = job.send(Until::Empty { limit_ms: hours, longest_wait_ms: hours }, false).await.unwrap();
+    assert_eq!(report.states[&record], State::Sent);
+}
+
+#[tokio::test]
+async fn a_cancelled_record_is_ready_again() {
+    let cancel = Cancel::default();
+    let handle = cancel.clone();
+    let server = server_for_records(move |_, _| {
+        handle.cancel();
+        Plan::Stall
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[("a.jpg", Some(bytes(10_000)))]);
+    let job = SyncJob { cancel, ..job(&server.url(), &store) };
+    assert_eq!(job.send(PATIENT, false).await.unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(store.record(record).state, Some(State::Ready));
+}
+
+/// A server of forms: paths with what they answer; everything with an ETag of its content.
+#[derive(Clone, Default)]
+struct Site(Arc<Mutex<BTreeMap<String, Plan>>>);
+
+impl Site {
+    async fn start(&self) -> RawServer {
+        let plans = self.0.clone();
+        RawServer::start(move |heard| {
+            let plan = plans.lock().unwrap().get(&heard.path).cloned().unwrap_or_else(|| Plan::reply(404, ""));
+            match plan {
+                Plan::Reply { status: 200, body, .. } if heard.header("if-none-match") == Some(&hash(&body)) => {
+                    Plan::reply(304, "")
+                }
+                Plan::Reply { status: 200, ref body, .. } => plan.clone().with("ETag", &hash(body)),
+                plan => plan,
+            }
+        })
+        .await
+    }
+
+    fn put(&self, path: &str, plan: Plan) {
+        self.0.lock().unwrap().insert(path.to_owned(), plan);
+    }
+
+    fn list(&self, forms: &[ListedForm]) {
+        self.put("/p/formList", Plan::open_rosa(200, &form_list::write(forms)));
+    }
+
+    fn form(&self, form_id: &str, version: &str, files: &[MediaFile]) -> ListedForm {
+        let xml = format!("{FORM}<!-- {form_id} {version} -->");
+        self.put(&format!("/p/{form_id}.xml"), Plan::reply(200, xml.as_str()).with("Content-Type", "application/xml"));
+        self.put(&format!("/p/{form_id}/manifest"), Plan::open_rosa(200, &manifest::write(files)));
+        ListedForm {
+            form_id: form_id.into(),
+            name: format!("The form {form_id}"),
+            version: version.into(),
+            hash: Some(hash(xml.as_bytes())),
+            download_url: format!("/p/{form_id}.xml"),
+            manifest_url: Some(format!("/p/{form_id}/manifest")),
+        }
+    }
+
+    fn media(&self, name: &str, content: &[u8]) -> MediaFile {
+        let path = format!("/p/media/{name}");
+        self.put(&path, Plan::reply(200, content));
+        MediaFile { name: name.into(), hash: hash(content), download_url: path, ..MediaFile::default() }
+    }
+}
+
+fn outcomes(report: &RefreshReport) -> Vec<(&str, Result<Outcome, ErrorKind>)> {
+    let outcome = |outcome: &veldwerk::Result<Outcome>| outcome.as_ref().copied().map_err(|error| error.kind());
+    report.forms.iter().map(|form| (form.form_id.as_str(), outcome(&form.outcome))).collect()
+}
+
+fn paths(server: &RawServer) -> Vec<String> {
+    server.heard().into_iter().map(|heard| heard.path).collect()
+}
+
+#[tokio::test]
+async fn forms_come_whole_and_only_once() {
+    let site = Site::default();
+    let server = site.start().await;
+    let list_of_wells = MediaFile {
+        kind: MediaKind::EntityList,
+        hash: "md5:of-no-bytes-at-all".into(),
+        ..site.media("wells.csv", b"name,label\n1,one\n")
+    };
+    let files = [site.media("site.png", &bytes(50_000)), list_of_wells.clone()];
+    let visit = site.form("visit", "1", &files);
+    let plain = ListedForm { manifest_url: None, ..site.form("plain", "", &[]) };
+    site.list(&[visit.clone(), plain.clone()]);
+    let store = Arc::new(MemoryStore::default());
+    let job = job(&server.url(), &store);
+
+    let report = job.refresh().await.unwrap();
+    assert_eq!(outcomes(&report), [("visit", Ok(Outcome::New)), ("plain", Ok(Outcome::New))]);
+    let installed = store.installed();
+    assert_eq!(installed[0].xml, format!("{FORM}<!-- visit 1 -->").as_bytes());
+    assert_eq!(installed[0].bytes["site.png"], bytes(50_000));
+    assert_eq!(store.listed(), Some(vec!["visit".to_owned(), "plain".to_owned()]));
+
+    // Again: the documents are not modified, and nothing else is asked for.
+    let n_asked = server.heard().len();
+    let report = job.refresh().await.unwrap();
+    assert_eq!(outcomes(&report), [("visit", Ok(Outcome::UpToDate)), ("plain", Ok(Outcome::UpToDate))]);
+    assert_eq!(paths(&server)[n_asked..], ["/p/formList", "/p/visit/manifest"]);
+    assert!(server.heard()[n_asked..].iter().all(|heard| heard.header("if-none-match").is_some()));
+
+    // Another version and a changed picture: the new one is fetched, the list asked about, the rest is used again.
+    let list_of_wells = MediaFile { hash: "md5:of-another-time".into(), ..list_of_wells };
+    let files = [site.media("site.png", &bytes(60_000)), list_of_wells];
+    let newer = site.form("visit", "2", &files);
+    site.list(&[newer]);
+    let n_asked = server.heard().len();
+    let report = job.refresh().await.unwrap();
+    assert_eq!(outcomes(&report), [("visit", Ok(Outcome::UpdatedVersion))]);
+    let asked = ["/p/formList", "/p/visit/manifest", "/p/visit.xml", "/p/media/site.png", "/p/media/wells.csv"];
+    assert_eq!(paths(&server)[n_asked..], asked);
+    assert!(server.heard().last().unwrap().header("if-none-match").is_some());
+    assert_eq!(store.listed(), Some(vec!["visit".to_owned()]));
+    let versions: Vec<String> = store.installed().into_iter().map(|installed| installed.form.version).collect();
+    assert_eq!(versions, ["1", "", "2"]);
+    assert_eq!(store.installed()[2].bytes["wells.csv"], b"name,label\n1,one\n");
+
+    // The same version with another picture: the form itself is not fetched again.
+    let files = [site.media("site.png", &bytes(70_000))];
+    site.put("/p/visit/manifest", Plan::open_rosa(200, &manifest::write(&files)));
+    let n_asked = server.heard().len();
+    let report = job.refresh().await.unwrap();
+    assert_eq!(outcomes(&report), [("visit", Ok(Outcome::UpdatedMedia))]);
+    assert_eq!(paths(&server)[n_asked..], ["/p/formList", "/p/visit/manifest", "/p/media/site.png"]);
+}
+
+#[tokio::test]
+async fn a_form_that_cannot_be_had_whole_is_left_out_and_the_others_come() {
+    let site = Site::default();
+    let server = site.start().await;
+    let broken = |name: &str, plan: Plan| {
+        let file = site.media(name, &bytes(40_000));
+        site.put(&file.download_url, plan);
+        file
+    };
+    let html = || Plan::reply(200, "<html>no</html>").with("Content-Type", "text/html");
+    let entities = |file: MediaFile| MediaFile { kind: MediaKind::EntityList, ..file };
+    let forms = [
+        (
+            site.form("cut", "1", &[broken("cut.png", Plan::CutReply { after: 9_000, body: bytes(40_000) })]),
+            ErrorKind::Offline,
+        ),
+        (site.form("mismatch", "1", &[broken("other.png", Plan::reply(200, "other"))]), ErrorKind::HashMismatch),
+        (site.form("missing", "1", &[broken("gone.png", Plan::reply(404, ""))]), ErrorKind::MissingMedia),
+        (site.form("portal-media", "1", &[broken("page.png", html())]), ErrorKind::NotAServer),
+        (site.form("portal-list", "1", &[entities(broken("page.csv", html()))]), ErrorKind::NotAServer),
+        (
+            site.form("hostile", "1", &[MediaFile { name: "../..".into(), ..site.media("h.png", b"h") }]),
+            ErrorKind::UnsafeFileName,
+        ),
+        (site.form("portal-xml", "1", &[]), ErrorKind::NotAServer),
+        (site.form("masked-xml", "1", &[]), ErrorKind::NotAServer),
+        (site.form("portal-manifest", "1", &[]), ErrorKind::NotAServer),
+        (site.form("no-form", "1", &[]), ErrorKind::NotXforms),
+        (site.form("forbidden", "1", &[]), ErrorKind::SignInNeeded),
+        (site.form("broken", "1", &[]), ErrorKind::ServerError),
+        (
+            ListedForm { download_url: "http://survey.test/f.xml".into(), ..site.form("unprotected", "1", &[]) },
+            ErrorKind::NotHttps,
+        ),
+    ];
+    site.put("/p/portal-xml.xml", html());
+    site.put("/p/masked-xml.xml", Plan::reply(200, "<!doctype html><html>").with("Content-Type", "application/xml"));
+    site.put("/p/portal-manifest/manifest", html());
+    site.put("/p/no-form.xml", Plan::reply(200, "<data/>"));
+    site.put("/p/forbidden.xml", Plan::reply(403, "{}"));
+    site.put("/p/broken.xml", Plan::reply(500, "{}"));
+    let well = site.form("well", "1", &[site.media("well.png", &bytes(100))]);
+    let listed: Vec<ListedForm> = forms.iter().map(|(form, _)| form.clone()).chain([well]).collect();
+    site.list(&listed);
+
+    let store = Arc::new(MemoryStore::default());
+    let report = job(&server.url(), &store).refresh().await.unwrap();
+    let expected = forms.iter().map(|(form, kind)| (form.form_id.as_str(), Err(*kind)));
+    assert_eq!(outcomes(&report), expected.chain([("well", Ok(Outcome::New))]).collect::<Vec<_>>());
+    let installed: Vec<String> = store.installed().into_iter().map(|installed| installed.form.form_id).collect();
+    assert_eq!(installed, ["well"]);
+    for form in &report.forms {
+        let shown = format!("{:?}", form.outcome);
+        assert!(!shown.contains("/p/") && !shown.contains("survey.test/f"), "an address is shown: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_none_changes_nothing() {
+    let cases = [
+        (Plan::portal(), ErrorKind::NotAServer),
+        (Plan::open_rosa(200, "<html/>"), ErrorKind::NotAServer),
+        (Plan::reply(200, form_list::write(&[])).with("Content-Type", "text/xml"), ErrorKind::NotAServer),
+        (Plan::reply(302, "").with("Location", "/p/portal"), ErrorKind::NotAServer),
+        (Plan::reply(302, "").with("Location", "http://survey.test/p"), ErrorKind::NotHttps),
+        (Plan::reply(401, ""), ErrorKind::SignInNeeded),
+        (Plan::reply(403, ""), ErrorKind::SignInNeeded),
+        (Plan::reply(502, "<html>"), ErrorKind::ServerError),
+        (Plan::CutReply { after: 10, body: bytes(100) }, ErrorKind::Offline),
+    ];
+    for (plan, expected) in cases {
+        let site = Site::default();
+        let server = site.start().await;
+        site.put("/p/formList", plan.clone());
+        site.put("/p/portal", Plan::portal());
+        let store = Arc::new(MemoryStore::default());
+        let error = job(&server.url(), &store).refresh().await.unwrap_err();
+        assert_eq!(error.kind(), expected, "{plan:?}");
+        assert_eq!(store.listed(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_entry_costs_no_form_and_no_form_is_said_to_be_gone() {
+    let site = Site::default();
+    let server = site.start().await;
+    site.list(&[ListedForm { name: String::new(), ..site.form("nameless", "1", &[]) }, site.form("well", "1", &[])]);
+    let store = Arc::new(MemoryStore::default());
+    let report = job(&server.url(), &store).refresh().await.unwrap();
+    assert_eq!(outcomes(&report), [("well", Ok(Outcome::New))]);
+    assert_eq!(report.broken.len(), 1);
+    assert_eq!(store.listed(), None);
+}
+
+#[tokio::test]
+async fn files_lie_elsewhere_and_come_compressed() {
+    let picture = bytes(30_000);
+    let elsewhere = {
+        let picture = picture.clone();
+        RawServer::start(move |_| Plan::reply(200, picture.clone())).await
+    };
+    let site = Site::default();
+    let server = site.start().await;
+    let file = site.media("site.png", &picture);
+    let target = format!("http://localhost:{}/signed?key=1", elsewhere.address.port());
+    site.put(&file.download_url, Plan::reply(307, "").with("Location", &target));
+    let visit = site.form("visit", "1", &[file]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(form_list::write(&[visit]).as_bytes()).unwrap();
+    let compressed = Plan::Reply { status: 200, headers: Vec::new(), body: gzip.finish().unwrap() };
+    let compressed =
+        compressed.with("Content-Encoding", "gzip").with("Content-Type", "text/xml").with("X-OpenRosa-Version", "1.0");
+    site.put("/p/formList", compressed);
+
+    let store = Arc::new(MemoryStore::default());
+    let account = Account { user: "ana".into(), password: "geheim".into() };
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let told = steps.clone();
+    let job = SyncJob {
+        project: Project::new(&server.url(), Some(account)).unwrap(),
+        on_progress: Arc::new(move |progress| told.lock().unwrap().push(progress)),
+        ..job(&server.url(), &store)
+    };
+    let report = job.refresh().await.unwrap();
+    assert_eq!(outcomes(&report), [("visit", Ok(Outcome::New))]);
+    assert_eq!(store.installed()[0].bytes["site.png"], picture);
+    assert!(
+        server
+            .heard()
+            .iter()
+            .all(|heard| heard.header("authorization").is_some_and(|given| given.starts_with("Basic ")))
+    );
+    let foreign = &elsewhere.heard()[0];
+    assert_eq!(foreign.header("authorization"), None);
+    assert_eq!(foreign.header("x-openrosa-version"), None);
+    let steps = steps.lock().unwrap();
+    let last = steps.last().unwrap();
+    let step = Step::Form { title: "The form visit".into(), file: Some("site.png".into()) };
+    assert_eq!((&last.step, last.bytes, last.of_bytes), (&step, 30_000, Some(30_000)));
+}
+
+#[tokio::test]
+async fn a_refresh_can_be_cancelled_in_the_middle_of_a_file() {
+    let cancel = Cancel::default();
+    let handle = cancel.clone();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let list = form_list::write(&[ListedForm {
+        form_id: "visit".into(),
+        name: "Visit".into(),
+        download_url: "/p/visit.xml".into(),
+        ..ListedForm::default()
+    }]);
+    let server = RawServer::start(move |heard| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        if heard.path == "/p/formList" {
+            return Plan::open_rosa(200, &list);
+        }
+        handle.cancel();
+        Plan::Stall
+    })
+    .await;
+    let store = Arc::new(MemoryStore::default());
+    let job = SyncJob { cancel, ..job(&server.url(), &store) };
+    assert_eq!(job.refresh().await.unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert!(store.installed().is_empty());
+}
