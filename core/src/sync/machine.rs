@@ -409,9 +409,9 @@ impl Machine {
             200 if response.is_open_rosa() => {
                 // The account is good, but not for this form: its other records need not be tried.
                 let refused = sending.queued.form_id;
-                let (same_form, others) = self.queue.drain(..).partition(|entry| entry.queued.form_id == refused);
+                let (same_form, others): (Vec<_>, Vec<_>) =
+                    self.queue.drain(..).partition(|entry| entry.queued.form_id == refused);
                 self.queue = others;
-                let same_form: Vec<Entry> = same_form;
                 let records =
                     std::iter::once(sending.queued.record).chain(same_form.iter().map(|entry| entry.queued.record));
                 let state = State::NeedsAttention(Reason::NotAllowed);
@@ -436,12 +436,11 @@ impl Machine {
     fn all_wait(&mut self, sending: Sending, reason: Reason, retry_after_ms: Option<i64>, now_ms: i64) {
         let until_ms = now_ms.saturating_add(self.pause_ms(&sending, reason, retry_after_ms));
         self.server = None;
-        let (due, later) = self.queue.drain(..).partition(|entry| entry.queued.due_ms <= now_ms);
+        let (due, later): (Vec<_>, Vec<_>) = self.queue.drain(..).partition(|entry| entry.queued.due_ms <= now_ms);
         self.queue = later;
-        let due: Vec<Entry> = due;
-        for entry in std::iter::once(Entry { queued: sending.queued, tried: true }).chain(due) {
-            let tried = true; // as good as: it would have met the same
-            self.wait(Entry { tried, ..entry }, until_ms, reason);
+        for queued in std::iter::once(sending.queued).chain(due.into_iter().map(|entry| entry.queued)) {
+            // Those that were due count as tried: they would have met the same.
+            self.wait(Entry { queued, tried: true }, until_ms, reason);
         }
         self.go_on(now_ms);
     }
@@ -450,8 +449,8 @@ impl Machine {
         entry.queued.due_ms = until_ms;
         let record = entry.queued.record;
         self.effects.push(Effect::Mark { record, state: State::Waiting { until_ms, reason } });
-        let older = self.queue.iter().position(|other| other.queued.record > record);
-        self.queue.insert(older.unwrap_or(self.queue.len()), entry);
+        let newer = self.queue.iter().position(|other| other.queued.record > record);
+        self.queue.insert(newer.unwrap_or(self.queue.len()), entry);
     }
 
     fn pause_ms(&mut self, sending: &Sending, reason: Reason, retry_after_ms: Option<i64>) -> i64 {
