@@ -34,7 +34,7 @@ pub(crate) fn run(target_name: &str, seconds: Option<&str>) -> Result<bool> {
     // The engine has no `unsafe`, so no sanitizer: the same hour tries several times as many inputs.
     fuzz.args(["run", target_name, "--fuzz-dir", "tests/fuzz", "--sanitizer", "none"]);
     fuzz.arg("--target-dir").arg(target().join("fuzz"));
-    fuzz.args(["--", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-dict=tests/fuzz/words.dict"]);
+    fuzz.args(["--", "-timeout=60", "-rss_limit_mb=2048", "-print_final_stats=1", "-dict=tests/fuzz/words.dict"]);
     fuzz.arg(format!("-max_total_time={seconds}"));
     // The compiler's instrumentation is not stable yet; the code under test stays on the stable language.
     fuzz.env("RUSTC_BOOTSTRAP", "1").env("PATH", path_with_tools());
