@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission};
-use crate::workspace::{cargo, program};
+use crate::workspace::{PACKAGES, cargo, program};
 use crate::{Result, run, setup, suites};
 
 /// The steps in their order.
@@ -55,15 +55,15 @@ fn set_up(_: &Permission) -> Result<Counts> {
 /// In two calls: `--all-targets` leaves out those with `test = false`.
 fn clippy(_: &Permission) -> Result<Counts> {
     let lints = |targets: &[&str]| {
-        let mut command = cargo(["clippy", "--locked", "--workspace"]);
-        run::succeeds(command.args(targets).args(["--", "-D", "warnings"]))
+        let mut command = cargo(["clippy", "--locked"]);
+        run::succeeds(command.args(PACKAGES).args(targets).args(["--", "-D", "warnings"]))
     };
     Ok(Counts::of_check(lints(&["--all-targets"])? && lints(&["--test", "*"])?))
 }
 
 fn doc(_: &Permission) -> Result<Counts> {
-    let mut command = cargo(["doc", "--locked", "--workspace", "--no-deps", "--lib"]);
-    Ok(Counts::of_check(run::succeeds(command.env("RUSTDOCFLAGS", "-D warnings"))?))
+    let mut command = cargo(["doc", "--locked", "--no-deps", "--lib"]);
+    Ok(Counts::of_check(run::succeeds(command.args(PACKAGES).env("RUSTDOCFLAGS", "-D warnings"))?))
 }
 
 fn deny(_: &Permission) -> Result<Counts> {

@@ -1,7 +1,6 @@
 //! `cargo xtask test`: set-up, every suite, one table.
 //!
-//! Everything is built by one call of Cargo for all suites, and tested with the same packages selected, so that no
-//! dependency is compiled twice for having other features on.
+//! Everything is built by one call of Cargo for all suites.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +10,7 @@ use std::time::Instant;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission, Tool};
-use crate::workspace::{cargo, files_in, program, root};
+use crate::workspace::{PACKAGES, cargo, files_in, program, root};
 use crate::{Result, forms, run, setup};
 
 /// Free disk that a build of everything needs.
@@ -68,7 +67,8 @@ pub(crate) fn run_and_show(only: &[&str], permission: &Permission) -> Result<Cou
 fn build() -> Result {
     run::heading("build");
     let started = Instant::now();
-    let built = run::succeeds(&mut cargo(["build", "--locked", "--keep-going", "--tests", "--bins"]))?;
+    let mut build = cargo(["build", "--locked", "--keep-going", "--tests", "--bins"]);
+    let built = run::succeeds(build.args(PACKAGES))?;
     println!("{} in {:.0} s", if built { "built" } else { "not all built" }, started.elapsed().as_secs_f64());
     Ok(())
 }
@@ -118,7 +118,7 @@ fn cargo_test(selections: &[&[&str]]) -> Result<Counts> {
     let (mut all_good, mut counts) = (true, Counts::default());
     for selection in selections {
         let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
-        command.args(*selection);
+        command.args(PACKAGES).args(*selection);
         if let Some(chromium) = tools::chromium() {
             command.env("VELDWERK_CHROMIUM", chromium);
         }
