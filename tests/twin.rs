@@ -1,6 +1,6 @@
 //! The same record from Rust and from Kotlin: one script of events, one clock, one seed, the same bytes.
 //!
-//! `bindings/kotlin` plays `events/newcomer-ar.jsonl` through the bindings and compares with the same golden file.
+//! `bindings/kotlin` plays the same script through the bindings and compares with the same golden file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
 #![allow(clippy::disallowed_methods, reason = "the golden file is written anew on request")]
 
@@ -29,7 +29,7 @@ fn the_newcomer_in_arabic() {
     let form = client.find_form(project, "pi_newcomers").unwrap();
     let mut draft = client.start_draft(form.key, Some("ar")).unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for line in std::fs::read_to_string(here.join("events/newcomer-ar.jsonl")).unwrap().lines() {
+    for line in std::fs::read_to_string(here.join("../cli/src/demo/cast/newcomer-ar.jsonl")).unwrap().lines() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         draft.answer(event["ref"].as_str().unwrap(), event["value"].as_str()).unwrap();
     }

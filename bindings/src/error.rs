@@ -117,7 +117,9 @@ impl SurveyError {
             K::SignInNeeded => Self::SignInNeeded { code, reason },
             K::Offline | K::ServerError => Self::Offline { code, reason },
             K::NotAServer => Self::NotAServer { code, reason },
-            K::ServerRejected | K::TooLarge | K::RecordDiffers | K::UnsentRecords => Self::ServerRejected { code, reason },
+            K::ServerRejected | K::TooLarge | K::RecordDiffers | K::UnsentRecords => {
+                Self::ServerRejected { code, reason }
+            }
             K::BadUrl | K::NotHttps | K::BadSettingsCode => Self::InvalidProject { code, reason },
             K::Interrupted => Self::Interrupted { code, reason },
             K::Io | K::FixedHome | K::Usage | K::Internal => Self::Internal { code, reason },

@@ -256,9 +256,10 @@ impl From<&text::Text> for Text {
             text: span.text.clone(),
             bold: span.style.bold,
             italic: span.style.italic,
-            color: span.style.color.map(|color| {
-                u32::from(color.red) << 16 | u32::from(color.green) << 8 | u32::from(color.blue)
-            }),
+            color: span
+                .style
+                .color
+                .map(|color| u32::from(color.red) << 16 | u32::from(color.green) << 8 | u32::from(color.blue)),
             link: span.style.link.clone(),
         };
         let block = |block: &text::Block| Block {
@@ -588,7 +589,9 @@ pub enum Finalization {
 impl From<client::Finalization> for Finalization {
     fn from(finalization: client::Finalization) -> Self {
         match finalization {
-            client::Finalization::Finalized { record, instance_id } => Self::Finalized { record: record.0, instance_id },
+            client::Finalization::Finalized { record, instance_id } => {
+                Self::Finalized { record: record.0, instance_id }
+            }
             client::Finalization::Violations(violations) => {
                 Self::Refused { violations: violations.iter().map(Into::into).collect() }
             }

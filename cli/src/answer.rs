@@ -56,7 +56,7 @@ enum Event {
 
 pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     let mut draft = open(context, args)?;
-    let mut script = Script { files: args.attach.iter().cloned().collect(), pause: args.pause.map(Duration::from_millis) };
+    let script = Script { files: args.attach.iter().cloned().collect(), pause: args.pause.map(Duration::from_millis) };
     let events: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
@@ -99,28 +99,42 @@ fn open(context: &Context, args: &AnswerArgs) -> Result<DraftSession> {
     Ok(draft)
 }
 
-struct Script {
-    files: BTreeMap<String, PathBuf>,
+/// How a script of events is played.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// Files by the name that answers give them.
+    pub(crate) files: BTreeMap<String, PathBuf>,
     pause: Option<Duration>,
 }
 
 impl Script {
-    fn play(&mut self, context: &Context, draft: &mut DraftSession, events: impl BufRead) -> Result<()> {
+    /// Plays one event.
+    pub(crate) fn play_line(&self, draft: &mut DraftSession, line: &str) -> Result<()> {
+        let event = serde_json::from_str(line);
+        self.event(draft, event.map_err(|error| Error::new(ErrorKind::Usage, "an event").caused_by(error))?)
+    }
+
+    fn play(&self, context: &Context, draft: &mut DraftSession, events: impl BufRead) -> Result<()> {
         let mut number = 0;
         for (index, line) in events.lines().enumerate() {
             let line = line.map_err(|error| Error::new(ErrorKind::Io, "the events").caused_by(error))?;
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
-            let event: Event = serde_json::from_str(&line)
-                .map_err(|error| Error::new(ErrorKind::Usage, format!("the event on line {}", index + 1)).caused_by(error))?;
+            let event: Event = serde_json::from_str(&line).map_err(|error| {
+                Error::new(ErrorKind::Usage, format!("the event on line {}", index + 1)).caused_by(error)
+            })?;
             let done = self.event(draft, event);
             if context.global.json {
                 let code = done.as_ref().map_or_else(|error| error.kind().code(), |()| "ok");
                 println!("{}", json!({ "draft": draft.id().0, "event": number, "r": code }));
-                std::io::stdout().flush().map_err(|error| Error::new(ErrorKind::Io, "standard output").caused_by(error))?;
+                std::io::stdout()
+                    .flush()
+                    .map_err(|error| Error::new(ErrorKind::Io, "standard output").caused_by(error))?;
             }
-            done.map_err(|error| Error::new(error.kind(), format!("the event on line {}", index + 1)).caused_by(error))?;
+            done.map_err(|error| {
+                Error::new(error.kind(), format!("the event on line {}", index + 1)).caused_by(error)
+            })?;
             number += 1;
             self.rest();
         }
@@ -134,7 +148,7 @@ impl Script {
         }
     }
 
-    fn event(&mut self, draft: &mut DraftSession, event: Event) -> Result<()> {
+    fn event(&self, draft: &mut DraftSession, event: Event) -> Result<()> {
         match event {
             Event::Answer { r#ref: node, value } => {
                 let value = match value {
@@ -159,7 +173,8 @@ impl Script {
         let Some(path) = self.files.get(&value) else { return Ok(value) };
         let extension = extension(path).or_else(|| extension(Path::new(&value))).unwrap_or_default();
         let name = draft.file_name(node, &extension);
-        let mut file = File::open(path).map_err(|error| Error::new(ErrorKind::Io, "a file to attach").caused_by(error))?;
+        let mut file =
+            File::open(path).map_err(|error| Error::new(ErrorKind::Io, "a file to attach").caused_by(error))?;
         draft.attach_named(&name, &mut file)?;
         Ok(name)
     }
@@ -180,7 +195,10 @@ fn finalize(draft: &mut DraftSession) -> Result<String> {
                 };
                 eprintln!("{}: {what}. {}", violation.path, violation.text.plain);
             }
-            Err(Error::new(ErrorKind::NotAllowed, format!("{} answers stand in the way of finalising", violations.len())))
+            Err(Error::new(
+                ErrorKind::NotAllowed,
+                format!("{} answers stand in the way of finalising", violations.len()),
+            ))
         }
     }
 }

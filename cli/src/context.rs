@@ -42,7 +42,8 @@ impl Context {
         };
         let key_file = KeyFile { path: key_path(&home, global)?, quiet: global.quiet };
         if let Some(parent) = home.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| Error::new(ErrorKind::Io, "the home's folder").caused_by(error))?;
+            std::fs::create_dir_all(parent)
+                .map_err(|error| Error::new(ErrorKind::Io, "the home's folder").caused_by(error))?;
         }
         let key = home_key(&home, &key_file)?;
         let client = Client::open(ClientConfig { home, key, time_zone: time_zone()?, fixed: None })?;
@@ -60,7 +61,9 @@ impl Context {
         match (projects.next(), projects.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(Error::new(ErrorKind::NotFound, "there is no project yet; add one with `project add`")),
-            (Some(_), Some(_)) => Err(Error::new(ErrorKind::NotFound, "there are several projects; name one with --project")),
+            (Some(_), Some(_)) => {
+                Err(Error::new(ErrorKind::NotFound, "there are several projects; name one with --project"))
+            }
         }
     }
 
@@ -173,10 +176,7 @@ impl SecretStore for KeyFile {
         let mut file = options.open(&self.path).map_err(unwritable)?;
         file.write_all(key.to_hex().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
         if !self.quiet {
-            eprintln!(
-                "Key: {}. Whoever has this file and the home can read the answers.",
-                self.path.display()
-            );
+            eprintln!("Key: {}. Whoever has this file and the home can read the answers.", self.path.display());
         }
         Ok(())
     }

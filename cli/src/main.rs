@@ -3,6 +3,7 @@
 
 mod answer;
 mod context;
+mod demo;
 mod drive;
 mod projects;
 mod records;
@@ -53,12 +54,14 @@ enum Command {
     Drive(drive::DriveArgs),
     Batch(drive::BatchArgs),
     Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("veldwerk: {error}");
             ExitCode::from(if error.kind() == ErrorKind::Usage { 2 } else { 1 })
@@ -66,9 +69,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+/// Does what is asked; false if the demo found that something is not as it must be.
+fn run(arguments: &Arguments) -> Result<bool> {
     let open = || Context::open(&arguments.global);
-    match &arguments.command {
+    let done = match &arguments.command {
+        Command::Demo(args) => return demo::run(args),
         Command::Project(command) => projects::run(&open()?, command),
         Command::Refresh => projects::refresh(&open()?),
         Command::Forms => records::forms(&open()?),
@@ -81,5 +86,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Drive(args) => drive::drive(args, &mut std::io::stdout().lock()),
         Command::Batch(args) => drive::batch(args),
         Command::Serve(args) => serve::run(&arguments.global, args),
-    }
+    };
+    done.map(|()| true)
 }

@@ -84,7 +84,10 @@ fn add(context: &Context, args: &AddArgs) -> Result<()> {
     if context.global.json {
         println!("{}", as_json(&project));
     } else {
-        println!("Project {}: {} on {}. Next: `veldwerk refresh` downloads its forms.", project.id.0, project.name, project.server);
+        println!(
+            "Project {}: {} on {}. Next: `veldwerk refresh` downloads its forms.",
+            project.id.0, project.name, project.server
+        );
     }
     Ok(())
 }

@@ -99,7 +99,10 @@ pub(crate) fn send(context: &Context, args: &SendArgs) -> Result<()> {
     }
     let left = outcome.records.iter().filter(|record| !matches!(record.state, RecordState::Sent { .. })).count();
     if left > 0 {
-        return Err(Error::new(ErrorKind::Interrupted, format!("{left} of {} records are not sent", outcome.records.len())));
+        return Err(Error::new(
+            ErrorKind::Interrupted,
+            format!("{left} of {} records are not sent", outcome.records.len()),
+        ));
     }
     Ok(())
 }
@@ -149,7 +152,10 @@ pub(crate) fn export(context: &Context, args: &ExportArgs) -> Result<()> {
     if !args.yes {
         eprintln!("What is written to {} is readable by everybody who can open it.", args.folder.display());
         if !confirmed()? {
-            return Err(Error::new(ErrorKind::Interrupted, "nothing was exported; say --yes to do it without a question"));
+            return Err(Error::new(
+                ErrorKind::Interrupted,
+                "nothing was exported; say --yes to do it without a question",
+            ));
         }
     }
     let exported = context.client.export(project.id, &args.folder)?;

@@ -36,7 +36,10 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<()> {
     let server = serve(config)?;
     let (page, project, code) = (server.page_url(), server.project_url(), server.settings_code()?);
     if global.json {
-        println!("{}", json!({ "page": page, "project_url": project, "settings_code": code, "address": server.address().to_string() }));
+        println!(
+            "{}",
+            json!({ "page": page, "project_url": project, "settings_code": code, "address": server.address().to_string() })
+        );
     } else {
         println!("Try-out server: answers lie readable on this computer.\n");
         println!("Look at what arrives:   {page}");

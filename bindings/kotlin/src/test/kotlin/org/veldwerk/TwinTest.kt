@@ -162,7 +162,7 @@ class Event(val node: String, val value: String?)
 
 object Resources {
     private val root = Path.of(System.getProperty("veldwerk.root"))
-    fun events() = root.resolve("tests/events/newcomer-ar.jsonl").readLines().map { Event(Json.text(it, "ref"), Json.text(it, "value")) }
+    fun events() = root.resolve("cli/src/demo/cast/newcomer-ar.jsonl").readLines().map { Event(Json.text(it, "ref"), Json.text(it, "value")) }
     fun golden() = root.resolve("tests/golden/newcomer-ar.xml").readBytes()
 }
 
