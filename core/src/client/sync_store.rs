@@ -33,16 +33,9 @@ impl ProjectStore {
         Self { store, project, clock }
     }
 
-    /// A row of the server's own failures, counted back from the last attempt.
     fn server_errors(&self, record: SubmissionId) -> Result<Option<ServerErrors>> {
-        let mut row = None;
-        for attempt in self.store.attempts(record)? {
-            row = match attempt.http_status {
-                Some(500..=599) => Some(ServerErrors::one_more(row, attempt.ended_at)),
-                _ => None,
-            };
-        }
-        Ok(row)
+        let attempts = self.store.attempts(record)?;
+        Ok(ServerErrors::in_log(attempts.iter().map(|attempt| (attempt.ended_at, attempt.http_status))))
     }
 
     fn document_key(&self, url: &str) -> String {

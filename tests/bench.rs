@@ -1,0 +1,198 @@
+//! The speed table: ours beside a yardstick, interleaved in one run, in release. Run by `cargo xtask bench`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot run says so by panicking"
+)]
+#![allow(clippy::disallowed_methods, reason = "a bench asks for the time")]
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use quick_xml::events::Event;
+use veldwerk::client::{Client, ClientConfig};
+use veldwerk::clock::Step;
+use veldwerk::form::FormDef;
+use veldwerk::session::{FormSession, Settings};
+use veldwerk::store::{Auth, Content, Key, NewForm, NewFormFile, NewProject};
+
+fn main() {
+    let forms = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/forms");
+    let form = std::fs::read_to_string(forms.join("questionnaire.xml")).unwrap();
+    let files = read_folder(&forms.join("questionnaire-media"));
+    println!("{:<58} {:>14} {:>9}", "what", "measured", "bound");
+    opening(&form, &files);
+    answering(&form, &files);
+    memory(&forms);
+}
+
+fn read_folder(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+fn row(what: &str, measured: String, bound: &str) {
+    println!("{what:<58} {measured:>14} {bound:>9}");
+}
+
+/// Bytes in memory to the first screen, as a multiple of a bare pass of quick-xml over the same bytes.
+fn opening(form: &str, files: &BTreeMap<String, Vec<u8>>) {
+    const ROUNDS: usize = 60;
+    let (mut ours, mut bare, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(time(|| bare_pass(form)));
+        // The lists are other bytes than the form's, so they count apart.
+        ours.push(time(|| first_screen(form, &())));
+        lists.push(time(|| first_screen(form, files)));
+    }
+    let (ours, bare, lists) = (median(&mut ours), median(&mut bare), median(&mut lists));
+    row("bare quick-xml pass over questionnaire.xml", format!("{:.0} µs", micros(bare)), "");
+    row("questionnaire.xml, bytes to first screen", format!("{:.0} µs", micros(ours)), "");
+    row("  as a multiple of the bare pass", format!("{:.1}×", ours.as_secs_f64() / bare.as_secs_f64()), "≤ 8×");
+    row("  with its two CSV lists (20 kB more)", format!("{:.1}×", lists.as_secs_f64() / bare.as_secs_f64()), "");
+}
+
+fn bare_pass(form: &str) {
+    let mut reader = quick_xml::Reader::from_str(form);
+    while !matches!(black_box(reader.read_event().unwrap()), Event::Eof) {}
+}
+
+fn first_screen(form: &str, files: &dyn veldwerk::form::Files) {
+    let (form, _) = FormDef::load(form, files).unwrap();
+    let session = FormSession::begin(Arc::new(form), settings(), None, step(0), None).unwrap();
+    black_box(session.screen(&session.first()));
+}
+
+/// `answer()` over all questions: the engine alone, and the whole call beside a one-row insert on the same connection.
+fn answering(form: &str, files: &BTreeMap<String, Vec<u8>>) {
+    let script = include_str!("../cli/src/demo/cast/newcomer-en.jsonl");
+    let events: Vec<(String, String)> = script.lines().map(event).collect();
+    let (definition, _) = FormDef::load(form, files).unwrap();
+    let definition = Arc::new(definition);
+    let mut engine = Vec::new();
+    for _ in 0..50 {
+        let mut session = FormSession::begin(Arc::clone(&definition), settings(), None, step(0), None).unwrap();
+        for (number, (node, value)) in events.iter().enumerate() {
+            let edit = veldwerk::session::Edit::Answer { node: node.clone(), value: Some(value.clone()) };
+            engine.push(time(|| black_box(session.apply(&edit, step(number as u64 + 1)).unwrap())));
+        }
+    }
+    row("answer(), engine alone, p50", format!("{:.1} µs", micros(percentile(&mut engine, 50))), "");
+    row("answer(), engine alone, p99", format!("{:.1} µs", micros(percentile(&mut engine, 99))), "");
+
+    let folder = tempfile::tempdir().unwrap();
+    let client = open_with_form(folder.path(), form, files);
+    let key = client.store().forms(client.projects().unwrap()[0].id).unwrap()[0].key;
+    let (mut whole, mut insert) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let mut draft = client.start_draft(key, None).unwrap();
+        for (node, value) in &events {
+            whole.push(time(|| black_box(draft.answer(node, Some(value)).unwrap())));
+            insert.push(time(|| client.store().set_setting("bench", value).unwrap()));
+        }
+    }
+    let ratio = |whole: Duration, insert: Duration| format!("{:.2}×", whole.as_secs_f64() / insert.as_secs_f64());
+    let (p50, p99) = (percentile(&mut whole, 50), percentile(&mut whole, 99));
+    let (insert50, insert99) = (percentile(&mut insert, 50), percentile(&mut insert, 99));
+    row("answer(), on disk when it returns, p50", format!("{:.0} µs", micros(p50)), "");
+    row("  as a multiple of a one-row insert, p50", ratio(p50, insert50), "≤ 2×");
+    row("  as a multiple of a one-row insert, p99", ratio(p99, insert99), "");
+}
+
+fn event(line: &str) -> (String, String) {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    (event["ref"].as_str().unwrap().to_owned(), event["value"].as_str().unwrap().to_owned())
+}
+
+fn open_with_form(folder: &Path, form: &str, files: &BTreeMap<String, Vec<u8>>) -> Client {
+    let key = Key::generate().unwrap();
+    let home = folder.join("home");
+    let client = Client::open(ClientConfig { home, key, time_zone: TimeZone::UTC, fixed: None }).unwrap();
+    let project = client
+        .store()
+        .add_project(&NewProject {
+            name: "Bench".into(),
+            url_prefix: "https://h".into(),
+            auth: Auth::None,
+            settings: "{}".into(),
+        })
+        .unwrap();
+    let lists = files.iter().filter(|(name, _)| name.ends_with(".csv")).map(|(name, bytes)| NewFormFile {
+        name: name.clone(),
+        role: String::new(),
+        hash: String::new(),
+        etag: String::new(),
+        content: Content::Data(bytes.clone()),
+    });
+    let form = NewForm {
+        project,
+        form_id: "pi_newcomers".into(),
+        version: "1".into(),
+        hash: String::new(),
+        title: "Bench".into(),
+        xml: form.as_bytes().to_vec(),
+        files: lists.collect(),
+        fetched_at: 0,
+    };
+    client.store().install_form(&form).unwrap();
+    client
+}
+
+/// Peak memory of `veldwerk drive` with 80 events, as the kernel counts it.
+fn memory(forms: &Path) {
+    let program = std::env::current_exe().unwrap().with_file_name("veldwerk");
+    let events: String = include_str!("../cli/src/demo/cast/newcomer-en.jsonl")
+        .lines()
+        .cycle()
+        .take(80)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("events.jsonl");
+    std::fs::write(&path, events).unwrap();
+    // `time -v` reads the peak of a child from the kernel; bash's own `time` does not tell memory.
+    let out = Command::new("/usr/bin/env")
+        .args(["sh", "-c", "\"$0\" drive \"$1\" \"$2\" > /dev/null & pid=$!; peak=0; while kill -0 $pid 2>/dev/null; do p=$(grep -s VmHWM /proc/$pid/status | tr -dc 0-9); [ -n \"$p\" ] && peak=$p; done; echo $peak"])
+        .arg(&program)
+        .arg(forms.join("questionnaire.xml"))
+        .arg(&path)
+        .output()
+        .unwrap();
+    let peak: f64 = String::from_utf8_lossy(&out.stdout).trim().parse().unwrap_or(f64::NAN);
+    row("veldwerk drive, 80 events, peak memory", format!("{:.1} MB", peak * 1024.0 / 1e6), "≤ 20 MB");
+}
+
+fn settings() -> Settings {
+    Settings { time_zone: TimeZone::UTC, properties: BTreeMap::new() }
+}
+
+fn step(number: u64) -> Step {
+    Step { at: 1_768_478_400_000, seed: 7, number }
+}
+
+fn time<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    black_box(work());
+    start.elapsed()
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    percentile(times, 50)
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[(times.len() - 1) * percent / 100]
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
