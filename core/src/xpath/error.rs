@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::functions::Function;
 use crate::error::{Error, ErrorKind};
 
 /// Why a text is not an expression this dialect accepts.
@@ -25,12 +26,14 @@ pub enum EvalError {
     /// The evaluation took more steps than any sensible expression needs.
     #[error("the expression takes too many steps")]
     TooMuchWork,
-    /// A date format, computed by the expression, holds an escape that does not exist.
-    #[error("a date format holds an unknown escape")]
-    DateFormat,
-    /// A regular expression, computed by the expression, cannot be compiled.
-    #[error("a regular expression cannot be read")]
-    Pattern,
+    /// An argument that is only known now has a value the function cannot work with, such as a broken pattern.
+    #[error("{}(): {reason}", function.names().first().unwrap_or(&""))]
+    Argument {
+        /// The function called.
+        function: Function,
+        /// What is wrong, in words; never the argument itself.
+        reason: &'static str,
+    },
 }
 
 impl EvalError {
@@ -39,7 +42,7 @@ impl EvalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownInstance(_) => ErrorKind::UnknownInstance,
-            Self::TooMuchWork | Self::DateFormat | Self::Pattern => ErrorKind::Unsupported,
+            Self::TooMuchWork | Self::Argument { .. } => ErrorKind::Unsupported,
         }
     }
 }

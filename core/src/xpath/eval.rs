@@ -188,7 +188,9 @@ impl<W: World> Evaluator<'_, W> {
                 const COMPILATION: u64 = 1000;
                 self.spend(COMPILATION)?;
                 let pattern = self.eval(pattern, scope)?.to_text(self.world);
-                compile_pattern(&pattern).ok_or(EvalError::Pattern)?.is_match(&text)
+                let reason = "the regular expression cannot be read";
+                let unreadable = EvalError::Argument { function: Function::Regex, reason };
+                compile_pattern(&pattern).ok_or(unreadable)?.is_match(&text)
             }
         };
         matched.map(Value::Bool).map_err(|_| EvalError::TooMuchWork)

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::ParseError;
 use super::ast::{Axis, Expr, ExprId, NameTest, Node, Path, Start, Step};
-use super::functions::{Function, check_date_format, compile_pattern};
+use super::functions::{Algorithm, Function, check_date_format, compile_pattern};
 use super::lexer::{Lexer, Token};
 use crate::error::ErrorKind;
 use crate::xml::Names;
@@ -182,6 +182,12 @@ impl<'s> Parser<'s, '_> {
             (Function::FormatDate, &[_, format]) => match self.expr.node(format) {
                 Node::Text(text) if !check_date_format(text) => {
                     Err(unsupported(self.expr.span(format), "the date format holds an unknown escape"))
+                }
+                _ => Ok(args),
+            },
+            (Function::Digest, &[_, algorithm, ..]) => match self.expr.node(algorithm) {
+                Node::Text(name) if Algorithm::named(name).is_none() => {
+                    Err(unsupported(self.expr.span(algorithm), "there is no such digest algorithm"))
                 }
                 _ => Ok(args),
             },

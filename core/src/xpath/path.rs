@@ -70,6 +70,9 @@ impl<W: World> Evaluator<'_, W> {
             return Ok(Value::empty());
         };
         let key = self.eval(key, scope)?.to_text(self.world);
+        if key.is_empty() {
+            return Ok(Value::empty());
+        }
         let (documents, _) = self.start(cells, 0, scope)?;
         let roots = self.step(root, &documents)?;
         for &list in &roots {
@@ -167,7 +170,7 @@ impl<W: World> Evaluator<'_, W> {
             None => self.reach(node, step)?,
         };
         for &predicate in predicates {
-            candidates = self.filter(&candidates, &[predicate])?;
+            candidates = self.filter(&candidates, predicate)?;
         }
         Ok(candidates)
     }
@@ -191,23 +194,38 @@ impl<W: World> Evaluator<'_, W> {
         }
     }
 
-    /// The candidates for which all of `conditions` hold; a condition that is a number asks for that position.
-    fn filter(&self, candidates: &[NodeRef], conditions: &[ExprId]) -> Result<Nodes, EvalError> {
-        let memo = Memo::new(candidates.first().map_or(0, |node| node.tree));
-        let mut kept = Nodes::new();
-        'candidates: for (index, &node) in candidates.iter().enumerate() {
-            let scope = Scope { node, position: index + 1, memo: Some(&memo) };
+    /// The candidates that `predicate` keeps: those for which it is true or, if it is a number, the one at that position.
+    fn filter(&self, candidates: &[NodeRef], predicate: ExprId) -> Result<Nodes, EvalError> {
+        self.scan(candidates, |scope| match self.eval(predicate, scope)? {
+            #[expect(clippy::float_cmp, reason = "a position is exact")]
+            Value::Number(number) => Ok(number == scope.position as f64),
+            value => Ok(value.to_bool(self.world)),
+        })
+    }
+
+    /// The candidates for which every one of `conditions` is true.
+    fn all_true(&self, candidates: &[NodeRef], conditions: &[ExprId]) -> Result<Nodes, EvalError> {
+        self.scan(candidates, |scope| {
             for &condition in conditions {
-                let holds = match self.eval(condition, scope)? {
-                    #[expect(clippy::float_cmp, reason = "a position is exact")]
-                    Value::Number(number) => number == scope.position as f64,
-                    value => value.to_bool(self.world),
-                };
-                if !holds {
-                    continue 'candidates;
+                if !self.eval(condition, scope)?.to_bool(self.world) {
+                    return Ok(false);
                 }
             }
-            kept.push(node);
+            Ok(true)
+        })
+    }
+
+    fn scan(
+        &self,
+        candidates: &[NodeRef],
+        keeps: impl Fn(Scope<'_>) -> Result<bool, EvalError>,
+    ) -> Result<Nodes, EvalError> {
+        let memo = Memo::new(candidates.first().map_or(0, |node| node.tree));
+        let mut kept = Nodes::new();
+        for (index, &node) in candidates.iter().enumerate() {
+            if keeps(Scope { node, position: index + 1, memo: Some(&memo) })? {
+                kept.push(node);
+            }
         }
         Ok(kept)
     }
@@ -226,7 +244,7 @@ impl<W: World> Evaluator<'_, W> {
         match self.world.find(parent, row, lookup.column, &key) {
             Some(rows) => {
                 self.spend(1 + rows.len() as u64)?;
-                self.filter(&rows, &lookup.rest).map(Some)
+                self.all_true(&rows, &lookup.rest).map(Some)
             }
             None => Ok(None),
         }

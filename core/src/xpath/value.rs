@@ -39,18 +39,6 @@ const TOLERANCE: f64 = 1e-12;
 
 pub(super) const MS_PER_DAY: f64 = 86_400_000.0;
 
-impl From<bool> for Value {
-    fn from(truth: bool) -> Self {
-        Self::Bool(truth)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self::Number(number)
-    }
-}
-
 impl Value {
     /// The empty text: what a missing or empty node reads as.
     #[must_use]
@@ -119,6 +107,30 @@ impl Value {
             Self::Nodes(nodes) => nodes.first().is_none_or(|&node| world.value(node).is_empty(world)),
             Self::Bool(_) | Self::Date(_) | Self::DateTime(_) | Self::Time(_) => false,
         }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 }
 

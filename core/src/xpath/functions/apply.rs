@@ -1,221 +1,159 @@
-use std::f64::consts;
+use std::f64::consts::PI;
 
 use super::args::Args;
-use super::date::format_civil;
-use super::{Function, digest, geo, number, text};
-use crate::xpath::date;
-use crate::xpath::{EvalError, NodeRef, Value, World, seed_of, shuffle};
+use super::{Algorithm, Function, date, digest, geo, number, select, text};
+use crate::xpath::date::{DAY_MS, local_day};
+use crate::xpath::value::node_text;
+use crate::xpath::{EvalError, NodeRef, Nodes, Value, World, seed_of, shuffle};
 
-/// The value of a call whose arguments are values; the few that look at expressions are evaluated before.
+/// What `checklist()` takes for a bound that is left open.
+const NO_BOUND: f64 = -1.0;
+
+/// The value of a call whose arguments have been evaluated. `If`, `Coalesce`, `Depend`, `IndexedRepeat`, `PullData` and
+/// `Regex` look at expressions, so the evaluator answers them itself.
 pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, W>) -> Result<Value, EvalError> {
     use Function as F;
     let world = args.world();
-    let number = |value: f64| Value::Number(value);
+    let zone = world.time_zone();
+    let refused = |reason| EvalError::Argument { function, reason };
     Ok(match function {
-        // Nodesets and instances
-        F::Count => number(args.nodes(0).len() as f64),
-        F::CountNonEmpty => number(args.nodes(0).iter().filter(|&&node| !is_blank(node, world)).count() as f64),
-        F::Sum => number(numbers(args, 0).sum()),
-        F::Min => number(numbers(args, 0).reduce(f64::min).unwrap_or(f64::NAN)),
-        F::Max => number(numbers(args, 0).reduce(f64::max).unwrap_or(f64::NAN)),
-        F::Position if args.len() == 0 => number(args.position() as f64),
-        F::Position => number(args.nodes(0).first().map_or(0.0, |&node| world.position(node) as f64)),
+        F::Count => (args.nodes(0).len() as f64).into(),
+        F::CountNonEmpty => {
+            let filled = |node: NodeRef| world.has_children(node) || !world.text(node).is_empty();
+            (args.nodes(0).iter().filter(|&&node| filled(node)).count() as f64).into()
+        }
+        F::Sum => numbers(args).fold(0.0, |sum, number| sum + number).into(),
+        F::Min => numbers(args).reduce(f64::min).unwrap_or(f64::NAN).into(),
+        F::Max => numbers(args).reduce(f64::max).unwrap_or(f64::NAN).into(),
+        F::Position if args.len() == 0 => (args.position() as f64).into(),
+        F::Position => (args.nodes(0).first().map_or(0, |&node| world.position(node)) as f64).into(),
         F::Randomize => {
-            let seed = if args.len() > 1 { seed_of(&args.scalar(1)) } else { (world.random_u64() >> 1).cast_signed() };
-            Value::Nodes(shuffle(args.nodes(0), seed).into_iter().collect())
+            let seed = if args.len() == 1 { (world.random_u64() >> 1).cast_signed() } else { seed_of(&args.scalar(1)) };
+            Value::Nodes(Nodes::from_vec(shuffle(args.nodes(0), seed)))
         }
-        F::Once => {
-            let kept = world.raw_text(args.node());
-            if kept.is_empty() { args.value(0) } else { Value::Text(kept.into_owned()) }
-        }
-        F::Property => Value::Text(world.property(&args.text(0))),
-        F::Version => Value::Text(world.form_version()),
-        F::Itext => Value::Text(world.itext(&args.text(0))),
-        F::ChoiceName => Value::Text(world.choice_label(args.node(), &args.text(0), &args.text(1))),
-        // These look at their arguments as expressions: see Evaluator::call.
-        F::IndexedRepeat | F::PullData | F::If | F::Coalesce | F::Depend | F::Regex => Value::empty(),
-        // Selects
-        F::Selected => {
-            let (list, value) = (args.text(0), args.text(1));
-            Value::Bool(format!(" {} ", list.trim()).contains(&format!(" {} ", value.trim())))
-        }
-        F::CountSelected => number(args.text(0).split_whitespace().count() as f64),
-        F::SelectedAt => {
-            let (list, index) = (args.text(0), args.number(1));
-            let chosen = if index >= 0.0 { list.split_whitespace().nth(index as usize) } else { None };
-            Value::Text(chosen.unwrap_or_default().to_owned())
-        }
-        // Logic
-        F::True => Value::Bool(true),
-        F::False => Value::Bool(false),
-        F::Not => Value::Bool(!args.bool(0)),
-        F::Boolean => Value::Bool(args.bool(0)),
+        F::Once => match world.raw_text(args.node()) {
+            text if text.is_empty() => args.scalar(0),
+            text => text.into_owned().into(),
+        },
+        F::Property => world.property(&args.text(0)).into(),
+        F::Version => world.form_version().into(),
+        F::Itext => world.itext(&args.text(0)).into(),
+        F::ChoiceName => world.choice_label(args.node(), &args.text(0), &args.text(1)).into(),
+
+        F::Selected => select::selected(&args.text(0), &args.text(1)).into(),
+        F::CountSelected => (select::count(&args.text(0)) as f64).into(),
+        F::SelectedAt => select::at(&args.text(0), args.number(1)).into(),
+
+        F::True => true.into(),
+        F::False => false.into(),
+        F::Not => (!args.bool(0)).into(),
+        F::Boolean => args.bool(0).into(),
         F::BooleanFromString => {
             let text = args.text(0);
-            Value::Bool(text == "1" || text.eq_ignore_ascii_case("true"))
+            (text == "1" || text.eq_ignore_ascii_case("true")).into()
         }
         F::Checklist => {
-            let checked = args.spread(2).iter().filter(|value| value.to_bool(world)).count() as f64;
-            Value::Bool(within(checked, args.number(0), args.number(1)))
+            let count = args.spread(2).iter().filter(|value| value.to_bool(world)).count() as f64;
+            let (least, most) = (args.number(0), args.number(1));
+            ((least == NO_BOUND || count >= least) && (most == NO_BOUND || count <= most)).into()
         }
-        F::WeightedChecklist => {
-            let items = args.spread(2);
-            let weight: f64 = items
-                .chunks_exact(2)
-                .filter(|pair| pair.first().is_some_and(|item| item.to_bool(world)))
-                .filter_map(|pair| pair.last().map(|weight| weight.to_number(world)))
-                .sum();
-            Value::Bool(weight >= args.number(0) && weight <= args.number(1))
+        F::WeightedChecklist => (args.number(0)..=args.number(1)).contains(&weight_of_true(args)).into(),
+
+        F::Text => args.text(0).into(),
+        F::Concat => args.spread_texts(0).concat().into(),
+        F::Join => args.spread_texts(1).join(&args.text(0)).into(),
+        F::Substr => {
+            let end = if args.len() > 2 { args.number(2) } else { f64::INFINITY };
+            text::substr(&args.text(0), args.number(1), end).into()
         }
-        // Texts
-        F::Text => Value::Text(args.text(0)),
-        F::Concat => Value::Text(args.spread_texts(0).concat()),
-        F::Join => Value::Text(args.spread_texts(1).join(&args.text(0))),
-        F::Substr => Value::Text(text::substr(&args.text(0), args.number(1), (args.len() > 2).then(|| args.number(2)))),
-        F::SubstringBefore => {
-            Value::Text(args.text(0).split_once(&args.text(1)).map_or("", |(before, _)| before).to_owned())
-        }
-        F::SubstringAfter => {
-            Value::Text(args.text(0).split_once(&args.text(1)).map_or("", |(_, after)| after).to_owned())
-        }
-        F::Contains => Value::Bool(args.text(0).contains(&args.text(1))),
-        F::StartsWith => Value::Bool(args.text(0).starts_with(&args.text(1))),
-        F::EndsWith => Value::Bool(args.text(0).ends_with(&args.text(1))),
-        F::Translate => Value::Text(text::translate(&args.text(0), &args.text(1), &args.text(2))),
-        F::StringLength => number(own_text(args).encode_utf16().count() as f64),
-        F::NormalizeSpace => Value::Text(own_text(args).split_whitespace().collect::<Vec<_>>().join(" ")),
-        F::Uuid if args.len() == 0 => Value::Text(world.uuid()),
-        F::Uuid => Value::Text(text::random_word(args.number(0), world)),
+        F::SubstringBefore => args.text(0).split_once(args.text(1).as_str()).map_or("", |(before, _)| before).into(),
+        F::SubstringAfter => args.text(0).split_once(args.text(1).as_str()).map_or("", |(_, after)| after).into(),
+        F::Contains => args.text(0).contains(&args.text(1)).into(),
+        F::StartsWith => args.text(0).starts_with(&args.text(1)).into(),
+        F::EndsWith => args.text(0).ends_with(&args.text(1)).into(),
+        F::Translate => text::translate(&args.text(0), &args.text(1), &args.text(2)).into(),
+        F::StringLength => (own_text(args).encode_utf16().count() as f64).into(),
+        F::NormalizeSpace => text::normalize_space(&own_text(args)).into(),
+        F::Uuid if args.len() == 0 => world.uuid().into(),
+        F::Uuid => text::random_word(args.number(0), world).into(),
         F::Digest => {
+            let algorithm =
+                Algorithm::named(&args.text(1)).ok_or_else(|| refused("there is no such digest algorithm"))?;
             let encoding = if args.len() > 2 { args.text(2) } else { "base64".to_owned() };
-            Value::Text(digest::digest(&args.text(0), &args.text(1), &encoding))
+            digest::digest(&args.text(0), algorithm, &encoding)
+                .ok_or_else(|| refused("the encoding is neither base64 nor hex"))?
+                .into()
         }
-        F::Base64Decode => Value::Text(digest::decode(&args.text(0))),
-        // Numbers
-        F::Number => number(args.number(0)),
-        F::Int => number(args.number(0).trunc()),
-        F::Round => number(number::round(args.number(0), if args.len() > 1 { args.number(1) } else { 0.0 })),
-        F::Floor => number(args.number(0).floor()),
-        F::Ceiling => number(args.number(0).ceil()),
-        F::Abs => number(args.number(0).abs()),
-        F::Pow => number(args.number(0).powf(args.number(1))),
-        F::Exp => number(args.number(0).exp()),
-        F::Exp10 => number(10_f64.powf(args.number(0))),
-        F::Log => number(args.number(0).ln()),
-        F::Log10 => number(args.number(0).log10()),
-        F::Sqrt => number(args.number(0).sqrt()),
-        F::Sin => number(args.number(0).sin()),
-        F::Cos => number(args.number(0).cos()),
-        F::Tan => number(args.number(0).tan()),
-        F::Asin => number(args.number(0).asin()),
-        F::Acos => number(args.number(0).acos()),
-        F::Atan => number(args.number(0).atan()),
-        F::Atan2 => number(args.number(0).atan2(args.number(1))),
-        F::Pi => number(consts::PI),
-        F::Random => number(world.random()),
-        // Dates
-        F::Today => Value::Date(date::local_day(world.now_ms(), world.time_zone())),
+        F::Base64Decode => digest::base64_decode(&args.text(0)).unwrap_or_default().into(),
+
+        F::Number => args.number(0).into(),
+        F::Int => args.number(0).trunc().into(),
+        F::Round => number::round(args.number(0), if args.len() > 1 { args.number(1) } else { 0.0 }).into(),
+        F::Floor => args.number(0).floor().into(),
+        F::Ceiling => args.number(0).ceil().into(),
+        F::Abs => args.number(0).abs().into(),
+        F::Pow => args.number(0).powf(args.number(1)).into(),
+        F::Exp => args.number(0).exp().into(),
+        F::Exp10 => 10_f64.powf(args.number(0)).into(),
+        F::Log => args.number(0).ln().into(),
+        F::Log10 => args.number(0).log10().into(),
+        F::Sqrt => args.number(0).sqrt().into(),
+        F::Sin => args.number(0).sin().into(),
+        F::Cos => args.number(0).cos().into(),
+        F::Tan => args.number(0).tan().into(),
+        F::Asin => args.number(0).asin().into(),
+        F::Acos => args.number(0).acos().into(),
+        F::Atan => args.number(0).atan().into(),
+        F::Atan2 => args.number(0).atan2(args.number(1)).into(),
+        F::Pi => PI.into(),
+        F::Random => world.random().into(),
+
+        F::Today => Value::Date(local_day(world.now_ms(), zone)),
         F::Now => Value::DateTime(world.now_ms()),
-        F::Date => match moment(&args.scalar(0), world) {
-            Some(Moment::Day(day)) => Value::Date(day),
-            Some(Moment::Civil(ms)) => Value::Date(ms.div_euclid(date::DAY_MS)),
-            None => Value::empty(),
-        },
-        F::DateTime => match moment(&args.scalar(0), world) {
-            Some(Moment::Day(day)) => Value::Date(day),
-            Some(Moment::Civil(ms)) => Value::DateTime(date::moment_ms(ms, world.time_zone())),
-            None => Value::empty(),
-        },
-        F::DecimalDateTime => number(match moment(&args.scalar(0), world) {
-            Some(Moment::Day(day)) => date::midnight_ms(day, world.time_zone()) as f64 / date::DAY_MS as f64,
-            Some(Moment::Civil(ms)) => date::moment_ms(ms, world.time_zone()) as f64 / date::DAY_MS as f64,
-            None => f64::NAN,
-        }),
-        F::DecimalTime => {
-            number(time_of_day(&args.scalar(0), world).map_or(f64::NAN, |ms| ms as f64 / date::DAY_MS as f64))
+        F::Date => date::to_day(&args.scalar(0), zone).map_or_else(Value::empty, Value::Date),
+        F::DateTime => date::to_moment(&args.scalar(0), zone).map_or_else(Value::empty, Value::DateTime),
+        F::DecimalDateTime => {
+            date::to_moment(&args.scalar(0), zone).map_or(f64::NAN, |ms| ms as f64 / DAY_MS as f64).into()
         }
-        F::FormatDate => match moment(&args.scalar(0), world) {
-            Some(Moment::Day(day)) => Value::Text(
-                format_civil(day.saturating_mul(date::DAY_MS), &args.text(1), world).ok_or(EvalError::DateFormat)?,
-            ),
-            Some(Moment::Civil(ms)) => {
-                Value::Text(format_civil(ms, &args.text(1), world).ok_or(EvalError::DateFormat)?)
-            }
+        F::DecimalTime => date::to_time(&args.scalar(0), zone).map_or(f64::NAN, |ms| ms as f64 / DAY_MS as f64).into(),
+        F::FormatDate => match date::to_civil(&args.scalar(0), zone) {
+            Some(civil_ms) => date::format_civil(civil_ms, &args.text(1), world)
+                .ok_or_else(|| refused("the date format holds an unknown escape"))?
+                .into(),
             None => Value::empty(),
         },
-        // Geography
-        F::Area => number(geo::area(&geo::points(&args.spread_texts(0)))),
-        F::Distance => number(geo::distance(&geo::points(&args.spread_texts(0)))),
-        F::Geofence => Value::Bool(geo::contains(&geo::points(&[args.text(0)]), &geo::points(&[args.text(1)]))),
-        F::Intersects => Value::Bool(geo::intersects(&geo::points(&[args.text(0)]))),
+
+        F::Area => points(args).map_or(f64::NAN, |points| geo::area(&points)).into(),
+        F::Distance => points(args).map_or(f64::NAN, |points| geo::length(&points)).into(),
+        F::Geofence => {
+            let point = geo::points(&args.text(0)).and_then(|points| points.first().copied());
+            let shape = geo::points(&args.text(1));
+            point.zip(shape).is_some_and(|(point, shape)| geo::contains(&shape, point)).into()
+        }
+        F::Intersects => points(args).is_some_and(|points| geo::crosses_itself(&points)).into(),
+
+        F::If | F::Coalesce | F::Depend | F::IndexedRepeat | F::PullData | F::Regex => Value::empty(),
     })
 }
 
-/// A day of the calendar, or what a wall clock shows in milliseconds since 1970-01-01T00:00 local.
-enum Moment {
-    Day(i64),
-    Civil(i64),
-}
-
-fn moment<W: World>(value: &Value, world: &W) -> Option<Moment> {
-    let zone = world.time_zone();
-    match value {
-        Value::Date(day) => Some(Moment::Day(*day)),
-        Value::DateTime(ms) => Some(Moment::Civil(date::local_ms(*ms, zone))),
-        Value::Text(text) if text.is_empty() => None,
-        Value::Text(text) => match date::parse_date(text) {
-            Some(day) => Some(Moment::Day(day)),
-            None => match date::parse_date_time(text, zone) {
-                Some(ms) => Some(Moment::Civil(date::local_ms(ms, zone))),
-                None => from_days(crate::xpath::parse_number(text)),
-            },
-        },
-        other => from_days(other.to_number(world)),
-    }
-}
-
-fn from_days(days: f64) -> Option<Moment> {
-    const MOST: f64 = 1e8; // beyond any calendar
-    if days.is_nan() || days.abs() > MOST {
-        None
-    } else if days.fract() == 0.0 {
-        Some(Moment::Day(days as i64))
-    } else {
-        Some(Moment::Civil((days * date::DAY_MS as f64).round() as i64))
-    }
-}
-
-fn time_of_day<W: World>(value: &Value, world: &W) -> Option<i64> {
-    match value {
-        Value::Time(ms) => Some(*ms),
-        Value::Text(text) if date::parse_date(text).is_none() => date::parse_time(text).or_else(|| {
-            date::parse_date_time(text, world.time_zone())
-                .map(|ms| date::local_ms(ms, world.time_zone()).rem_euclid(date::DAY_MS))
-        }),
-        other => match moment(other, world)? {
-            Moment::Day(_) => Some(0),
-            Moment::Civil(ms) => Some(ms.rem_euclid(date::DAY_MS)),
-        },
-    }
-}
-
-/// The numbers among the arguments; what is none is left out.
-fn numbers<W: World>(args: &Args<'_, '_, W>, first: usize) -> impl Iterator<Item = f64> {
+/// The numbers among the arguments and their nodes; what is empty or no number is left out.
+fn numbers<W: World>(args: &Args<'_, '_, W>) -> impl Iterator<Item = f64> {
     let world = args.world();
-    args.spread(first).into_iter().map(move |value| value.to_number(world)).filter(|number| !number.is_nan())
+    args.spread(0).into_iter().map(move |value| value.to_number(world)).filter(|number| !number.is_nan())
 }
 
-fn is_blank<W: World>(node: NodeRef, world: &W) -> bool {
-    world.text(node).is_empty() && !world.has_children(node)
+/// The sum of the weights of what is true, among the pairs from argument 2 on.
+fn weight_of_true<W: World>(args: &Args<'_, '_, W>) -> f64 {
+    (2..args.len()).step_by(2).filter(|&index| args.bool(index)).map(|index| args.number(index + 1)).sum()
 }
 
-/// The argument, or without one the context node, as text.
+/// The points of all arguments and their nodes in one line; `None` if one is malformed.
+fn points<W: World>(args: &Args<'_, '_, W>) -> Option<Vec<geo::Point>> {
+    let lines = args.spread_texts(0).iter().map(|text| geo::points(text)).collect::<Option<Vec<_>>>()?;
+    Some(lines.concat())
+}
+
+/// The argument's text, or without one that of the context node.
 fn own_text<W: World>(args: &Args<'_, '_, W>) -> String {
-    if args.len() == 0 { args.world().text(args.node()).into_owned() } else { args.text(0) }
-}
-
-/// Whether a count lies between two bounds, of which -1 is none.
-#[expect(clippy::float_cmp, reason = "-1 is written, not computed")]
-fn within(count: f64, min: f64, max: f64) -> bool {
-    (min == -1.0 || count >= min) && (max == -1.0 || count <= max)
+    if args.len() == 0 { node_text(args.node(), args.world()) } else { args.text(0) }
 }

@@ -1,6 +1,7 @@
 use smallvec::SmallVec;
 
 use crate::xpath::eval::{Evaluator, Scope};
+use crate::xpath::value::node_text;
 use crate::xpath::{NodeRef, Value, World};
 
 /// The arguments of one call, and where it stands.
@@ -37,13 +38,9 @@ impl<'c, 'e, W: World> Args<'c, 'e, W> {
         self.scope.position
     }
 
-    pub(super) fn value(&self, index: usize) -> Value {
-        self.values.get(index).cloned().unwrap_or_else(Value::empty)
-    }
-
     /// An argument as a scalar: a nodeset is its first node.
     pub(super) fn scalar(&self, index: usize) -> Value {
-        self.value(index).into_scalar(self.world())
+        self.values.get(index).map_or_else(Value::empty, |value| value.clone().into_scalar(self.world()))
     }
 
     pub(super) fn number(&self, index: usize) -> f64 {
@@ -80,6 +77,13 @@ impl<'c, 'e, W: World> Args<'c, 'e, W> {
 
     /// The same as texts.
     pub(super) fn spread_texts(&self, first: usize) -> Vec<String> {
-        self.spread(first).iter().map(|value| value.to_text(self.world())).collect()
+        let mut spread = Vec::new();
+        for value in self.values.iter().skip(first) {
+            match value {
+                Value::Nodes(nodes) => spread.extend(nodes.iter().map(|&node| node_text(node, self.world()))),
+                scalar => spread.push(scalar.to_text(self.world())),
+            }
+        }
+        spread
     }
 }

@@ -1,7 +1,53 @@
 use std::fmt::Write;
 
-use crate::xpath::World;
-use crate::xpath::date::{DAY_MS, civil_date};
+use jiff::tz::TimeZone;
+
+use crate::xpath::date::{
+    DAY_MS, civil_date, local_day, local_ms, midnight_ms, moment_ms, parse_date_time, parse_time,
+};
+use crate::xpath::{Value, World};
+
+/// The day a scalar stands for: a moment's local day, a number of days cut down, a date or moment written in ISO 8601.
+pub(super) fn to_day(value: &Value, zone: &TimeZone) -> Option<i64> {
+    match value {
+        Value::Date(day) => Some(*day),
+        Value::DateTime(ms) => Some(local_day(*ms, zone)),
+        Value::Number(days) if days.is_finite() => Some(days.floor() as i64),
+        Value::Text(text) => parse_date_time(text, zone).map(|ms| local_day(ms, zone)),
+        _ => None,
+    }
+}
+
+/// The moment a scalar stands for: a day's local midnight, a number of days since the local midnight of 1970-01-01, a date
+/// or moment written in ISO 8601.
+pub(super) fn to_moment(value: &Value, zone: &TimeZone) -> Option<i64> {
+    match value {
+        Value::Date(day) => Some(midnight_ms(*day, zone)),
+        Value::DateTime(ms) => Some(*ms),
+        Value::Number(days) if days.is_finite() => Some(moment_ms((days * DAY_MS as f64).round() as i64, zone)),
+        Value::Text(text) => parse_date_time(text, zone),
+        _ => None,
+    }
+}
+
+/// The time of day a scalar stands for, in milliseconds since midnight.
+pub(super) fn to_time(value: &Value, zone: &TimeZone) -> Option<i64> {
+    match value {
+        Value::Time(ms) => Some(*ms),
+        Value::Text(text) => parse_time(text).or_else(|| Some(to_civil(value, zone)?.rem_euclid(DAY_MS))),
+        _ => Some(to_civil(value, zone)?.rem_euclid(DAY_MS)),
+    }
+}
+
+/// What calendar and clock show for a scalar, in civil milliseconds; a time of day is one of 1970-01-01.
+pub(super) fn to_civil(value: &Value, zone: &TimeZone) -> Option<i64> {
+    match value {
+        Value::Date(day) => Some(day.saturating_mul(DAY_MS)),
+        Value::Time(ms) => Some(*ms),
+        Value::Text(text) => parse_date_time(text, zone).map(|ms| local_ms(ms, zone)).or_else(|| parse_time(text)),
+        _ => to_moment(value, zone).map(|ms| local_ms(ms, zone)),
+    }
+}
 
 /// The moment that a wall clock shows as `civil_ms`, written as `format` says; `None` for an unknown escape, and empty for
 /// a year that no calendar has.

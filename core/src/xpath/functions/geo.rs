@@ -1,98 +1,111 @@
-/// Radius of the Earth in metres, the equator's, as JavaRosa counts.
+use std::f64::consts::PI;
+
+/// The radius of the sphere that measures are taken on, in metres: that of the equator.
 const RADIUS: f64 = 6_378_100.0;
 
-/// Latitude and longitude in degrees.
+/// A place in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     latitude: f64,
     longitude: f64,
 }
 
-/// The points in texts of geopoints, geotraces and geoshapes; none at all if one of them is malformed.
-pub(super) fn points(texts: &[String]) -> Vec<Point> {
-    let each = texts.iter().flat_map(|text| text.split(';')).map(str::trim).filter(|text| !text.is_empty());
-    each.map(point).collect::<Option<_>>().unwrap_or_default()
+/// The points of a geopoint, geotrace or geoshape: `latitude longitude …` each, separated by `;`. None for empty text;
+/// `None` if one is malformed.
+pub(super) fn points(text: &str) -> Option<Vec<Point>> {
+    text.split(';')
+        .map(str::trim)
+        .filter(|point| !point.is_empty())
+        .map(|point| {
+            let mut numbers = point.split_whitespace().map(str::parse::<f64>);
+            let mut next = || numbers.next()?.ok().filter(|number| number.is_finite());
+            Some(Point { latitude: next()?, longitude: next()? })
+        })
+        .collect()
 }
 
-fn point(text: &str) -> Option<Point> {
-    let mut parts =
-        text.split_ascii_whitespace().map(|part| part.parse::<f64>().ok().filter(|number| number.is_finite()));
-    Some(Point { latitude: parts.next()??, longitude: parts.next()?? })
-}
-
-/// The area within a line in square metres, on a plane whose metres are true along each point's own parallel.
+/// The area inside the line through `points`, in square metres. The sphere is unrolled around the first point, each
+/// point's longitude shrunk by its own latitude; the shoelace formula does the rest.
 pub(super) fn area(points: &[Point]) -> f64 {
-    let Some(origin) = points.first().filter(|_| points.len() > 2) else { return 0.0 };
-    let metres: Vec<_> = points
+    let [origin, others @ ..] = points else { return 0.0 };
+    let metres_per_degree = 2.0 * PI * RADIUS / 360.0;
+    let flat: Vec<(f64, f64)> = others
         .iter()
         .map(|point| {
-            let east = (point.longitude - origin.longitude).to_radians() * point.latitude.to_radians().cos();
-            (RADIUS * east, RADIUS * (point.latitude - origin.latitude).to_radians())
+            let shrink = point.latitude.to_radians().cos();
+            let east = (point.longitude - origin.longitude) * metres_per_degree * shrink;
+            let north = (point.latitude - origin.latitude) * metres_per_degree;
+            (east, north)
         })
         .collect();
-    let twice: f64 = metres.windows(2).map(|pair| if let [a, b] = pair { a.1 * b.0 - a.0 * b.1 } else { 0.0 }).sum();
-    twice.abs() / 2.0
+    let triangles = flat.iter().zip(flat.iter().skip(1)).map(|(a, b)| (a.1 * b.0 - a.0 * b.1) / 2.0);
+    triangles.sum::<f64>().abs()
 }
 
-/// The length of a line in metres.
-pub(super) fn distance(points: &[Point]) -> f64 {
-    if points.len() < 2 {
-        return if points.is_empty() { f64::NAN } else { 0.0 };
+/// The length of the line through `points`, in metres.
+pub(super) fn length(points: &[Point]) -> f64 {
+    points.iter().zip(points.iter().skip(1)).map(|(a, b)| distance(*a, *b)).sum()
+}
+
+/// By the spherical law of cosines.
+fn distance(from: Point, to: Point) -> f64 {
+    if from == to {
+        return 0.0;
     }
-    points.windows(2).map(|pair| if let [a, b] = pair { between(*a, *b) } else { 0.0 }).sum()
+    let (phi, other_phi) = (from.latitude.to_radians(), to.latitude.to_radians());
+    let turn = (to.longitude - from.longitude).to_radians();
+    let cosine = phi.sin() * other_phi.sin() + phi.cos() * other_phi.cos() * turn.cos();
+    cosine.clamp(-1.0, 1.0).acos() * RADIUS
 }
 
-/// The spherical law of cosines.
-fn between(a: Point, b: Point) -> f64 {
-    let (lat_a, lat_b) = (a.latitude.to_radians(), b.latitude.to_radians());
-    let width = (b.longitude - a.longitude).to_radians();
-    let cosine = lat_a.sin() * lat_b.sin() + lat_a.cos() * lat_b.cos() * width.cos();
-    RADIUS * cosine.clamp(-1.0, 1.0).acos()
-}
-
-/// Whether a point lies within a shape: even-odd rule in the plane of latitude and longitude.
-pub(super) fn contains(point: &[Point], shape: &[Point]) -> bool {
-    let (Some(point), true) = (point.first(), shape.len() > 2) else { return false };
-    let next = shape.iter().cycle().skip(1);
-    let crossings = shape.iter().zip(next).filter(|(a, b)| {
-        (a.latitude > point.latitude) != (b.latitude > point.latitude) && {
-            let slope = (b.longitude - a.longitude) / (b.latitude - a.latitude);
-            point.longitude < a.longitude + slope * (point.latitude - a.latitude)
-        }
+/// Whether `point` lies inside `shape`, in the plane of latitude and longitude: a ray from it to the east crosses the border
+/// an odd number of times.
+pub(super) fn contains(shape: &[Point], point: Point) -> bool {
+    let borders = shape.iter().zip(shape.iter().cycle().skip(1));
+    let crossings = borders.filter(|(a, b)| {
+        let spans = (a.latitude > point.latitude) != (b.latitude > point.latitude);
+        let along = (point.latitude - a.latitude) / (b.latitude - a.latitude);
+        spans && point.longitude < a.longitude + along * (b.longitude - a.longitude)
     });
     crossings.count() % 2 == 1
 }
 
-/// Whether two segments that are not neighbours cross; a closed shape may meet itself where it closes.
-pub(super) fn intersects(points: &[Point]) -> bool {
-    let segments: Vec<_> =
-        points.windows(2).filter_map(|pair| if let [a, b] = pair { Some((*a, *b)) } else { None }).collect();
-    let closed = points.first() == points.last();
-    for (i, first) in segments.iter().enumerate() {
-        for (j, second) in segments.iter().enumerate().skip(i + 2) {
-            let neighbours_by_closing = closed && i == 0 && j == segments.len() - 1;
-            if !neighbours_by_closing && cross(*first, *second) {
-                return true;
-            }
-        }
-    }
-    false
+/// Whether two segments of the line through `points` meet that do not follow one another; the last point of a closed line
+/// may be the first.
+pub(super) fn crosses_itself(points: &[Point]) -> bool {
+    let segments: Vec<(Point, Point)> =
+        points.iter().copied().zip(points.iter().copied().skip(1)).filter(|(a, b)| a != b).collect();
+    let closed = points.len() > 2 && points.first() == points.last();
+    let last = segments.len().saturating_sub(1);
+    segments.iter().enumerate().any(|(index, first)| {
+        segments
+            .iter()
+            .enumerate()
+            .skip(index + 2)
+            .any(|(other, second)| !(closed && index == 0 && other == last) && meet(*first, *second))
+    })
 }
 
-fn cross((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
-    let side = |p: Point, q: Point, r: Point| {
-        (q.longitude - p.longitude) * (r.latitude - p.latitude)
-            - (q.latitude - p.latitude) * (r.longitude - p.longitude)
-    };
-    let apart = |one: f64, other: f64| (one > 0.0) == (other > 0.0) && one != 0.0 && other != 0.0;
-    let on = |p: Point, q: Point, r: Point| {
-        side(p, q, r) == 0.0
-            && (p.latitude.min(q.latitude)..=p.latitude.max(q.latitude)).contains(&r.latitude)
-            && (p.longitude.min(q.longitude)..=p.longitude.max(q.longitude)).contains(&r.longitude)
-    };
-    let touches = on(a, b, c) || on(a, b, d) || on(c, d, a) || on(c, d, b);
-    let splits = |p, q, r, s| side(p, q, r) != 0.0 && side(p, q, s) != 0.0 && !apart(side(p, q, r), side(p, q, s));
-    touches || (splits(a, b, c, d) && splits(c, d, a, b))
+fn meet((a, b): (Point, Point), (c, d): (Point, Point)) -> bool {
+    let (side_c, side_d) = (side(a, b, c), side(a, b, d));
+    let (side_a, side_b) = (side(c, d, a), side(c, d, b));
+    (side_c * side_d < 0.0 && side_a * side_b < 0.0)
+        || (side_c == 0.0 && within(a, b, c))
+        || (side_d == 0.0 && within(a, b, d))
+        || (side_a == 0.0 && within(c, d, a))
+        || (side_b == 0.0 && within(c, d, b))
+}
+
+/// On which side of the line from `a` to `b` the point lies; 0 on the line.
+fn side(a: Point, b: Point, point: Point) -> f64 {
+    (b.longitude - a.longitude) * (point.latitude - a.latitude)
+        - (b.latitude - a.latitude) * (point.longitude - a.longitude)
+}
+
+/// Whether a point of the line through `a` and `b` lies between them.
+fn within(a: Point, b: Point, point: Point) -> bool {
+    let between = |from: f64, to: f64, value: f64| (from.min(to)..=from.max(to)).contains(&value);
+    between(a.latitude, b.latitude, point.latitude) && between(a.longitude, b.longitude, point.longitude)
 }
 
 #[cfg(test)]
@@ -100,18 +113,54 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Vec<Point> {
-        points(&[text.to_owned()])
+        points(text).unwrap()
+    }
+
+    fn close(measured: f64, expected: f64) -> bool {
+        (measured / expected - 1.0).abs() < 1e-12
+    }
+
+    const CELL: &str = "0 0 0 0; 0 1 0 0;1 1; 1 0 0 0; 0 0 0 0";
+
+    #[test]
+    fn a_cell_at_the_equator_is_as_large_as_in_javarosa() {
+        assert!(close(length(&line("0 0; 0 1")), 111_318.845_021_439_22));
+        assert!(close(length(&line(CELL)), 445_258.425_256_117_95));
+        assert!(close(area(&line(CELL)), 1.239_094_158_483_664_3e10), "{}", area(&line(CELL)));
+        for short in ["", "0 0", "0 0; 0 1"] {
+            assert_eq!(area(&line(short)), 0.0);
+        }
+        assert_eq!((length(&line("")), length(&line("5 5; 5 5"))), (0.0, 0.0));
     }
 
     #[test]
-    fn a_cell_at_the_equator() {
-        let cell = line("0 0 0 0; 0 1 0 0; 1 1 0 0; 1 0 0 0; 0 0 0 0");
-        assert!((distance(&line("0 0; 0 1")) - 111_318.845_021_439_22).abs() < 1e-6);
-        assert!((distance(&cell) - 445_258.425_256_117_95).abs() < 1e-6);
-        assert!((area(&cell) / 1.239_094_158_483_664_3e10 - 1.0).abs() < 1e-9, "{}", area(&cell));
-        assert!((area(&line("0 0; 0 1"))).abs() < 1e-9);
-        assert!(contains(&line("0.5 0.5"), &cell) && !contains(&line("2 0.5"), &cell));
-        assert!(!intersects(&cell) && intersects(&line("0 0; 1 1; 0 1; 1 0")));
-        assert!(line("1 x").is_empty());
+    fn points_are_inside_or_outside() {
+        for (point, inside) in [("0.5 0.5", true), ("2 0.5", false), ("0.5 -1", false), ("0.5 1.5", false)] {
+            assert_eq!(contains(&line(CELL), line(point)[0]), inside, "{point}");
+        }
+        assert!(!contains(&[], line("0 0")[0]));
+    }
+
+    #[test]
+    fn lines_cross_themselves_or_not() {
+        for (text, crosses) in [
+            (CELL, false),
+            ("0 0; 1 1; 0 1; 1 0", true),
+            ("0 0; 1 1; 0 1; 1 0; 0 0", true),
+            ("0 0; 1 0; 1 1", false),
+            ("0 0; 0 2; 1 2; 1 1; 0 1", true),
+            ("0 0; 0 2; 0 2; 1 2", false),
+            ("0 0; 0 1; 0 2", false),
+            ("", false),
+        ] {
+            assert_eq!(crosses_itself(&line(text)), crosses, "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_points_are_refused() {
+        for text in ["x", "1", "1 x", "1 nan", "1 1e999", "0 0; 1"] {
+            assert_eq!(points(text), None, "{text}");
+        }
     }
 }

@@ -5,11 +5,13 @@ mod digest;
 mod geo;
 mod number;
 mod pattern;
+mod select;
 mod text;
 
 pub(super) use apply::apply;
 pub(super) use args::Args;
 pub(super) use date::check_date_format;
+pub(super) use digest::Algorithm;
 pub(super) use pattern::compile_pattern;
 
 use super::ast::Needs;

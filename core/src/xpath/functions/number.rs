@@ -1,47 +1,41 @@
-use crate::xpath::{format_number, parse_number};
-
-/// Rounds half towards +∞ on whole numbers; `digits` decimals (negative: tens, hundreds …) are decided on the decimal
-/// text, half away from zero. More than 30 digits either way is no number.
-pub(super) fn round(number: f64, digits: f64) -> f64 {
+/// `number` to `decimals` places (negative: to tens, hundreds …), halves upward, decided on the digits that a person reads:
+/// 1.005 to two places is 1.01. NaN for more than 30 places.
+pub(super) fn round(number: f64, decimals: f64) -> f64 {
     const MOST: f64 = 30.0;
-    let digits = digits.trunc();
-    if !number.is_finite() || digits.is_nan() || digits.abs() > MOST {
-        return if number.is_infinite() && digits.abs() <= MOST { number } else { f64::NAN };
+    let decimals = decimals.trunc();
+    if decimals.is_nan() || decimals.abs() > MOST {
+        return f64::NAN;
     }
-    if digits == 0.0 {
-        return (number + 0.5).floor();
+    if !number.is_finite() {
+        return number;
     }
-    if digits < 0.0 {
-        let unit = 10_f64.powf(-digits);
-        return (number / unit + 0.5).floor() * unit;
+    let written = number.abs().to_string();
+    let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
+    let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0').collect();
+    let kept = whole.len() as i64 + decimals as i64;
+    let Ok(kept) = usize::try_from(kept) else { return 0.0 };
+    if kept >= digits.len() {
+        return number;
     }
-    round_text(&format_number(number), digits as usize)
+    let (head, tail) = digits.split_at(kept);
+    let half_or_more = tail.first().is_some_and(|&digit| digit >= 5);
+    let exactly_half = tail.first() == Some(&5) && tail.iter().skip(1).all(|&digit| digit == 0);
+    let away_from_zero = half_or_more && !(exactly_half && number < 0.0);
+    let rounded = text_of(head, away_from_zero) + &format!("e{}", -decimals);
+    let rounded: f64 = rounded.parse().unwrap_or(f64::NAN);
+    if number < 0.0 { -rounded } else { rounded }
 }
 
-/// Rounds plain digits at a place behind the point, as one does on paper.
-fn round_text(text: &str, places: usize) -> f64 {
-    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let Some(decider) = fraction.as_bytes().get(places) else { return parse_number(&format!("{sign}{text}")) };
-    let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes().take(places)).collect();
-    if *decider >= b'5' {
-        let nines = digits.iter().rev().take_while(|&&digit| digit == b'9').count();
-        let at = digits.len() - nines;
-        digits.iter_mut().skip(at).for_each(|digit| *digit = b'0');
-        match at.checked_sub(1).and_then(|at| digits.get_mut(at)) {
-            Some(digit) => *digit += 1,
-            None => digits.insert(0, b'1'),
-        }
+/// The whole number that `digits` spell, plus one if asked.
+fn text_of(digits: &[u8], plus_one: bool) -> String {
+    let mut digits = digits.to_vec();
+    let mut carry = u8::from(plus_one);
+    for digit in digits.iter_mut().rev() {
+        *digit += carry;
+        carry = *digit / 10;
+        *digit %= 10;
     }
-    let point = digits.len() - places;
-    let mut rounded = String::from(sign);
-    for (index, digit) in digits.into_iter().enumerate() {
-        if index == point {
-            rounded.push('.');
-        }
-        rounded.push(char::from(digit));
-    }
-    parse_number(&rounded)
+    std::iter::once(carry).chain(digits).map(|digit| char::from(b'0' + digit)).collect()
 }
 
 #[cfg(test)]
@@ -50,19 +44,29 @@ mod tests {
 
     #[test]
     fn halves_go_where_javarosa_sends_them() {
-        for (number, digits, expected) in [
+        for (number, decimals, expected) in [
             (2.5, 0.0, 3.0),
             (-2.5, 0.0, -2.0),
+            (-2.500_1, 0.0, -3.0),
+            (0.499_999_999_999_999_94, 0.0, 0.0),
+            (4_503_599_627_370_497.0, 0.0, 4_503_599_627_370_497.0),
             (1.005, 2.0, 1.01),
+            (-1.005, 2.0, -1.0),
             (2.345, 2.0, 2.35),
+            (1.005, 2.9, 1.01),
             (9.999, 2.0, 10.0),
-            (-1.005, 2.0, -1.01),
             (1250.0, -2.0, 1300.0),
+            (-1250.0, -2.0, -1200.0),
+            (7.0, -1.0, 10.0),
+            (4.0, -1.0, 0.0),
+            (4.0, -9.0, 0.0),
             (0.04, 1.0, 0.0),
             (7.0, 3.0, 7.0),
+            (1e300, 2.0, 1e300),
+            (f64::INFINITY, 2.0, f64::INFINITY),
         ] {
-            assert!((round(number, digits) - expected).abs() < 1e-12, "{number} {digits}: {}", round(number, digits));
+            assert_eq!(round(number, decimals), expected, "{number} to {decimals}");
         }
-        assert!(round(1.0, 31.0).is_nan());
+        assert!(round(1.0, 31.0).is_nan() && round(1.0, -31.0).is_nan() && round(f64::NAN, 2.0).is_nan());
     }
 }
