@@ -196,3 +196,226 @@ impl<W: World> Evaluator<'_, W> {
         matched.map(Value::Bool).map_err(|_| EvalError::TooMuchWork)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::xpath::small_world::SmallWorld;
+
+    fn check(rows: &[(&str, &str)]) {
+        let world = SmallWorld::new();
+        for (source, expected) in rows {
+            assert_eq!(world.text_at("/d", source), *expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn operators_bind_as_in_xpath() {
+        check(&[
+            ("1 + 2 * 3", "7"),
+            ("(1 + 2) * 3", "9"),
+            ("10 - 2 - 3", "5"),
+            ("2 * 3 div 4 * 2", "3"),
+            ("-2 + 5", "3"),
+            ("- - 3", "3"),
+            ("--'3'", "3"),
+            ("---3", "-3"),
+            ("2 - -2", "4"),
+            ("-7 mod 3", "-1"),
+            ("5.5 mod 2", "1.5"),
+            ("7 mod 0", "NaN"),
+            ("1 div 0", "Infinity"),
+            ("0 div 0", "NaN"),
+            ("-(2) * 3", "-6"),
+            ("1 < 2 = 2 > 1", "true"),
+            ("3 > 2 > 1", "false"),
+            ("1 = 1 = 1", "true"),
+            ("false() and false() or true()", "true"),
+            ("true() or false() and false()", "true"),
+            ("1 + 1 = 2 and 2 < 3", "true"),
+            (".5 + 5.", "5.5"),
+            ("3mod 2", "1"),
+        ]);
+    }
+
+    #[test]
+    fn values_compare_as_forms_expect() {
+        check(&[
+            ("'a' < 'b'", "false"),
+            ("'2' < '10'", "true"),
+            ("'' < 1", "false"),
+            ("'' >= 0", "false"),
+            ("1 = '1'", "true"),
+            ("'05' = '5'", "false"),
+            ("'05' = 5", "true"),
+            ("n = '05'", "true"), // an int node
+            ("list = 'a b'", "true"),
+            ("empty = ''", "true"),
+            ("none = ''", "true"),
+            ("n != ''", "true"),
+            ("true() = 'x'", "true"),
+            ("yes = true()", "true"),
+            ("yes = 1", "true"),
+            ("0.1 + 0.2 = 0.3", "true"),
+            ("1 = 1.00000000001", "false"),
+            ("1 div 0 = 1 div 0", "true"),
+            ("number('') = number('')", "false"),
+            ("number('') != number('')", "true"),
+            ("r/v = 1", "true"), // the first node stands for all
+            ("r/v = 2", "false"),
+            ("r/v != 2", "true"),
+        ]);
+    }
+
+    #[test]
+    fn and_and_or_stop_early() {
+        check(&[
+            ("true() or instance('none')/root", "true"),
+            ("false() and instance('none')/root", "false"),
+            ("false() or instance('none')/root", "! there is no instance 'none'"),
+        ]);
+    }
+
+    #[test]
+    fn long_chains_and_deep_nests_need_little_stack() {
+        const SMALL_STACK: usize = 2 * 1024 * 1024; // optimised code takes a quarter of it
+        let long = format!("1{}", " + 1".repeat(10_000));
+        let either = format!("false(){} or true()", " or false()".repeat(5_000));
+        let nested = format!("{}1{}", "if(1 = 1 and 2 * (3 + 4) > -(".repeat(60), "), 1, 0)".repeat(60));
+        let predicates = format!("{}1{}", "1 = 2 or count(/d/a[".repeat(60), "]) = 1".repeat(60));
+        let run = move || {
+            let world = SmallWorld::new();
+            assert_eq!(world.text_at("/d", &long), "10001");
+            assert_eq!(world.text_at("/d", &either), "true");
+            assert_eq!(world.text_at("/d", &nested), "1");
+            assert_eq!(world.text_at("/d", &predicates), "true");
+        };
+        std::thread::Builder::new().stack_size(SMALL_STACK).spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn endless_work_is_refused() {
+        let world = SmallWorld::new();
+        let source = (0..9).fold("1 = 2".to_owned(), |inner, _| format!("count(/d/*[{inner} or . = 'x']) > 99"));
+        let expr = world.parse(&source).unwrap();
+        let current = world.node("/d");
+        let evaluator = Evaluator { expr: &expr, world: &world, current, steps_left: Cell::new(10_000) };
+        let outcome = evaluator.eval(expr.root(), Scope { node: current, position: 1, memo: None });
+        assert_eq!(outcome, Err(EvalError::TooMuchWork));
+        let pattern = "regex('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', '(?=a)(a|aa)+(?<!b)')";
+        assert_eq!(world.eval_at("/d", pattern), Err(EvalError::TooMuchWork));
+    }
+
+    /// Words that expressions are made of, so that more than brackets gets through.
+    fn words() -> impl Strategy<Value = String> {
+        let word = prop::sample::select(vec![
+            "1",
+            "2.5",
+            "'x'",
+            "''",
+            "\"'\"",
+            "/d/r",
+            "/d/r/v",
+            "/d/moment",
+            "v",
+            "w",
+            ".",
+            "..",
+            "@id",
+            "*",
+            "/",
+            "[",
+            "]",
+            "(",
+            ")",
+            ",",
+            "+",
+            "-",
+            "=",
+            "!=",
+            "<",
+            ">=",
+            " and ",
+            " or ",
+            " div ",
+            " mod ",
+            "instance('sites')/root/item",
+            "current()",
+            "position()",
+            "count(",
+            "sum(",
+            "if(",
+            "concat(",
+            "selected(",
+            "coalesce(",
+            "round(",
+            "substr(",
+            "date(",
+            "format-date(",
+            "regex(",
+            "randomize(",
+            "area(",
+            "pulldata('sites','label','code',",
+            "node()",
+            "é",
+            "🐐",
+            "\u{0}",
+            "'%Y'",
+            "-3",
+            "1e9",
+            "99999999999999999999",
+            "true()",
+            "today()",
+            " ",
+            "::",
+            "$",
+            "|",
+            "//",
+        ]);
+        prop::collection::vec(word, 0..14).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(source in "\\PC{0,60}") {
+            let world = SmallWorld::new();
+            if let Ok(expr) = world.parse(&source) {
+                let _ = expr.eval(&world, &Context::of(world.node("/d/r[2]/w")));
+            }
+        }
+
+        #[test]
+        fn no_words_make_it_panic(source in words()) {
+            let world = SmallWorld::new();
+            match world.parse(&source) {
+                Ok(expr) => {
+                    let value = expr.eval(&world, &Context::of(world.node("/d/r[2]/w")));
+                    // A constant does not look around.
+                    if expr.is_constant() {
+                        prop_assert_eq!(format!("{value:?}"), format!("{:?}", expr.eval(&world, &Context::of(world.node("/d/a")))));
+                    }
+                }
+                Err(error) => {
+                    prop_assert!(error.span.start <= error.span.end && error.span.end as usize <= source.len());
+                    prop_assert!(source.get(error.span.start as usize..error.span.end as usize).is_some());
+                }
+            }
+        }
+
+        #[test]
+        fn an_index_changes_nothing(
+            column in prop::sample::select(vec!["code", "town", "label", "none"]),
+            key in prop::sample::select(vec!["'u'", "'u2'", "'5'", "5", "''", "label", "/d/n", "/d/a", "concat('u', '1')"]),
+            more in prop::sample::select(vec!["", " and code != 'u1'", " and position() = 2", " and 0", " or town = 'z'"]),
+            behind in prop::sample::select(vec!["", "[1]", "[town]", "[last = 2]"]),
+        ) {
+            let source = format!("instance('sites')/root/item[{column} = {key}{more}]{behind}/code");
+            let mut world = SmallWorld::new();
+            let looked_up = world.eval_at("/d/r[1]/w", &source);
+            world.keeps_index = false;
+            prop_assert_eq!(looked_up, world.eval_at("/d/r[1]/w", &source));
+        }
+    }
+}

@@ -9,6 +9,8 @@ mod lexer;
 mod parser;
 mod path;
 mod shuffle;
+#[cfg(test)]
+mod small_world;
 mod value;
 mod world;
 

@@ -414,3 +414,207 @@ impl<'s> Parser<'s, '_> {
 fn unsupported(span: Range<u32>, reason: &str) -> ParseError {
     ParseError { kind: ErrorKind::Unsupported, span, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xpath::PathUse;
+
+    /// The expression in brackets, so that the grouping shows.
+    fn shape(source: &str) -> String {
+        let mut names = Names::default();
+        let expr = parse(source, &mut names).unwrap_or_else(|error| panic!("{source}: {error}"));
+        fn write(expr: &Expr, id: ExprId, names: &Names) -> String {
+            let test = |step: &Step| match step.test {
+                NameTest::Any => "*".to_owned(),
+                NameTest::Name(name) => names.get(name).to_owned(),
+            };
+            match expr.node(id) {
+                Node::Number(number) => number.to_string(),
+                Node::Text(text) => format!("'{text}'"),
+                Node::Negate(operand) => format!("(- {})", write(expr, *operand, names)),
+                Node::Binary { operator, left, right } => {
+                    format!("({operator:?} {} {})", write(expr, *left, names), write(expr, *right, names))
+                }
+                Node::Call { function, args } => {
+                    let args: Vec<_> = args.iter().map(|&arg| write(expr, arg, names)).collect();
+                    format!("{function:?}({})", args.join(" "))
+                }
+                Node::Path(path) => {
+                    let mut written = format!("{:?}", path.start);
+                    for step in &path.steps {
+                        written += &format!(" {:?}:{}", step.axis, test(step));
+                        for &predicate in &step.predicates {
+                            written += &format!("[{}]", write(expr, predicate, names));
+                        }
+                    }
+                    written
+                }
+            }
+        }
+        write(&expr, expr.root(), &names)
+    }
+
+    #[test]
+    fn expressions_group_as_they_bind() {
+        for (source, expected) in [
+            ("1 or 2 and 3 = 4 < 5 + 6 * -7", "(Or 1 (And 2 (Equal 3 (Less 4 (Add 5 (Multiply 6 (- 7)))))))"),
+            ("1 - 2 - 3", "(Subtract (Subtract 1 2) 3)"),
+            ("(1)", "1"),
+            ("-1 * 2", "(Multiply (- 1) 2)"),
+            ("a-1", "Context Child:a-1"),
+            ("a -1", "(Subtract Context Child:a 1)"),
+            ("a - 1", "(Subtract Context Child:a 1)"),
+            ("3-1", "(Subtract 3 1)"),
+            ("a.b", "Context Child:a.b"),
+            ("* * *", "(Multiply Context Child:* Context Child:*)"),
+            ("div div mod", "(Divide Context Child:div Context Child:mod)"),
+            ("and and or", "(And Context Child:and Context Child:or)"),
+            ("@mod mod 2", "(Modulo Context Attribute:mod 2)"),
+            ("5.", "5"),
+            (".5", "0.5"),
+            (".", "Context"),
+            ("./a/.", "Context Child:a"),
+            ("../..", "Context Parent:* Parent:*"),
+            ("/", "Root"),
+            ("/ = 1", "(Equal Root 1)"),
+            ("/d/orx:meta/@entities:id", "Root Child:d Child:meta Attribute:id"),
+            ("orx:*", "Context Child:*"),
+            ("self::node()", "Context"),
+            ("a[1][b = 'c']/d", "Context Child:a[1][(Equal Context Child:b 'c')] Child:d"),
+            (
+                "instance('x')/root/item[k = current()/../q]",
+                "Instance(\"x\") Child:root Child:item[(Equal Context Child:k Current Parent:* Child:q)]",
+            ),
+            ("current()", "Current"),
+            ("count(a)", "Count(Context Child:a)"),
+            ("count (a)", "Count(Context Child:a)"),
+            ("format-date-time(a, '%Y')", "FormatDate(Context Child:a '%Y')"),
+            ("jr:itext('x')", "Itext('x')"),
+            (
+                "pulldata('i', 'c', 'k', a)",
+                "PullData(Instance(\"i\") Child:root Child:item Child:c Instance(\"i\") Child:root Child:item Child:k Context Child:a)",
+            ),
+            ("\"it's\"", "'it's'"),
+            (" \t\r\n1 ", "1"),
+            ("größe", "Context Child:größe"),
+        ] {
+            assert_eq!(shape(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn errors_name_their_kind_and_place() {
+        use ErrorKind::{UnknownFunction, Unsupported, WrongArguments, XpathSyntax};
+        for (source, kind, place) in [
+            ("", XpathSyntax, ""),
+            ("1 +", XpathSyntax, ""),
+            ("1 + )", XpathSyntax, ")"),
+            ("(1", XpathSyntax, ""),
+            ("a b", XpathSyntax, "b"),
+            ("1e3", XpathSyntax, "e3"),
+            ("1 2", XpathSyntax, "2"),
+            ("'open", XpathSyntax, "'open"),
+            ("a[1", XpathSyntax, ""),
+            ("a[]", XpathSyntax, "]"),
+            ("a/", XpathSyntax, ""),
+            ("count(a,)", XpathSyntax, ")"),
+            ("a # b", XpathSyntax, "#"),
+            ("a ! b", XpathSyntax, "!"),
+            ("a:", XpathSyntax, "a:"),
+            ("é = ÷", XpathSyntax, "÷"),
+            ("1 = nothing(2)", UnknownFunction, "nothing"),
+            ("last()", UnknownFunction, "last"),
+            ("lower-case('A')", UnknownFunction, "lower-case"),
+            ("true(1)", WrongArguments, "true(1)"),
+            ("1 + if(1, 2)", WrongArguments, "if(1, 2)"),
+            ("coalesce(1, 2, 3)", WrongArguments, "coalesce(1, 2, 3)"),
+            ("count('a')", WrongArguments, "'a'"),
+            ("sum(1)", WrongArguments, "1"),
+            ("instance(a)", WrongArguments, "a"),
+            ("indexed-repeat(/d/r/v, /d/r)", WrongArguments, "indexed-repeat(/d/r/v, /d/r)"),
+            ("indexed-repeat(/d/r/v, /d/s, 1)", WrongArguments, "/d/s"),
+            ("indexed-repeat(/d/r/v, /d/r, 1, /d/r/v)", WrongArguments, "indexed-repeat(/d/r/v, /d/r, 1, /d/r/v)"),
+            ("weighted-checklist(1, 2, a)", WrongArguments, "weighted-checklist(1, 2, a)"),
+            ("//a", Unsupported, "//"),
+            ("a//b", Unsupported, "//"),
+            ("a | b", Unsupported, "|"),
+            ("$a", Unsupported, "$"),
+            ("a/text()", Unsupported, "text"),
+            ("ancestor::a", Unsupported, "ancestor::"),
+            ("(a)[1]", Unsupported, "["),
+            ("(a)/b", Unsupported, "/"),
+            ("randomize(a)/b", Unsupported, "/"),
+            ("instance('x')[1]", Unsupported, "["),
+            ("a/count(b)", Unsupported, "count"),
+            ("extract-signed(a, b)", Unsupported, "extract-signed"),
+            ("regex(a, '[')", Unsupported, "'['"),
+            ("format-date(a, '%A')", Unsupported, "'%A'"),
+            ("digest(a, 'CRC')", Unsupported, "'CRC'"),
+            ("pulldata(a, 'b', 'c', 'd')", Unsupported, "pulldata(a, 'b', 'c', 'd')"),
+        ] {
+            let error = parse(source, &mut Names::default()).expect_err(source);
+            let found = source.get(error.span.start as usize..error.span.end as usize);
+            assert_eq!((error.kind, found), (kind, Some(place)), "{source}: {error}");
+        }
+    }
+
+    #[test]
+    fn size_has_limits() {
+        let nested = |depth| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(MAX_DEPTH - 1), &mut Names::default()).is_ok());
+        for source in [nested(MAX_DEPTH), "(".repeat(60_000), "a[".repeat(30_000), "1+".repeat(MAX_LENGTH)] {
+            let error = parse(&source, &mut Names::default()).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported);
+        }
+        assert!(parse(&format!("{}1", "-".repeat(60_000)), &mut Names::default()).is_ok());
+    }
+
+    #[test]
+    fn paths_know_the_predicate_they_stand_in() {
+        let mut names = Names::default();
+        let expr = parse("/d/a + count(/d/r[v = ../w[x]][y]/z)", &mut names).unwrap();
+        let seen: Vec<_> = expr
+            .paths()
+            .into_iter()
+            .map(|PathUse { path, within, argument_of, .. }| {
+                let last = path.steps.last().map(|step| step.test);
+                let Some(NameTest::Name(name)) = last else { panic!("{path:?}") };
+                (names.get(name).to_owned(), within.map(|(id, step)| (expr.span(id), step)), argument_of)
+            })
+            .collect();
+        let (outer, inner) = (13..35, 22..29);
+        assert_eq!(
+            seen,
+            [
+                ("a".to_owned(), None, None),
+                ("z".to_owned(), None, Some(Function::Count)),
+                ("v".to_owned(), Some((outer.clone(), 1)), None),
+                ("w".to_owned(), Some((outer.clone(), 1)), None),
+                ("x".to_owned(), Some((inner, 1)), None),
+                ("y".to_owned(), Some((outer, 1)), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn expressions_know_what_they_depend_on() {
+        for (source, constant, volatile) in [
+            ("true()", true, false),
+            ("1 + 2 = '3'", true, false),
+            ("concat('a', round(1.5))", true, false),
+            ("a", false, false),
+            ("today()", false, true),
+            ("once(a)", false, true),
+            ("string-length()", false, false),
+            ("position()", false, false),
+            ("randomize(a)", false, true),
+            ("randomize(a, 1)", false, false),
+            ("jr:itext('x')", false, false),
+            ("a[b = now()]", false, true),
+        ] {
+            let expr = parse(source, &mut Names::default()).unwrap();
+            assert_eq!((expr.is_constant(), expr.is_volatile()), (constant, volatile), "{source}");
+        }
+    }
+}
