@@ -294,8 +294,8 @@ impl Expr {
     }
 }
 
-/// What a subexpression of a predicate takes from the candidate it is tested against. One that needs nothing has the same
-/// value for all candidates, so a scan evaluates it once.
+/// What a subexpression of a predicate takes from the candidate it is tested against. One that needs nothing has the
+/// same value for all candidates, so a scan evaluates it once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
     /// The candidate itself, or a fresh random number for each.
@@ -317,6 +317,6 @@ impl Needs {
 
     /// Whether the value is the same for all candidates of `tree`.
     pub(super) fn nothing_of(self, tree: u16) -> bool {
-        !self.candidate && !self.position && !(self.ancestors && tree == 0)
+        !(self.candidate || self.position || self.ancestors && tree == 0)
     }
 }

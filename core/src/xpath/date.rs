@@ -31,8 +31,8 @@ pub fn parse_time(text: &str) -> Option<i64> {
     parse_clock(text.trim()).map(|(ms, _)| ms)
 }
 
-/// The moment written as `yyyy-mm-dd[Thh:mm[:ss[.fraction]][zone]]`; without a zone the text means local time, without a
-/// time the local midnight.
+/// The moment written as `yyyy-mm-dd[Thh:mm[:ss[.fraction]][zone]]`; without a zone the text means local time, without
+/// a time the local midnight.
 #[must_use]
 pub fn parse_date_time(text: &str, zone: &TimeZone) -> Option<i64> {
     let text = text.trim();
@@ -61,7 +61,8 @@ pub fn format_time(ms_of_day: i64, zone: &TimeZone, at_ms: i64) -> String {
     format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}{}", ms % 1000, format_offset(offset_seconds(at_ms, zone)))
 }
 
-/// `yyyy-mm-ddThh:mm:ss.mmm` and the offset that `zone` has then; `Z` for offset 0. Empty outside the years -9999 to 9999.
+/// `yyyy-mm-ddThh:mm:ss.mmm` and the offset that `zone` has then; `Z` for offset 0. Empty outside the years -9999 to
+/// 9999.
 #[must_use]
 pub fn format_date_time(ms: i64, zone: &TimeZone) -> String {
     let civil_ms = local_ms(ms, zone);

@@ -32,9 +32,8 @@ impl Context {
 impl Expr {
     /// The value of the expression in `context`.
     ///
-    /// # Errors
-    /// An undeclared instance, an argument that a function cannot work with, or too much work. Wrong types are no errors:
-    /// they convert as xforms.md §11 says.
+    /// # Errors An undeclared instance, an argument that a function cannot work with, or too much work. Wrong types are
+    /// no errors: they convert as xforms.md §11 says.
     pub fn eval<W: World>(&self, world: &W, context: &Context) -> Result<Value, EvalError> {
         let evaluator = Evaluator { expr: self, world, current: context.current, steps_left: Cell::new(MAX_STEPS) };
         evaluator.eval(self.root(), Scope { node: context.node, position: context.position, memo: None })
@@ -113,7 +112,8 @@ impl<W: World> Evaluator<'_, W> {
         }
     }
 
-    /// Operators group from the left, so a long chain of them is a deep tree to the left: it is walked, not recursed into.
+    /// Operators group from the left, so a long chain of them is a deep tree to the left: it is walked, not recursed
+    /// into.
     fn binary(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
         let mut pending = SmallVec::<[(Operator, ExprId); 8]>::new();
         let mut leftmost = id;

@@ -15,10 +15,9 @@ const MAX_DEPTH: usize = 128;
 
 /// Reads an expression; names become ids of `names`, their prefixes dropped.
 ///
-/// # Errors
-/// `XpathSyntax` for what is no expression, `UnknownFunction`, `WrongArguments` for a wrong number or kind of arguments,
-/// `Unsupported` for parts of XPath 1.0 that the dialect leaves out (see the module's documentation) and for expressions
-/// beyond the limits.
+/// # Errors `XpathSyntax` for what is no expression, `UnknownFunction`, `WrongArguments` for a wrong number or kind of
+/// arguments, `Unsupported` for parts of XPath 1.0 that the dialect leaves out (see the module's documentation) and for
+/// expressions beyond the limits.
 pub fn parse(source: &str, names: &mut Names) -> Result<Expr, ParseError> {
     if source.len() > MAX_LENGTH {
         return Err(unsupported(0..MAX_LENGTH as u32, "the expression is too long"));

@@ -23,8 +23,8 @@ impl<W: World> Evaluator<'_, W> {
         Ok(nodes)
     }
 
-    /// `indexed-repeat()`: the value of `target` with the repeats on its way pinned to rows, given as pairs of a path to the
-    /// repeat and the number of a row. Numbers below 1 mean the first row; a row that is not there has no value.
+    /// `indexed-repeat()`: the value of `target` with the repeats on its way pinned to rows, given as pairs of a path
+    /// to the repeat and the number of a row. Numbers below 1 mean the first row; a row that is not there has no value.
     pub(super) fn indexed_repeat(
         &self,
         target: ExprId,
@@ -52,8 +52,8 @@ impl<W: World> Evaluator<'_, W> {
         Ok(Value::Nodes(nodes).into_scalar(self.world))
     }
 
-    /// `pulldata()`: the text in one column of the first row whose other column has exactly the text of `key`. Both columns
-    /// are paths `instance('list')/root/item/column`.
+    /// `pulldata()`: the text in one column of the first row whose other column has exactly the text of `key`. Both
+    /// columns are paths `instance('list')/root/item/column`.
     pub(super) fn pull_data(
         &self,
         cells: ExprId,
@@ -103,8 +103,9 @@ impl<W: World> Evaluator<'_, W> {
 
     /// The nodes a path starts from, and how many of its steps they have already taken.
     ///
-    /// An absolute path in the primary instance shares its first steps with the context node: these bind to the context's
-    /// own ancestors, so that in a repeat it means this row. A step with a predicate, and every step behind it, is free.
+    /// An absolute path in the primary instance shares its first steps with the context node: these bind to the
+    /// context's own ancestors, so that in a repeat it means this row. A step with a predicate, and every step behind
+    /// it, is free.
     fn start(&self, path: &Path, most: usize, scope: Scope<'_>) -> Result<(Nodes, usize), EvalError> {
         let node = match &path.start {
             Start::Context => scope.node,
@@ -130,7 +131,8 @@ impl<W: World> Evaluator<'_, W> {
         Ok((smallvec![node], 0))
     }
 
-    /// The context node, if it is in the primary instance, else the current one: it and its ancestors, the document last.
+    /// The context node, if it is in the primary instance, else the current one: it and its ancestors, the document
+    /// last.
     fn ancestors(&self, scope: Scope<'_>) -> Result<Nodes, EvalError> {
         let mut ancestors = Nodes::new();
         let mut next = [scope.node, self.current].into_iter().find(|node| node.tree == 0);
@@ -194,7 +196,8 @@ impl<W: World> Evaluator<'_, W> {
         }
     }
 
-    /// The candidates that `predicate` keeps: those for which it is true or, if it is a number, the one at that position.
+    /// The candidates that `predicate` keeps: those for which it is true or, if it is a number, the one at that
+    /// position.
     fn filter(&self, candidates: &[NodeRef], predicate: ExprId) -> Result<Nodes, EvalError> {
         self.scan(candidates, |scope| match self.eval(predicate, scope)? {
             #[expect(clippy::float_cmp, reason = "a position is exact")]

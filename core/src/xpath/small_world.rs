@@ -40,8 +40,10 @@ const RECORD: &str = r#"<d version="7">
   <meta><entity id="e1" create="1"/></meta></d>"#;
 
 const SITES: &str = r"<root>
-  <item><code>u1</code><label>Uithof</label><town>u</town></item><item><code>u2</code><label>Oog in Al</label><town>u</town></item>
-  <item><code>z1</code><label>Dieserpoort</label><town>z</town></item><item><code>05</code><label>Five</label><town>5</town></item>
+  <item><code>u1</code><label>Uithof</label><town>u</town></item>
+  <item><code>u2</code><label>Oog in Al</label><town>u</town></item>
+  <item><code>z1</code><label>Dieserpoort</label><town>z</town></item>
+  <item><code>05</code><label>Five</label><town>5</town></item>
   <item><code>it's</code><label>Quoted</label></item></root>";
 
 impl SmallWorld {

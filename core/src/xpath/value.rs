@@ -3,7 +3,8 @@ use smallvec::SmallVec;
 use super::World;
 use super::date;
 
-/// A node of some instance. Tree 0 is the primary instance, the others are secondary instances in the world's own order.
+/// A node of some instance. Tree 0 is the primary instance, the others are secondary instances in the world's own
+/// order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct NodeRef {
     /// Which instance.

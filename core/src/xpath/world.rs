@@ -19,8 +19,8 @@ pub trait World {
     /// The parent element, the document node for a root element, the owner for an attribute.
     fn parent(&self, node: NodeRef) -> Option<NodeRef>;
 
-    /// Appends the children ([`Axis::Child`]) or attributes ([`Axis::Attribute`]) of `node` that pass `test`, in document
-    /// order, relevant or not. Appends nothing for another axis.
+    /// Appends the children ([`Axis::Child`]) or attributes ([`Axis::Attribute`]) of `node` that pass `test`, in
+    /// document order, relevant or not. Appends nothing for another axis.
     fn children(&self, node: NodeRef, axis: Axis, test: NameTest, out: &mut Nodes);
 
     /// The local name of an element or attribute; `None` for a document node.
@@ -44,8 +44,9 @@ pub trait World {
     /// The 1-based place among the siblings of the same name.
     fn position(&self, node: NodeRef) -> usize;
 
-    /// The children `row` of `parent` whose child `column` has exactly the text `value`, in document order; `None` if the
-    /// tree keeps no index, so that the rows have to be scanned.
+    /// The children `row` of `parent` whose child `column` has exactly the text `value`, in document order; `None` if
+    /// the tree keeps no index, so that the rows have to be scanned. An index answers for `=` only where that compares
+    /// texts, so never for a typed column.
     fn find(&self, parent: NodeRef, row: NameId, column: NameId, value: &str) -> Option<Nodes>;
 
     /// The present moment in milliseconds since 1970-01-01T00:00:00Z.
@@ -72,8 +73,8 @@ pub trait World {
     /// The text `id` in the current language.
     fn itext(&self, id: &str) -> String;
 
-    /// The label, in the current language, of the choice `value` of the select whose node is `path`, absolute or relative
-    /// to `context`; empty if there is none.
+    /// The label, in the current language, of the choice `value` of the select whose node is `path`, absolute or
+    /// relative to `context`; empty if there is none.
     fn choice_label(&self, context: NodeRef, value: &str, path: &str) -> String;
 
     /// The short name of a month (1 to 12) in the current language.

@@ -18,8 +18,8 @@ pub(super) fn to_day(value: &Value, zone: &TimeZone) -> Option<i64> {
     }
 }
 
-/// The moment a scalar stands for: a day's local midnight, a number of days since the local midnight of 1970-01-01, a date
-/// or moment written in ISO 8601.
+/// The moment a scalar stands for: a day's local midnight, a number of days since the local midnight of 1970-01-01, a
+/// date or moment written in ISO 8601.
 pub(super) fn to_moment(value: &Value, zone: &TimeZone) -> Option<i64> {
     match value {
         Value::Date(day) => Some(midnight_ms(*day, zone)),
@@ -49,8 +49,8 @@ pub(super) fn to_civil(value: &Value, zone: &TimeZone) -> Option<i64> {
     }
 }
 
-/// The moment that a wall clock shows as `civil_ms`, written as `format` says; `None` for an unknown escape, and empty for
-/// a year that no calendar has.
+/// The moment that a wall clock shows as `civil_ms`, written as `format` says; `None` for an unknown escape, and empty
+/// for a year that no calendar has.
 pub(super) fn format_civil<W: World>(civil_ms: i64, format: &str, world: &W) -> Option<String> {
     let Some(date) = civil_date(civil_ms.div_euclid(DAY_MS)) else { return Some(String::new()) };
     let ms = civil_ms.rem_euclid(DAY_MS);

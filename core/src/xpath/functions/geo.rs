@@ -58,8 +58,8 @@ fn distance(from: Point, to: Point) -> f64 {
     cosine.clamp(-1.0, 1.0).acos() * RADIUS
 }
 
-/// Whether `point` lies inside `shape`, in the plane of latitude and longitude: a ray from it to the east crosses the border
-/// an odd number of times.
+/// Whether `point` lies inside `shape`, in the plane of latitude and longitude: a ray from it to the east crosses the
+/// border an odd number of times.
 pub(super) fn contains(shape: &[Point], point: Point) -> bool {
     let borders = shape.iter().zip(shape.iter().cycle().skip(1));
     let crossings = borders.filter(|(a, b)| {
@@ -70,8 +70,8 @@ pub(super) fn contains(shape: &[Point], point: Point) -> bool {
     crossings.count() % 2 == 1
 }
 
-/// Whether two segments of the line through `points` meet that do not follow one another; the last point of a closed line
-/// may be the first.
+/// Whether two segments of the line through `points` meet that do not follow one another; the last point of a closed
+/// line may be the first.
 pub(super) fn crosses_itself(points: &[Point]) -> bool {
     let segments: Vec<(Point, Point)> =
         points.iter().copied().zip(points.iter().copied().skip(1)).filter(|(a, b)| a != b).collect();

@@ -1,5 +1,5 @@
-/// `number` to `decimals` places (negative: to tens, hundreds …), halves upward, decided on the digits that a person reads:
-/// 1.005 to two places is 1.01. NaN for more than 30 places.
+/// `number` to `decimals` places (negative: to tens, hundreds …), halves upward, decided on the digits that a person
+/// reads: 1.005 to two places is 1.01. NaN for more than 30 places.
 pub(super) fn round(number: f64, decimals: f64) -> f64 {
     const MOST: f64 = 30.0;
     let decimals = decimals.trunc();
