@@ -6,10 +6,10 @@ use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission};
 use crate::workspace::{PACKAGES, cargo, program};
-use crate::{Result, run, setup, suites};
+use crate::{Result, demo, run, setup, suites};
 
 /// The steps in their order.
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 8] = [
     ("set-up", set_up),
     ("fmt", |_| check(&["fmt", "--check"])),
     ("clippy", clippy),
@@ -18,6 +18,7 @@ const STEPS: [(&str, Step); 7] = [
     ("test", |permission| suites::run_and_show(&[], permission)),
     ("doc", doc),
     ("deny", deny),
+    ("demo", |_| Ok(Counts::of_check(run::succeeds(demo::build()?.arg("--auto"))?))),
 ];
 
 type Step = fn(&Permission) -> Result<Counts>;

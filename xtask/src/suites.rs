@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission, Tool};
-use crate::workspace::{PACKAGES, cargo, files_in, program, root};
+use crate::workspace::{PACKAGES, cargo, files_in, program, root, target};
 use crate::{Result, forms, run, setup};
 
 /// Free disk that a build of everything needs.
@@ -67,7 +67,7 @@ pub(crate) fn run_and_show(only: &[&str], permission: &Permission) -> Result<Cou
 fn build() -> Result {
     run::heading("build");
     let started = Instant::now();
-    let mut build = cargo(["build", "--locked", "--keep-going", "--tests", "--bins"]);
+    let mut build = cargo(["build", "--locked", "--keep-going", "--lib", "--bins", "--tests"]);
     let built = run::succeeds(build.args(PACKAGES))?;
     println!("{} in {:.0} s", if built { "built" } else { "not all built" }, started.elapsed().as_secs_f64());
     Ok(())
@@ -104,13 +104,19 @@ impl Tests {
             Self::Unit => cargo_test(&[&["--lib", "--bins"], &["--doc"]]),
             Self::Target => cargo_test(&[&["--test", name]]),
             Self::Forms => forms::check(),
-            Self::Kotlin => {
-                let (success, output) =
-                    run::watched(program("mvn").args(["-B", "-ntp", "-f", "bindings/kotlin/pom.xml", "test"]))?;
-                Ok(Counts::of_maven(&output).with_status(success))
-            }
+            Self::Kotlin => kotlin(),
         }
     }
+}
+
+/// Maven builds the library, generates the sources from it, and tests them.
+fn kotlin() -> Result<Counts> {
+    let library = format!("{}veldwerk_ffi{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let mut maven = program("mvn");
+    maven.args(["-B", "-ntp", "-f", "bindings/kotlin/pom.xml", "test"]);
+    maven.arg(format!("-Dtarget.dir={}", target().display())).arg(format!("-Dlibrary={library}"));
+    let (success, output) = run::watched(&mut maven)?;
+    Ok(Counts::of_maven(&output).with_status(success))
 }
 
 /// Runs `cargo test` once per selection of targets.
