@@ -55,7 +55,7 @@ enum Event {
 }
 
 pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
-    let mut draft = open(context, args)?;
+    let mut draft = open(context, &args.form, args.draft, args.language.as_deref())?;
     let script = Script { files: args.attach.iter().cloned().collect(), pause: args.pause.map(Duration::from_millis) };
     let events: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
@@ -83,17 +83,18 @@ pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     Ok(())
 }
 
-fn open(context: &Context, args: &AnswerArgs) -> Result<DraftSession> {
-    let Some(id) = args.draft else {
-        let form = context.client.find_form(context.project()?.id, &args.form)?;
-        return context.client.start_draft(form.key, args.language.as_deref());
+/// A new draft of the form, or the draft named, in the language wanted.
+pub(crate) fn open(context: &Context, form: &str, draft: Option<i64>, language: Option<&str>) -> Result<DraftSession> {
+    let Some(id) = draft else {
+        let form = context.client.find_form(context.project()?.id, form)?;
+        return context.client.start_draft(form.key, language);
     };
     let mut draft = context.client.open_draft(DraftId(id))?;
     let own = &draft.form().id;
-    if *own != args.form && !args.form.starts_with(&format!("{own}@")) {
+    if *own != form && !form.starts_with(&format!("{own}@")) {
         return Err(Error::new(ErrorKind::Usage, format!("draft {id} is one of the form {own}")));
     }
-    if let Some(language) = &args.language {
+    if let Some(language) = language {
         draft.set_language(language)?;
     }
     Ok(draft)

@@ -5,10 +5,10 @@ mod answer;
 mod context;
 mod demo;
 mod drive;
+mod fill;
 mod projects;
 mod records;
 mod serve;
-#[expect(dead_code, reason = "the commands that draw come next")]
 mod terminal;
 
 use std::path::PathBuf;
@@ -42,6 +42,7 @@ enum Command {
     Drafts,
     /// List the finalised records
     Outbox,
+    Fill(fill::FillArgs),
     Answer(answer::AnswerArgs),
     Send(records::SendArgs),
     Export(records::ExportArgs),
@@ -79,6 +80,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Forms => records::forms(&open()?),
         Command::Drafts => records::drafts(&open()?),
         Command::Outbox => records::outbox(&open()?),
+        Command::Fill(args) => fill::run(&open()?, args),
         Command::Answer(args) => answer::run(&open()?, args),
         Command::Send(args) => records::send(&open()?, args),
         Command::Export(args) => records::export(&open()?, args),

@@ -1,0 +1,415 @@
+//! `fill`: a questionnaire answered by a person at a terminal, one screen at a time.
+
+mod answer;
+mod command;
+mod page;
+mod words;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use clap::Args;
+use serde_json::json;
+use veldwerk::client::{DraftSession, Finalization};
+use veldwerk::ids::NodeId;
+use veldwerk::session::{Policy, QuestionView, ScreenKey, ScreenKind, ScreenView, Violation};
+use veldwerk::{Error, ErrorKind, Result};
+
+use crate::answer::open;
+use crate::context::Context;
+use crate::terminal::{Bidi, Look, Paragraph, Terminal};
+use answer::Typed;
+use command::Command;
+use page::Focus;
+use words::Words;
+
+/// Answer a form at the terminal
+///
+/// Enter goes on, `b` back, `j` to any question, `l` to another language, `?` opens more explanation, `-` takes an answer
+/// away, `f` goes to the end and there finishes the record, `q` keeps the draft and leaves. Where any text may be the
+/// answer, write `:b`, `:j` and so on; `::` before an answer takes it as it stands. Every answer is kept at once.
+#[derive(Args, Debug)]
+pub(crate) struct FillArgs {
+    /// Form id (newest version) or ID@VERSION
+    form: String,
+    /// Go on with this draft
+    #[arg(long, value_name = "ID")]
+    draft: Option<i64>,
+    /// Language to fill in
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Who turns right-to-left text around: the terminal (`logical`) or we (`visual`) [default: by the terminal's name]
+    #[arg(long, value_name = "KIND")]
+    bidi: Option<Bidi>,
+}
+
+pub(crate) fn run(context: &Context, args: &FillArgs) -> Result<()> {
+    let mut draft = open(context, &args.form, args.draft, args.language.as_deref())?;
+    let mut terminal = Terminal::detect(args.bidi);
+    // With --json the object alone is on standard output; the screens go where people still see them.
+    let output: Box<dyn Write> = if context.global.json {
+        terminal.styled = false;
+        Box::new(std::io::stderr())
+    } else {
+        Box::new(std::io::stdout())
+    };
+    let stdin = std::io::stdin();
+    let echoes = stdin.is_terminal();
+    let mut filling =
+        Filling { draft: &mut draft, terminal, echoes, input: stdin.lock(), output, focus: Focus::default() };
+    if args.draft.is_some() {
+        filling.say("fill.resumed");
+    }
+    let left = filling.converse()?;
+    if context.global.json {
+        let instance = match left {
+            Left::Finalized(instance) => Some(instance),
+            Left::Kept => None,
+        };
+        println!("{}", json!({ "draft": draft.id().0, "instance": instance }));
+    }
+    Ok(())
+}
+
+/// How a person left the questionnaire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Left {
+    /// The draft is kept.
+    Kept,
+    /// The record with this instanceID waits in the outbox.
+    Finalized(String),
+}
+
+/// The conversation about one draft.
+struct Filling<'a, Input, Output> {
+    draft: &'a mut DraftSession,
+    terminal: Terminal,
+    /// Whether the terminal shows what is typed, line ends among it.
+    echoes: bool,
+    input: Input,
+    output: Output,
+    focus: Focus,
+}
+
+impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
+    /// Shows screens and does what is typed, until the person leaves or the input ends.
+    fn converse(&mut self) -> Result<Left> {
+        loop {
+            let view = self.view();
+            let page = page::screen(&view, &self.focus, self.words());
+            self.show(&page)?;
+            let Some(line) = self.read()? else { return self.leave() };
+            self.focus.notice.clear();
+            self.focus.saved = false;
+            let asked = view.questions.get(self.focus.question);
+            match Command::read(&line, asked.is_some_and(answer::is_text)) {
+                Command::Next => self.next(&view)?,
+                Command::Back => self.back(&view)?,
+                Command::Jump => self.jump()?,
+                Command::Language => self.choose_language()?,
+                Command::Guidance => self.focus.guidance = !self.focus.guidance,
+                Command::Leave => return self.leave(),
+                Command::Finish if view.kind == ScreenKind::End => {
+                    if let Some(instance) = self.finalize()? {
+                        return Ok(Left::Finalized(instance));
+                    }
+                }
+                Command::Finish => self.go(ScreenKey::End)?,
+                Command::Clear => match (view.kind, asked) {
+                    (ScreenKind::Add, _) => self.remove_last(&view)?,
+                    (_, Some(question)) => self.answer(question, None)?,
+                    (_, None) => {}
+                },
+                Command::Answer(line) => match (view.kind, asked) {
+                    (ScreenKind::Add, _) => self.add(&view, line)?,
+                    (ScreenKind::End, _) => self.look_at(&view.violations, line)?,
+                    (_, Some(question)) => self.take(question, line)?,
+                    (_, None) => self.say("error.invalid_answer"),
+                },
+            }
+        }
+    }
+
+    /// The screen shown, with the focus on a question that is asked.
+    fn view(&mut self) -> ScreenView {
+        let view = self.draft.screen();
+        let stops = stops(&view);
+        if !stops.contains(&self.focus.question) {
+            let later = stops.iter().find(|&&stop| stop > self.focus.question);
+            self.focus.question = later.or(stops.last()).copied().unwrap_or(0);
+        }
+        view
+    }
+
+    fn next(&mut self, view: &ScreenView) -> Result<()> {
+        if view.kind == ScreenKind::End {
+            return view.violations.first().map_or(Ok(()), |violation| self.go_to_question(violation.node));
+        }
+        if let Some(stop) = stops(view).into_iter().find(|&stop| stop > self.focus.question) {
+            match view.questions.get(self.focus.question).and_then(|question| question.violation.as_ref()) {
+                Some(violation) => self.warn(violation),
+                None => self.focus_on(stop),
+            }
+            return Ok(());
+        }
+        match self.draft.next(Policy::OnMove)? {
+            Ok(_) => self.focus_on(0),
+            Err(violations) => {
+                if let Some(violation) = violations.first() {
+                    let at = view.questions.iter().position(|question| question.node == violation.node);
+                    self.focus_on(at.unwrap_or(self.focus.question));
+                    self.warn(violation);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn back(&mut self, view: &ScreenView) -> Result<()> {
+        match stops(view).into_iter().rev().find(|&stop| stop < self.focus.question) {
+            Some(stop) => self.focus_on(stop),
+            None => {
+                self.draft.previous()?;
+                self.focus_on(0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was typed at a question for an answer, a file, or letters to look for choices.
+    fn take(&mut self, question: &QuestionView, line: &str) -> Result<()> {
+        match answer::typed(question, line) {
+            _ if question.readonly => self.say("fill.read_only"),
+            Typed::Value(value) => self.answer(question, Some(&value))?,
+            Typed::File(path) => self.attach(question, &path)?,
+            Typed::Letters(letters) => self.focus.letters = letters,
+            Typed::Unfit => self.say("error.invalid_answer"),
+        }
+        Ok(())
+    }
+
+    /// Answers, or clears; goes on if the form agrees.
+    fn answer(&mut self, question: &QuestionView, value: Option<&str>) -> Result<()> {
+        let outcome = self.draft.answer(&question.path, value).map(|_| ());
+        self.answered(question.node, value.is_some(), outcome)
+    }
+
+    fn attach(&mut self, question: &QuestionView, path: &Path) -> Result<()> {
+        let outcome = self.draft.attach(&question.path, path, false).map(|_| ());
+        self.answered(question.node, true, outcome)
+    }
+
+    fn answered(&mut self, node: NodeId, goes_on: bool, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::InvalidValue => {
+                self.say("error.invalid_answer");
+                return Ok(());
+            }
+            Err(error) => {
+                self.tell(&error);
+                return Ok(());
+            }
+        }
+        self.focus.letters.clear();
+        self.focus.saved = true;
+        let view = self.draft.screen();
+        let Some(at) = view.questions.iter().position(|question| question.node == node) else { return Ok(()) };
+        self.focus.question = at;
+        match view.questions.get(at).and_then(|question| question.violation.as_ref()) {
+            Some(violation) if goes_on => self.warn(violation),
+            _ if goes_on => {
+                self.next(&view)?;
+                self.focus.saved = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds an instance of the repeat and goes into it.
+    fn add(&mut self, view: &ScreenView, line: &str) -> Result<()> {
+        if line != "1" {
+            self.say("error.invalid_answer");
+            return Ok(());
+        }
+        let range = self.range(view);
+        self.draft.add_repeat(&range)?;
+        let session = self.draft.session();
+        let added = format!("{range}[{}]", self.n_instances(&range));
+        let is_inside = |key: &ScreenKey| {
+            session.screen_path(key).strip_prefix(&added).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match session.screens().into_iter().find(is_inside) {
+            Some(key) => self.go(key),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the last instance of the repeat, once the person has said so twice.
+    fn remove_last(&mut self, view: &ScreenView) -> Result<()> {
+        let range = self.range(view);
+        let n_instances = self.n_instances(&range);
+        if n_instances == 0 {
+            return Ok(());
+        }
+        let page = page::remove(view, n_instances, self.words());
+        self.show(&page)?;
+        if self.read()?.is_some_and(|line| line.trim() == "1") {
+            self.draft.remove_repeat(&format!("{range}[{n_instances}]"))?;
+        }
+        Ok(())
+    }
+
+    /// The path of the range that an `Add` screen extends.
+    fn range(&self, view: &ScreenView) -> String {
+        self.draft.session().screen_path(&view.key).trim_end_matches('+').to_owned()
+    }
+
+    fn n_instances(&self, range: &str) -> usize {
+        let session = self.draft.session();
+        (1..).take_while(|n| session.node(&format!("{range}[{n}]")).is_some()).count()
+    }
+
+    /// Goes to the question behind one of the numbered violations.
+    fn look_at(&mut self, violations: &[Violation], line: &str) -> Result<()> {
+        let chosen = line.parse::<usize>().ok().and_then(|number| violations.get(number.checked_sub(1)?));
+        match chosen {
+            Some(violation) => {
+                self.go_to_question(violation.node)?;
+                self.warn(violation);
+            }
+            None => self.say("error.invalid_answer"),
+        }
+        Ok(())
+    }
+
+    /// Shows all questions and goes to the one chosen.
+    fn jump(&mut self) -> Result<()> {
+        let session = self.draft.session();
+        let screens = session.screens().into_iter();
+        let questions = screens.flat_map(|key| session.screen(&key).questions).filter(|question| !question.header);
+        let questions: Vec<QuestionView> = questions.collect();
+        let mut letters = String::new();
+        loop {
+            let page = page::overview(self.draft.session(), &questions, &letters, self.words());
+            self.show(&page)?;
+            let Some(line) = self.read()?.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()) else {
+                return Ok(());
+            };
+            let Ok(number) = line.parse::<usize>() else {
+                letters = line;
+                continue;
+            };
+            if let Some(question) = number.checked_sub(1).and_then(|i| questions.get(i)) {
+                return self.go_to_question(question.node);
+            }
+        }
+    }
+
+    fn choose_language(&mut self) -> Result<()> {
+        let page = page::languages(self.draft.session(), self.words());
+        self.show(&page)?;
+        let Some(line) = self.read()?.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()) else {
+            return Ok(());
+        };
+        let numbered = line.parse::<usize>().ok().and_then(|n| self.draft.session().languages().get(n.checked_sub(1)?));
+        let name = numbered.map_or(line, |language| language.name.clone());
+        match self.draft.set_language(&name) {
+            Err(error) if error.kind() == ErrorKind::NoSuchLanguage => self.say("error.not_found"),
+            outcome => drop(outcome?),
+        }
+        Ok(())
+    }
+
+    fn finalize(&mut self) -> Result<Option<String>> {
+        let instance_id = match self.draft.finalize() {
+            Ok(Finalization::Finalized { instance_id, .. }) => instance_id,
+            // The screen shows them.
+            Ok(Finalization::Violations(_)) => return Ok(None),
+            Err(error) => {
+                self.tell(&error);
+                return Ok(None);
+            }
+        };
+        let words = self.words();
+        self.show(&page::finished(words))?;
+        Ok(Some(instance_id))
+    }
+
+    fn leave(&mut self) -> Result<Left> {
+        self.draft.save()?;
+        let resume = format!("veldwerk fill {} --draft {}", self.draft.session().form().id, self.draft.id().0);
+        self.show(&page::left(&resume, self.words()))?;
+        Ok(Left::Kept)
+    }
+
+    fn go(&mut self, key: ScreenKey) -> Result<()> {
+        self.draft.move_to(&key)?;
+        self.focus_on(0);
+        Ok(())
+    }
+
+    fn go_to_question(&mut self, node: NodeId) -> Result<()> {
+        let Some(key) = self.draft.session().goto(node) else { return Ok(()) };
+        self.go(key)?;
+        let questions = self.draft.screen().questions;
+        self.focus.question = questions.iter().position(|question| question.node == node).unwrap_or(0);
+        Ok(())
+    }
+
+    fn focus_on(&mut self, question: usize) {
+        self.focus = Focus { question, ..Focus::default() };
+    }
+
+    fn words(&self) -> Words {
+        let session = self.draft.session();
+        Words::of(session.languages().get(session.language()))
+    }
+
+    /// Says one of our own texts under the next screen.
+    fn say(&mut self, key: &str) {
+        let words = self.words();
+        self.focus.notice = vec![page::caution(words, words.get(key))];
+    }
+
+    fn warn(&mut self, violation: &Violation) {
+        self.focus.notice = page::violation(violation, self.words());
+    }
+
+    fn tell(&mut self, error: &Error) {
+        let mut sentence = Paragraph::new(veldwerk::text::Direction::LeftToRight);
+        sentence.push(&error.to_string(), Look::BOLD);
+        self.focus.notice = vec![sentence];
+    }
+
+    fn show(&mut self, page: &[Paragraph]) -> Result<()> {
+        // A terminal shows one screen at a time; a pipe one after the other.
+        let clear = if self.terminal.styled { "\u{1b}[H\u{1b}[2J" } else { "\n" };
+        let drawing = self.terminal.draw(page);
+        write!(self.output, "{clear}{drawing}").map_err(unwritable)
+    }
+
+    /// The next line; none at the end of the input.
+    fn read(&mut self) -> Result<Option<String>> {
+        write!(self.output, "> ").and_then(|()| self.output.flush()).map_err(unwritable)?;
+        let mut line = String::new();
+        let n_bytes = self.input.read_line(&mut line);
+        let n_bytes = n_bytes.map_err(|error| Error::new(ErrorKind::Io, "standard input").caused_by(error))?;
+        if !self.echoes {
+            writeln!(self.output).map_err(unwritable)?;
+        }
+        Ok((n_bytes > 0).then_some(line))
+    }
+}
+
+/// The questions of a screen that wait for the person; of a screen that only shows, its last.
+fn stops(view: &ScreenView) -> Vec<usize> {
+    let asked = view.questions.iter().enumerate().filter(|(_, question)| !question.header && !question.readonly);
+    let asked: Vec<usize> = asked.map(|(i, _)| i).collect();
+    if asked.is_empty() { vec![view.questions.len().saturating_sub(1)] } else { asked }
+}
+
+fn unwritable(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, "the terminal").caused_by(error)
+}

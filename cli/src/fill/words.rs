@@ -1,0 +1,71 @@
+//! The words of the screens themselves, in the language the form is shown in.
+
+use veldwerk::text::{Direction, Language, Tag};
+
+/// One row a text, one column a language; a tab between them.
+const TABLE: &str = include_str!("words.tsv");
+
+/// The column of one language.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    column: usize,
+    pub(super) direction: Direction,
+}
+
+impl Words {
+    /// The words of `language`; English where there are none.
+    pub(super) fn of(language: Option<&Language>) -> Self {
+        let tag = language.and_then(|language| language.tag.as_ref());
+        let found = tag.and_then(|tag| Some((tag, columns().position(|column| column == tag.base())?)));
+        match found {
+            Some((tag, column)) => Self { column: column + 1, direction: Tag::direction(tag) },
+            None => Self { column: 1, direction: Direction::LeftToRight },
+        }
+    }
+
+    /// The text of `key`; empty for a key that the table does not have.
+    pub(super) fn get(self, key: &str) -> &'static str {
+        let row = TABLE.lines().find(|row| row.split('\t').next() == Some(key));
+        row.and_then(|row| row.split('\t').nth(self.column)).unwrap_or_default()
+    }
+
+    /// The same with `value` in its one gap, kept apart from the words around it.
+    pub(super) fn with(self, key: &str, value: &str) -> String {
+        let value = isolated(value);
+        self.get(key).replace("{n}", &value).replace("{name}", &value)
+    }
+}
+
+/// `text` between isolates, so that its direction does not disturb the words around it.
+pub(super) fn isolated(text: &str) -> String {
+    format!("\u{2068}{text}\u{2069}")
+}
+
+/// The languages of the table.
+fn columns() -> impl Iterator<Item = &'static str> {
+    TABLE.lines().next().unwrap_or_default().split('\t').skip(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_there_in_every_language_with_the_same_gap() {
+        for row in TABLE.lines() {
+            let cells: Vec<&str> = row.split('\t').collect();
+            assert_eq!(cells.len(), 6, "{row}");
+            assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+            for gap in ["{n}", "{name}"] {
+                assert!(cells[1..].iter().all(|cell| cell.contains(gap) == cells[1].contains(gap)), "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_language_of_the_form_chooses_the_column() {
+        let next = |lang: &str| Words::of(Some(&Language::new(lang))).get("action.next");
+        assert_eq!([next("Nederlands (nl)"), next("العربية (ar)"), next("Deutsch (de)")], ["Verder", "التالي", "Next"]);
+        assert_eq!(Words::of(None).with("fill.found", "3"), "Found: \u{2068}3\u{2069}");
+    }
+}
