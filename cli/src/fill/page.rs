@@ -1,11 +1,13 @@
 //! What one screen looks like.
 
 use veldwerk::form::{ControlKind, DataType};
-use veldwerk::session::{FormSession, Progress, QuestionView, ScreenKind, ScreenView, Violation, ViolationKind};
+use veldwerk::session::{
+    ChoiceView, FormSession, Progress, QuestionView, ScreenKind, ScreenView, Violation, ViolationKind,
+};
 use veldwerk::text::{Color, Text};
 
 use super::answer::{self, MANY};
-use super::words::{Words, isolated};
+use super::words::Words;
 use crate::terminal::{Look, Paragraph};
 
 /// What is chosen and what was answered.
@@ -79,7 +81,7 @@ pub(super) fn overview(
         let answer = shown_answer(question, words);
         if !answer.is_empty() {
             entry.push("  ", PLAIN);
-            entry.push(&isolated(&answer), ANSWER);
+            entry.push(&words.isolated(&answer), ANSWER);
         }
         entry.mark(&format!("{sign} {:>width$}  ", i + 1), Look::DIM);
         page.push(entry);
@@ -104,7 +106,7 @@ pub(super) fn languages(session: &FormSession, words: Words) -> Vec<Paragraph> {
     for (i, language) in session.languages().iter().enumerate() {
         let is_shown = i == session.language();
         let mut entry = Paragraph::new(words.direction);
-        entry.push(&isolated(&language.name), if is_shown { ANSWER } else { PLAIN });
+        entry.push(&words.isolated(&language.name), if is_shown { ANSWER } else { PLAIN });
         entry.mark(&marker(is_shown, i + 1, 1), if is_shown { ANSWER } else { Look::DIM });
         page.push(entry);
     }
@@ -116,7 +118,7 @@ pub(super) fn languages(session: &FormSession, words: Words) -> Vec<Paragraph> {
 /// Asks whether the last of `n_instances` is really to be removed.
 pub(super) fn remove(view: &ScreenView, n_instances: usize, words: Words) -> Vec<Paragraph> {
     let name = view.path.last().map(|name| name.plain.as_str()).unwrap_or_default();
-    let which = format!("{} ({n_instances})", isolated(name));
+    let which = format!("{} ({n_instances})", words.isolated(name));
     let question = line(words, words.get("repeat.delete_ask"), Look::BOLD);
     let keys = [("1", words.get("action.delete")), ("Enter", words.get("action.cancel"))];
     vec![question, line(words, &which, PLAIN), empty(words), legend(words, &keys)]
@@ -125,13 +127,13 @@ pub(super) fn remove(view: &ScreenView, n_instances: usize, words: Words) -> Vec
 /// What happens after the last question.
 pub(super) fn finished(words: Words) -> Vec<Paragraph> {
     let mut send = line(words, &format!("{}: ", words.get("outbox.send")), PLAIN);
-    send.push(&isolated("veldwerk send"), Look::BOLD);
+    send.push(&words.isolated("veldwerk send"), Look::BOLD);
     vec![line(words, words.get("done.title"), ANSWER), line(words, words.get("state.waiting"), PLAIN), send]
 }
 
 /// What is kept, and the command that goes on with it.
 pub(super) fn left(resume: &str, words: Words) -> Vec<Paragraph> {
-    vec![line(words, words.get("fill.stop_explain"), PLAIN), line(words, &isolated(resume), Look::BOLD)]
+    vec![line(words, words.get("fill.stop_explain"), PLAIN), line(words, &words.isolated(resume), Look::BOLD)]
 }
 
 /// What is wrong with an answer: the form's words, else ours.
@@ -171,7 +173,7 @@ fn progress(progress: Progress, saved: bool, words: Words) -> Paragraph {
 }
 
 fn headings(path: &[Text], words: Words) -> Option<Paragraph> {
-    let names: Vec<String> = path.iter().map(|heading| isolated(&heading.plain)).collect();
+    let names: Vec<String> = path.iter().map(|heading| words.isolated(&heading.plain)).collect();
     (!names.is_empty()).then(|| line(words, &names.join(" › "), Look::DIM))
 }
 
@@ -185,7 +187,7 @@ fn earlier_question(question: &QuestionView, words: Words) -> Vec<Paragraph> {
     let mut entry = Paragraph::new(question.label.direction);
     entry.push(&question.label.plain, Look::DIM);
     entry.push("  ", PLAIN);
-    entry.push(&isolated(&shown_answer(question, words)), ANSWER);
+    entry.push(&words.isolated(&shown_answer(question, words)), ANSWER);
     vec![entry, empty(words)]
 }
 
@@ -201,7 +203,7 @@ fn question(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragra
     let media = &question.media;
     for (sign, file) in [("▣", &media.image), ("♪", &media.audio), ("▶", &media.video)] {
         if let Some(file) = file {
-            shown.push(line(words, &format!("{sign} {}", isolated(file)), Look::DIM));
+            shown.push(line(words, &format!("{sign} {}", words.isolated(file)), Look::DIM));
         }
     }
     let offered = choices(question, focus, words);
@@ -213,7 +215,7 @@ fn question(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragra
     let is_seen_above = question.control.has_choices() && !answer::is_long(question);
     if !answer.is_empty() && !is_seen_above {
         shown.push(empty(words));
-        let mut paragraph = line(words, &isolated(&answer), ANSWER);
+        let mut paragraph = line(words, &words.isolated(&answer), ANSWER);
         paragraph.mark("● ", ANSWER);
         shown.push(paragraph);
     }
@@ -236,7 +238,7 @@ fn choices(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragrap
     }
     let found = answer::found(question, &focus.letters);
     if answer::appears(question, "likert") || answer::appears(question, "list-nolabel") {
-        return vec![in_a_row(question, &found)];
+        return vec![in_a_row(question, &found, words)];
     }
     let width = question.choices.len().to_string().len();
     let mut offered = Vec::new();
@@ -263,7 +265,7 @@ fn choices(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragrap
 }
 
 /// A scale: its steps beside each other.
-fn in_a_row(question: &QuestionView, found: &[(usize, &veldwerk::session::ChoiceView)]) -> Paragraph {
+fn in_a_row(question: &QuestionView, found: &[(usize, &ChoiceView)], words: Words) -> Paragraph {
     let mut row = Paragraph::new(question.label.direction);
     for (i, (number, choice)) in found.iter().enumerate() {
         if i > 0 {
@@ -274,7 +276,7 @@ fn in_a_row(question: &QuestionView, found: &[(usize, &veldwerk::session::Choice
             &if choice.chosen { format!("●\u{a0}{number}\u{a0}") } else { format!("{number}\u{a0}") },
             if choice.chosen { ANSWER } else { Look::DIM },
         );
-        row.push(&isolated(&choice.label.plain), look);
+        row.push(&words.isolated(&choice.label.plain), look);
     }
     row.indent(2);
     row
@@ -290,7 +292,7 @@ fn how_to_answer(question: &QuestionView, words: Words) -> Option<String> {
     if question.readonly {
         return None;
     }
-    let written = answer::pattern(question).map(isolated);
+    let written = answer::pattern(question).map(|pattern| words.isolated(pattern));
     match question.control {
         ControlKind::Select1 | ControlKind::Select | ControlKind::Rank if answer::is_long(question) => {
             Some(words.get("fill.search_hint").to_owned())
@@ -300,7 +302,7 @@ fn how_to_answer(question: &QuestionView, words: Words) -> Option<String> {
         }
         ControlKind::Range => {
             let setting = |name: &str| question.settings.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-            Some(isolated(&format!("{} – {}", setting("start")?, setting("end")?)))
+            Some(words.isolated(&format!("{} – {}", setting("start")?, setting("end")?)))
         }
         ControlKind::Upload => Some(words.get("file.choose").to_owned()),
         ControlKind::Input | ControlKind::Secret if question.data_type == DataType::Geopoint => {
@@ -401,7 +403,7 @@ fn legend(words: Words, keys: &[(&str, &str)]) -> Paragraph {
         if i > 0 {
             legend.push("   ", Look::DIM);
         }
-        legend.push(&isolated(key), Look::BOLD);
+        legend.push(&words.isolated(key), Look::BOLD);
         legend.push(&format!("\u{a0}{}", does.replace(' ', "\u{a0}")), Look::DIM);
     }
     legend

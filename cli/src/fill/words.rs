@@ -31,14 +31,20 @@ impl Words {
 
     /// The same with `value` in its one gap, kept apart from the words around it.
     pub(super) fn with(self, key: &str, value: &str) -> String {
-        let value = isolated(value);
+        let value = self.isolated(value);
         self.get(key).replace("{n}", &value).replace("{name}", &value)
+    }
+
+    /// `text` so that its direction does not disturb the words around it: between isolates, if it could.
+    pub(super) fn isolated(self, text: &str) -> String {
+        let is_harmless = self.direction == Direction::LeftToRight && !text.chars().any(is_right_to_left);
+        if is_harmless { text.to_owned() } else { format!("\u{2068}{text}\u{2069}") }
     }
 }
 
-/// `text` between isolates, so that its direction does not disturb the words around it.
-pub(super) fn isolated(text: &str) -> String {
-    format!("\u{2068}{text}\u{2069}")
+/// Whether a letter of its own reads from right to left.
+fn is_right_to_left(letter: char) -> bool {
+    Direction::of_text(letter.encode_utf8(&mut [0; 4])) == Some(Direction::RightToLeft)
 }
 
 /// The languages of the table.
@@ -66,6 +72,8 @@ mod tests {
     fn the_language_of_the_form_chooses_the_column() {
         let next = |lang: &str| Words::of(Some(&Language::new(lang))).get("action.next");
         assert_eq!([next("Nederlands (nl)"), next("العربية (ar)"), next("Deutsch (de)")], ["Verder", "التالي", "Next"]);
-        assert_eq!(Words::of(None).with("fill.found", "3"), "Found: \u{2068}3\u{2069}");
+        let arabic = Words::of(Some(&Language::new("ar")));
+        assert_eq!(arabic.with("fill.found", "3"), "النتائج: \u{2068}3\u{2069}");
+        assert_eq!(Words::of(None).with("fill.found", "3"), "Found: 3");
     }
 }
