@@ -1,0 +1,187 @@
+//! Screens, moving, and the journal: a session replayed from its edits is the session that was in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use veldwerk::clock::Step;
+use veldwerk::form::FormDef;
+use veldwerk::session::{Edit, FormSession, Policy, ScreenKey, ScreenKind, Settings, ViolationKind};
+
+fn settings() -> Settings {
+    Settings { time_zone: TimeZone::get("Europe/Amsterdam").unwrap(), properties: BTreeMap::new() }
+}
+
+/// Every step has a moment of its own, as in a real journal.
+fn step(number: u64) -> Step {
+    Step { at: 1_768_478_400_000 + number as i64 * 61_000, seed: 99, number }
+}
+
+fn load(xml: &str) -> Arc<FormDef> {
+    Arc::new(FormDef::load(xml, &()).unwrap().0)
+}
+
+fn small() -> Arc<FormDef> {
+    load(
+        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+            xmlns:jr="http://openrosa.org/javarosa" xmlns:odk="http://www.opendatakit.org/xforms">
+          <h:head><h:title>T</h:title><model>
+            <itext><translation lang="Nederlands (nl)" default=""><text id="a"><value>Eerste **vraag**</value></text><text id="b"><value>Tweede</value></text></translation>
+                   <translation lang="العربية (ar)"><text id="a"><value>-</value></text><text id="b"><value>ثانيا <output value="/d/a"/></value></text></translation></itext>
+            <instance><d id="t" version="1"><a/><g><x/><y/></g><on/><off/><r jr:template=""><v/><when/><id/></r><f jr:template=""><p/></f><f><p/></f><hidden/><meta><instanceID/></meta></d></instance>
+            <bind nodeset="/d/a" required="true()" jr:requiredMsg="Please"/>
+            <bind nodeset="/d/g/x" type="int" constraint=". &lt; 10" jr:constraintMsg="Below ten"/>
+            <bind nodeset="/d/off" relevant="/d/on = '1'"/>
+            <bind nodeset="/d/r/when" calculate="once(string(now()))"/>
+            <bind nodeset="/d/r/id" calculate="once(uuid())"/>
+            <bind nodeset="/d/meta/instanceID" jr:preload="uid"/></model></h:head>
+          <h:body>
+            <input ref="/d/a"><label ref="jr:itext('a')"/></input>
+            <group ref="/d/g" appearance="field-list"><label>Both</label><input ref="/d/g/x"><label ref="jr:itext('b')"/></input><input ref="/d/g/y"/></group>
+            <input ref="/d/on"/><input ref="/d/off"/>
+            <group ref="/d/r"><label>People</label><repeat nodeset="/d/r"><input ref="/d/r/v"/></repeat></group>
+            <repeat nodeset="/d/f" appearance="field-list" jr:noAddRemove="true()"><input ref="/d/f/p"/></repeat>
+          </h:body></h:html>"#,
+    )
+}
+
+fn names(session: &FormSession) -> Vec<String> {
+    session.screens().iter().map(|key| session.screen_path(key)).collect()
+}
+
+fn answer(node: &str, value: &str) -> Edit {
+    Edit::Answer { node: node.into(), value: Some(value.into()) }
+}
+
+#[test]
+fn screens_follow_the_body() {
+    let mut session = FormSession::begin(small(), settings(), None, step(0), None).unwrap();
+    assert_eq!(names(&session), ["/d/a", "/d/g", "/d/on", "/d/r+", "/d/f[1]", "end"]);
+    session.apply(&answer("/d/on", "1"), step(1)).unwrap();
+    session.apply(&Edit::Add { range: "/d/r".into() }, step(2)).unwrap();
+    assert_eq!(names(&session), ["/d/a", "/d/g", "/d/on", "/d/off", "/d/r[1]/v", "/d/r+", "/d/f[1]", "end"]);
+    let group = session.screen_at("/d/g").unwrap();
+    let view = session.screen(&group);
+    assert_eq!((view.kind, view.questions.len(), view.path[0].plain.as_str()), (ScreenKind::FieldList, 2, "Both"));
+    assert_eq!(session.screen(&session.screen_at("/d/r+").unwrap()).kind, ScreenKind::Add);
+    assert_eq!(session.goto(session.node("/d/g/y").unwrap()), Some(group));
+}
+
+#[test]
+fn moving_on_waits_for_the_screen_s_own_answers() {
+    let mut session = FormSession::begin(small(), settings(), None, step(0), None).unwrap();
+    let first = session.first();
+    let refused = session.next(&first, Policy::OnMove).unwrap_err();
+    assert_eq!(
+        (refused[0].path.as_str(), refused[0].kind, refused[0].text.plain.as_str()),
+        ("/d/a", ViolationKind::Required, "Please")
+    );
+    let second = session.next(&first, Policy::OnFinalize).unwrap();
+    assert_eq!(session.previous(&second), Some(first));
+    assert_eq!(session.previous(&first), None);
+    session.apply(&answer("/d/g/x", "12"), step(1)).unwrap();
+    let refused = session.next(&second, Policy::OnMove).unwrap_err();
+    assert_eq!((refused[0].path.as_str(), refused[0].kind), ("/d/g/x", ViolationKind::Constraint));
+    assert!(session.draft_xml().contains("<x>12</x>"), "what was typed is kept");
+    assert_eq!(session.violations().len(), 2);
+    assert_eq!(session.finalize(step(2)).unwrap_err().len(), 2);
+}
+
+#[test]
+fn a_screen_that_disappears_gives_way_to_the_one_before() {
+    let mut session = FormSession::begin(small(), settings(), None, step(0), None).unwrap();
+    session.apply(&answer("/d/on", "1"), step(1)).unwrap();
+    session.apply(&Edit::Move { screen: "/d/off".into() }, step(2)).unwrap();
+    session.apply(&answer("/d/on", "2"), step(3)).unwrap();
+    assert_eq!(session.screen_path(&session.current()), "/d/on");
+    assert_ne!(session.current(), ScreenKey::End);
+}
+
+#[test]
+fn texts_carry_language_direction_and_fallback() {
+    let mut session = FormSession::begin(small(), settings(), Some("AR"), step(0), None).unwrap();
+    let label = |session: &FormSession, path: &str| session.question_at(session.node(path).unwrap()).unwrap().label;
+    let first = label(&session, "/d/a");
+    assert_eq!((first.plain.as_str(), first.language.as_deref(), first.fallback), ("Eerste vraag", Some("nl"), true));
+    session.apply(&answer("/d/a", "**x**"), step(1)).unwrap();
+    let second = label(&session, "/d/g/x");
+    assert_eq!(second.plain, "ثانيا \u{2068}**x**\u{2069}");
+    assert_eq!((second.language.as_deref(), second.fallback), (Some("ar"), false));
+    let nameless = label(&session, "/d/g/y");
+    assert_eq!((nameless.plain.contains('y'), nameless.fallback), (true, true));
+}
+
+/// After every edit: from the beginning by its own step, and from the snapshot of the beginning.
+fn replay_equals_memory(form: &Arc<FormDef>, edits: &[Edit]) {
+    let begin = || FormSession::begin(Arc::clone(form), settings(), None, step(0), None).unwrap();
+    let snapshot = begin().draft_xml();
+    let mut memory = begin();
+    for n in 1..=edits.len() {
+        memory.apply(&edits[n - 1], step(n as u64)).unwrap();
+        let restored =
+            FormSession::restore(Arc::clone(form), settings(), &snapshot, None, None, step(0), None).unwrap();
+        for mut session in [begin(), restored] {
+            for (index, edit) in edits[..n].iter().enumerate() {
+                session.apply(edit, step(index as u64 + 1)).unwrap();
+            }
+            let state = |session: &FormSession| {
+                (session.draft_xml(), session.screen_path(&session.current()), session.language(), names(session))
+            };
+            assert_eq!(state(&session), state(&memory), "after {n} edits");
+        }
+        // A snapshot of this very moment is the same, too.
+        let screen = memory.screen_path(&memory.current());
+        let language = memory.language_name().map(str::to_owned);
+        let now = FormSession::restore(
+            Arc::clone(form),
+            settings(),
+            &memory.draft_xml(),
+            language.as_deref(),
+            Some(&screen),
+            step(n as u64),
+            None,
+        )
+        .unwrap();
+        assert_eq!((now.draft_xml(), names(&now)), (memory.draft_xml(), names(&memory)));
+    }
+}
+
+#[test]
+fn replay_is_memory_with_moments_and_random_numbers() {
+    let edits = [
+        answer("/d/a", " spaces \r\n and lines "),
+        Edit::Add { range: "/d/r".into() },
+        answer("/d/r[1]/v", "one"),
+        Edit::Language { name: "ar".into() },
+        Edit::Add { range: "/d/r".into() },
+        Edit::Move { screen: "/d/r[2]/v".into() },
+        answer("/d/r[2]/v", "two"),
+        Edit::Remove { node: "/d/r[1]".into() },
+        answer("/d/on", "1"),
+        answer("/d/off", "kept"),
+        answer("/d/on", "2"),
+        Edit::Resume,
+        Edit::Add { range: "/d/r".into() },
+        Edit::Move { screen: "end".into() },
+    ];
+    replay_equals_memory(&small(), &edits);
+}
+
+#[test]
+fn replay_is_memory_on_the_questionnaire() {
+    let forms = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/forms");
+    let files: BTreeMap<String, Vec<u8>> = ["municipalities.csv", "previous_wave.csv"]
+        .map(|name| (name.to_owned(), std::fs::read(forms.join("questionnaire-media").join(name)).unwrap()))
+        .into();
+    let form = FormDef::load(&std::fs::read_to_string(forms.join("questionnaire.xml")).unwrap(), &files).unwrap().0;
+    let script = include_str!("../cli/src/demo/cast/newcomer-nl.jsonl").lines();
+    let edits: Vec<_> = script
+        .map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            answer(event["ref"].as_str().unwrap(), event["value"].as_str().unwrap())
+        })
+        .collect();
+    replay_equals_memory(&Arc::new(form), &edits);
+}
