@@ -1,0 +1,349 @@
+//! The command line from outside: its exit statuses, its JSON, what it keeps through a kill, and what it never shows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use veldwerk_server::{Server, ServerConfig, serve};
+
+const CONSENT: &str = r#"{"op":"answer","ref":"/data/intro/consent","value":"no"}"#;
+const REASON: &str = r#"{"op":"answer","ref":"/data/stopped/refuse_reason","value":"privacy"}"#;
+
+/// A phone that knows the study, and the study's server.
+struct Phone {
+    folder: TempDir,
+    server: Option<Server>,
+    token: String,
+}
+
+impl Phone {
+    fn joined() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = serve(ServerConfig::new(folder.path().join("server"))).unwrap();
+        let token = server.token().unwrap().reveal().to_owned();
+        let phone = Self { folder, server: Some(server), token };
+        let url = phone.server().project_url().unwrap();
+        let added = phone.json(&["project", "add", "-"], &url);
+        assert_eq!(added["id"], 1, "{added}");
+        let refreshed = phone.run(&["refresh"], "");
+        assert_eq!(refreshed.status.code(), Some(0), "{refreshed:?}");
+        phone
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.home(), arguments)
+    }
+
+    /// Runs a command to its end. Whatever it says, it does not say the token.
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let output = run(self.command(arguments), input);
+        for said in [&output.stdout, &output.stderr] {
+            assert!(!String::from_utf8_lossy(said).contains(&self.token), "{arguments:?} shows the token");
+        }
+        output
+    }
+
+    /// The one JSON object that a command says.
+    fn json(&self, arguments: &[&str], input: &str) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat(), input);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let lines = lines(&output);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines[0].clone()
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A finished record that says no, and its instanceID.
+    fn finished(&self) -> String {
+        let events = self.file("events.jsonl", &format!("# a refusal\n\n{CONSENT}\n{REASON}\n"));
+        let said = self.run(&["--json", "answer", "pi_newcomers", "--events", &events, "--finalize"], "");
+        assert_eq!(said.status.code(), Some(0), "{said:?}");
+        lines(&said).last().unwrap()["instance"].as_str().unwrap().to_owned()
+    }
+}
+
+fn command(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veldwerk"));
+    command.arg("--home").arg(home).args(arguments).env("TZ", "UTC").env_remove("VELDWERK_KEY_FILE");
+    command
+}
+
+fn run(mut command: Command, input: &str) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that reads no input may have ended before it was given.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    for arguments in [
+        &["dance"][..],
+        &["project", "add"],
+        &["project", "add", "--url", "https://e.org", "--qr", "x"],
+        &["project", "add", "--url", "https://e.org", "--user", "u"],
+        &["answer", "f"],
+        &["serve", "--listen", "somewhere"],
+        &["fill", "f", "--bidi", "sideways"],
+    ] {
+        let output = run(command(&home, arguments), "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    }
+    assert!(!home.exists());
+}
+
+#[test]
+fn what_could_not_be_done_is_1_with_words_and_a_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    for (arguments, code) in [
+        (&["project", "add", "--url", "http://example.org/v1/key/abc/projects/1"][..], "not-https"),
+        (&["project", "add", "--qr", "nonsense"], "bad-settings-code"),
+        (&["project", "remove", "7", "--yes"], "not-found"),
+        (&["forms"], "not-found"),
+        (&["serve", "--listen", "0.0.0.0:0", "--data", folder.path().join("s").to_str().unwrap()], "not-https"),
+    ] {
+        let output = run(command(&home, arguments), "");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        assert!(error(&output).contains(&format!("[{code}]")), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn lists_speak_json() {
+    let phone = Phone::joined();
+    let forms = phone.json(&["forms"], "");
+    let ids: Vec<_> = forms["forms"].as_array().unwrap().iter().map(|form| form["form"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"pi_newcomers") && ids.contains(&"pi_interview"), "{ids:?}");
+    assert_eq!(phone.json(&["drafts"], "")["drafts"], serde_json::json!([]));
+    let instance = phone.finished();
+    assert_eq!(phone.json(&["outbox"], "")["records"][0]["instance"], instance.as_str());
+    let projects = phone.json(&["project", "list"], "");
+    assert_eq!(projects["projects"].as_array().unwrap().len(), 1, "{projects}");
+}
+
+#[test]
+fn the_key_is_private_said_once_and_never_made_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let key_file = folder.path().join("home.key");
+    let first = run(command(&home, &["project", "list"]), "");
+    assert!(error(&first).contains(&format!("Key: {}. ", key_file.display())), "{first:?}");
+    assert!(!error(&first).contains(std::fs::read_to_string(&key_file).unwrap().trim()));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&key_file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(error(&run(command(&home, &["project", "list"]), "")), "");
+
+    let elsewhere = folder.path().join("moved.key");
+    std::fs::rename(&key_file, &elsewhere).unwrap();
+    let missing = run(command(&home, &["project", "list"]), "");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(error(&missing).contains("[key-missing]"), "{missing:?}");
+    assert!(!key_file.exists());
+    let named = run(command(&home, &["--key-file", elsewhere.to_str().unwrap(), "project", "list"]), "");
+    assert_eq!(named.status.code(), Some(0), "{named:?}");
+    std::fs::write(&elsewhere, "0".repeat(64)).unwrap();
+    let wrong = run(command(&home, &["--key-file", elsewhere.to_str().unwrap(), "project", "list"]), "");
+    assert!(error(&wrong).contains("[wrong-key]"), "{wrong:?}");
+}
+
+#[test]
+fn every_event_is_kept_through_a_kill() {
+    let phone = Phone::joined();
+    let arguments = ["--json", "answer", "pi_newcomers", "--language", "tr", "--events", "-"];
+    let mut child = phone.command(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    writeln!(input, "{CONSENT}").unwrap();
+    let reply: Value = serde_json::from_str(&said.next().unwrap().unwrap()).unwrap();
+    assert_eq!((&reply["event"], &reply["r"]), (&0.into(), &"ok".into()), "{reply}");
+    let second = run(phone.command(&["drafts"]), "");
+    assert!(error(&second).contains("[store-in-use]"), "{second:?}");
+    write!(input, "{}", REASON.split_at(20).0).unwrap(); // in the middle of an event
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let id = reply["draft"].to_string();
+    let events = phone.file("rest.jsonl", REASON);
+    let arguments = ["--json", "answer", "pi_newcomers", "--draft", &id, "--events", &events, "--finalize"];
+    let resumed = phone.run(&arguments, "");
+    assert_eq!(resumed.status.code(), Some(0), "{resumed:?}");
+    let said = lines(&resumed);
+    assert_eq!(said[0], serde_json::json!({ "draft": reply["draft"], "event": 0, "r": "ok" }));
+    let sent = phone.run(&["send"], "");
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    let received = phone.server().records("pi_newcomers").unwrap();
+    assert_eq!(received.len(), 1);
+    assert_eq!(said[1]["instance"], received[0].instance_id.as_str());
+    let xml = String::from_utf8_lossy(&received[0].xml);
+    assert!(xml.contains("<consent>no</consent>") && xml.contains("<refuse_reason>privacy</refuse_reason>"), "{xml}");
+}
+
+#[test]
+fn a_refused_event_ends_the_script_and_leaves_the_draft() {
+    let phone = Phone::joined();
+    let refused = r#"{"op":"answer","ref":"/data/intro/consent","value":"perhaps"}"#;
+    let events = phone.file("events.jsonl", &format!("{CONSENT}\n{refused}\n{REASON}\n"));
+    let output = phone.run(&["--json", "answer", "pi_newcomers", "--events", &events, "--finalize"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let codes: Vec<_> = lines(&output).iter().map(|line| line["r"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(codes, ["ok", "invalid-choice"]);
+    assert_eq!(phone.json(&["drafts"], "")["drafts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_attachment_arrives_under_the_name_that_the_core_gave_it() {
+    let phone = Phone::joined();
+    let photo = phone.file("me.png", "\u{89}PNG, more or less");
+    let events = [
+        ("g_setup/interviewer_id", "INT01"),
+        ("g_setup/location", "LOC05"),
+        ("g_case/case_kind", "walkin"),
+        ("g_case/result", "not_found"),
+        ("g_after/photo_place", "photo"),
+    ];
+    let events = events.map(|(node, value)| format!(r#"{{"op":"answer","ref":"/data/{node}","value":"{value}"}}"#));
+    let attach = format!("photo={photo}");
+    let arguments = ["answer", "pi_interview", "--events", "-", "--attach", &attach, "--finalize"];
+    let output = phone.run(&arguments, &events.join("\n"));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
+    let received = phone.server().records("pi_interview").unwrap();
+    let (name, bytes) = &received[0].attachments[0];
+    assert_eq!(bytes, &std::fs::read(&photo).unwrap());
+    assert!(name.starts_with("photo-place-") && name.ends_with(".png"), "{name}");
+    assert!(String::from_utf8_lossy(&received[0].xml).contains(name.as_str()));
+}
+
+#[test]
+fn what_cannot_be_sent_is_1_and_says_what_to_do() {
+    let mut phone = Phone::joined();
+    let instance = phone.finished();
+    phone.server = None;
+    let output = phone.run(&["send", "--until-empty", "1"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&instance) && said.contains("No connection to the server"), "{said}");
+    let kept = phone.run(&["project", "remove", "1"], "");
+    assert_eq!(kept.status.code(), Some(1), "{kept:?}");
+    assert!(error(&kept).contains("[unsent-records]"), "{kept:?}");
+}
+
+#[test]
+fn an_exported_record_is_queued_elsewhere_with_the_same_bytes() {
+    let phone = Phone::joined();
+    let instance = phone.finished();
+    let folder = phone.folder.path().join("export");
+    let folder = folder.to_str().unwrap();
+    assert_eq!(phone.run(&["export", folder], "").status.code(), Some(1), "nobody said yes");
+    let exported = phone.run(&["export", folder, "--yes"], "");
+    assert_eq!(exported.status.code(), Some(0), "{exported:?}");
+    assert!(String::from_utf8_lossy(&exported.stdout).contains("readable"), "{exported:?}");
+    let record = Path::new(folder).join(instance.replace(':', "_"));
+    let xml = std::fs::read(record.join("submission.xml")).unwrap();
+    assert!(!std::fs::read_to_string(record.join("record.json")).unwrap().contains(&phone.token));
+
+    let other = phone.folder.path().join("other");
+    let url = phone.server().project_url().unwrap();
+    assert_eq!(run(command(&other, &["project", "add", "-"]), &url).status.code(), Some(0));
+    assert_eq!(run(command(&other, &["import", folder]), "").status.code(), Some(0));
+    assert_eq!(run(command(&other, &["send"]), "").status.code(), Some(0));
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
+    let received = phone.server().records("pi_newcomers").unwrap();
+    assert_eq!(received.len(), 1, "the same record twice is one");
+    assert_eq!((&received[0].instance_id, &received[0].xml), (&instance, &xml));
+}
+
+#[test]
+fn serve_says_how_to_join_and_where_to_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let arguments = ["--json", "serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    let mut child = command(&folder.path().join("home"), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    let project = said["project_url"].as_str().unwrap();
+    assert!(project.contains("/v1/key/") && project.ends_with("/projects/1"), "{said}");
+    assert!(!said["settings_code"].as_str().unwrap().is_empty());
+    let texts = said.as_object().unwrap().values().filter_map(Value::as_str);
+    assert!(texts.clone().any(|text| text.contains("/?key=")), "{said}");
+}
+
+/// What a person sees who refuses in Arabic before leaving; the draft is finished later, and arrives.
+fn refusal_in_arabic(bidi: &str) -> String {
+    let phone = Phone::joined();
+    let arguments = ["fill", "pi_newcomers", "--language", "ar", "--bidi", bidi];
+    // Two notes to read, no as the second choice, and away.
+    let left = phone.run(&arguments, "\n\n2\nq\n");
+    assert_eq!(left.status.code(), Some(0), "{left:?}");
+    let drafts = phone.json(&["drafts"], "");
+    let id = drafts["drafts"][0]["draft"].to_string();
+    let again = ["fill", "pi_newcomers", "--draft", &id, "--bidi", bidi];
+    // The reason, a note to read, and finished; where it stands at first does not matter.
+    let finished = phone.run(&again, "2\n\nf\nf\n");
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
+    let received = phone.server().records("pi_newcomers").unwrap();
+    let xml = String::from_utf8_lossy(&received[0].xml).into_owned();
+    assert!(xml.contains("<consent>no</consent>") && xml.contains("<refuse_reason>privacy</refuse_reason>"), "{xml}");
+    String::from_utf8_lossy(&left.stdout).into_owned()
+}
+
+#[test]
+fn right_to_left_text_goes_to_the_terminal_as_it_is_read_or_as_it_stands() {
+    // "Do you want to take part?"
+    let question = "هل تريد المشاركة؟";
+    let left = refusal_in_arabic("logical");
+    assert!(left.contains(&format!("\u{2067}{question}\u{2069}")), "{left}");
+    let left = refusal_in_arabic("visual");
+    let turned: String = question.chars().rev().collect();
+    assert!(left.contains(&turned) && !left.contains(question), "{left}");
+    assert!(!left.contains(['\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}']), "{left}");
+}
+
+#[test]
+fn an_answer_that_is_needed_is_asked_for_until_it_is_there() {
+    let phone = Phone::joined();
+    let output = phone.run(&["fill", "pi_newcomers", "--language", "en"], "\n\n\n9\n1\nq\n");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("Please check"), "{said}");
+    assert!(said.contains("This answer does not fit here."), "{said}");
+    let drafts = phone.json(&["drafts"], "");
+    assert_eq!(drafts["drafts"].as_array().unwrap().len(), 1);
+    assert!(said.contains(&format!("--draft {}", drafts["drafts"][0]["draft"])), "{said}");
+}
