@@ -19,8 +19,11 @@ use veldwerk_server::{ServerConfig, serve};
 
 const HOSTILE: &str = "&lt;script&gt;document.title = 'taken over'&lt;/script&gt;&lt;img src=x onerror=&quot;document.title = 'taken over'&quot;&gt;";
 
-/// Questions of the newcomers' questionnaire by group, each with answers that take turns.
-const ANSWERS: [(&str, &[(&str, &[&str])]); 4] = [
+/// A question and its answers, which take turns.
+type Question = (&'static str, &'static [&'static str]);
+
+/// Questions of the newcomers' questionnaire by group.
+const ANSWERS: [(&str, &[Question]); 4] = [
     (
         "g_about",
         &[
