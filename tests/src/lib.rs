@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 pub mod memory_store;
+pub mod person;
+pub mod phone;
 pub mod raw_server;

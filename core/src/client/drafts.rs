@@ -32,6 +32,9 @@ pub struct DraftSession {
     last_row: u64,
     /// Number of the last row that the snapshot contains.
     snapshot_row: u64,
+    /// Memory holds a change that the disk refused, because the disk could not be read either: it is read again before
+    /// anything else is done.
+    is_ahead: bool,
 }
 
 /// What came of finalising.
@@ -56,8 +59,8 @@ impl Client {
     pub fn start_draft(&self, form: FormKey, language: Option<&str>) -> Result<DraftSession> {
         let definition = self.form(form)?;
         let project = self.inner.store.form(form)?.summary.project;
-        let zone = &self.inner.time_zone;
-        let settings = self.settings(&self.project_row(project)?, zone.clone())?;
+        let time_zone = self.inner.time_zone.iana_name().unwrap_or("UTC").to_owned();
+        let settings = self.settings(&self.project_row(project)?, zone(&time_zone))?;
         let seed = self.new_seed()?;
         let now = self.now_ms();
         let last_saved = self.last_saved(project, &definition)?;
@@ -67,13 +70,22 @@ impl Client {
             form,
             instance_id: session.instance_id(),
             seed,
-            time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+            time_zone,
             language: session.language_name().unwrap_or_default().to_owned(),
             engine: ENGINE.to_owned(),
             created_at: now,
         })?;
-        let client = self.clone();
-        let mut begun = DraftSession { client, draft, form, project, seed, session, last_row: 0, snapshot_row: 0 };
+        let mut begun = DraftSession {
+            client: self.clone(),
+            draft,
+            form,
+            project,
+            seed,
+            session,
+            last_row: 0,
+            snapshot_row: 0,
+            is_ahead: false,
+        };
         // What the record began with (last-saved values among it) must not change under the draft.
         begun.save_snapshot().inspect_err(|_| {
             // A draft that cannot even keep its beginning is none.
@@ -95,26 +107,29 @@ impl Client {
         Ok(session)
     }
 
-    /// A draft as it was in memory: what a kill leaves behind.
-    pub(super) fn replay_draft(&self, draft: DraftId) -> Result<DraftSession> {
+    /// A draft as it was in memory: what a kill leaves behind. To go on with it, [`Client::open_draft`].
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub fn replay_draft(&self, draft: DraftId) -> Result<DraftSession> {
         let store = &self.inner.store;
         let row = store.draft(draft)?;
         let Draft { summary: DraftSummary { form, project, created_at, .. }, seed, .. } = row;
         let definition = self.form(form)?;
-        let zone = TimeZone::get(&row.time_zone).unwrap_or(TimeZone::UTC);
-        let settings = self.settings(&self.project_row(project)?, zone)?;
+        let settings = self.settings(&self.project_row(project)?, zone(&row.time_zone))?;
         let last_saved = self.last_saved(project, &definition)?;
-        let snapshot = row.snapshot.ok_or_else(|| Error::new(ErrorKind::UnreadableRecord, "it has no beginning"))?;
-        let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let session = FormSession::restore(
-            definition,
-            settings,
-            &utf8(snapshot)?,
-            named(&row.snapshot_language).as_deref(),
-            named(&row.snapshot_screen).as_deref(),
-            Step { at: created_at, seed, number: row.snapshot_seq },
-            last_saved.as_deref(),
-        )?;
+        let language = named(&row.snapshot_language);
+        let step = Step { at: created_at, seed, number: row.snapshot_seq };
+        let session = match row.snapshot {
+            Some(snapshot) => {
+                let screen = named(&row.snapshot_screen);
+                let snapshot = utf8(snapshot)?;
+                FormSession::restore(definition, settings, &snapshot, language, screen, step, last_saved.as_deref())?
+            }
+            // Killed between its row and its first snapshot: it begins once more, the same.
+            None => FormSession::begin(definition, settings, language, step, last_saved.as_deref())?,
+        };
         let mut replayed = DraftSession {
             client: self.clone(),
             draft,
@@ -124,12 +139,12 @@ impl Client {
             session,
             last_row: row.snapshot_seq,
             snapshot_row: row.snapshot_seq,
+            is_ahead: false,
         };
         for edit in store.edits(draft)? {
             replayed.last_row = edit.seq;
             let step = Step { at: edit.at, seed, number: edit.seq };
-            let node = Some(edit.node.as_str()).filter(|node| !node.is_empty());
-            let change = Edit::from_row(&edit.op, node, edit.value.as_deref())?;
+            let change = Edit::from_row(&edit.op, named(&edit.node), edit.value.as_deref())?;
             // An engine that has learnt since may refuse what an older one took; the other rows still hold.
             let _ = replayed.session.apply(&change, step);
         }
@@ -269,8 +284,12 @@ impl DraftSession {
     /// As [`DraftSession::attach`].
     pub fn attach_from(&mut self, node: &str, extension: &str, source: &mut dyn Read) -> Result<String> {
         let name = self.file_name(node, extension);
-        self.attach_named(&name, source)?;
-        self.answer(node, Some(&name))?;
+        let attachment = self.client.inner.store.attach(self.draft, &name, source)?.id;
+        let answered = self.apply(&Edit::Attach { name: name.clone() }).and_then(|_| self.answer(node, Some(&name)));
+        answered.inspect_err(|_| {
+            // Nothing names it. If it cannot be erased now, it is when the draft is finalised.
+            let _ = self.client.inner.store.remove_attachment(attachment);
+        })?;
         Ok(name)
     }
 
@@ -308,6 +327,7 @@ impl DraftSession {
         if self.session.form().public_key.is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "records of this form must be encrypted before sending"));
         }
+        self.catch_up()?;
         let at = self.client.now_ms();
         let finished = match self.session.finalize(self.step(at)) {
             Ok(finished) => finished,
@@ -322,26 +342,22 @@ impl DraftSession {
         };
         match self.client.inner.store.finalize(self.draft, &finalized) {
             Ok(record) => Ok(Finalization::Finalized { record, instance_id: finished.instance_id }),
-            Err(error) => {
-                self.rebuild();
-                Err(error)
-            }
+            Err(error) => Err(self.back_to_disk(error)),
         }
     }
 
-    /// Keeps the whole record as it is now, and with it what the next record may begin with (last-saved).
+    /// Keeps the whole record as it is now; the journal up to here is no longer needed.
     ///
     /// # Errors
     /// Those of the store.
     pub fn save_snapshot(&mut self) -> Result<()> {
+        self.catch_up()?;
         let at = self.client.now_ms();
-        let xml = self.session.draft_xml().into_bytes();
-        let store = &self.client.inner.store;
-        store.save_snapshot(
+        self.client.inner.store.save_snapshot(
             self.draft,
             &Snapshot {
                 seq: self.last_row,
-                xml: xml.clone(),
+                xml: self.session.draft_xml().into_bytes(),
                 name: self.session.instance_name(),
                 screen: self.session.screen_path(&self.session.current()),
                 language: self.session.language_name().unwrap_or_default().to_owned(),
@@ -374,6 +390,7 @@ impl DraftSession {
     /// One change: in memory first, because it may be refused; then on the disk. If the disk refuses, memory goes back to
     /// what the disk has.
     fn apply(&mut self, edit: &Edit) -> Result<Changes> {
+        self.catch_up()?;
         let at = self.client.now_ms();
         let changes = self.session.apply(edit, self.step(at))?;
         let row = store::Edit {
@@ -383,10 +400,7 @@ impl DraftSession {
             value: edit.value().map(str::to_owned),
             at,
         };
-        if let Err(error) = self.client.inner.store.append_edit(self.draft, &row) {
-            self.rebuild();
-            return Err(error);
-        }
+        self.client.inner.store.append_edit(self.draft, &row).map_err(|error| self.back_to_disk(error))?;
         self.last_row += 1;
         if self.last_row - self.snapshot_row >= ROWS_PER_SNAPSHOT {
             // The change itself is safe; a full disk may well refuse the larger snapshot.
@@ -395,10 +409,20 @@ impl DraftSession {
         Ok(changes)
     }
 
-    fn rebuild(&mut self) {
-        if let Ok(Self { session, last_row, snapshot_row, .. }) = self.client.replay_draft(self.draft) {
-            (self.session, self.last_row, self.snapshot_row) = (session, last_row, snapshot_row);
+    /// Undoes in memory what the disk has refused with `error`.
+    fn back_to_disk(&mut self, error: Error) -> Error {
+        self.is_ahead = true;
+        // A store that is paused cannot be read now; then the next change begins with it.
+        let _ = self.catch_up();
+        error
+    }
+
+    /// Makes memory what the disk has, if it is not.
+    fn catch_up(&mut self) -> Result<()> {
+        if self.is_ahead {
+            *self = self.client.replay_draft(self.draft)?;
         }
+        Ok(())
     }
 
     /// The form.
@@ -406,4 +430,14 @@ impl DraftSession {
     pub fn form(&self) -> &Arc<FormDef> {
         self.session.form()
     }
+}
+
+/// The time zone a draft names. A system's own zone without a name cannot be kept with a draft; it counts as UTC.
+fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+}
+
+/// What a row says, if it says anything.
+fn named(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -40,8 +40,10 @@ pub use transfer::{Exported, Imported};
 
 /// Setting: the device id of this home.
 const DEVICE_ID: &str = "device-id";
-/// Setting: how many drafts a home with fixed inputs has begun.
+/// Setting: how many drafts were begun with fixed inputs.
 const FIXED_DRAFTS: &str = "fixed-drafts";
+/// Setting: there are drafts that were begun without.
+const REAL_DRAFTS: &str = "real-drafts";
 
 /// What a client is opened with.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub struct ClientConfig {
     pub key: Key,
     /// Time zone of the person who answers; a draft keeps the one it began in.
     pub time_zone: TimeZone,
-    /// Fixed inputs for tests and demos; refused on a home that holds drafts made without them.
+    /// Fixed inputs for tests and demos; refused on a home in which drafts were begun without them.
     pub fixed: Option<Fixed>,
 }
 
@@ -90,11 +92,8 @@ impl Client {
     /// [`ErrorKind::StorageDamaged`], [`ErrorKind::StorageFull`], [`ErrorKind::Io`], [`ErrorKind::FixedHome`].
     pub fn open(config: ClientConfig) -> Result<Self> {
         let store = Store::open(&config.home, &config.key)?;
-        if config.fixed.is_some() && store.setting(FIXED_DRAFTS)?.is_none() {
-            if !store.drafts(None)?.is_empty() {
-                return Err(ErrorKind::FixedHome.into());
-            }
-            store.set_setting(FIXED_DRAFTS, "0")?;
+        if config.fixed.is_some() && store.setting(REAL_DRAFTS)?.is_some() {
+            return Err(ErrorKind::FixedHome.into());
         }
         let clock: Arc<dyn Clock> = match &config.fixed {
             Some(fixed) => Arc::new(FixedClock(fixed.now_ms)),
@@ -140,8 +139,11 @@ impl Client {
 
     /// The seed of a new draft.
     fn new_seed(&self) -> Result<u64> {
-        let Some(fixed) = &self.inner.fixed else { return system_random() };
         let store = &self.inner.store;
+        let Some(fixed) = &self.inner.fixed else {
+            store.set_setting(REAL_DRAFTS, "true")?;
+            return system_random();
+        };
         let number: u64 = store.setting(FIXED_DRAFTS)?.and_then(|number| number.parse().ok()).unwrap_or(0);
         store.set_setting(FIXED_DRAFTS, &(number + 1).to_string())?;
         Ok(Step { at: 0, seed: fixed.seed, number }.random().next_u64())

@@ -133,11 +133,10 @@ fn folder_name(instance_id: &str) -> String {
     instance_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-/// A name that stays in its folder.
+/// A name that stays in its folder and takes no other file's place there.
 fn safe_name(name: &str) -> Result<&str> {
-    let is_plain =
-        !name.is_empty() && Path::new(name).file_name().is_some_and(|plain| plain == name) && !name.contains('\\');
-    if is_plain { Ok(name) } else { Err(ErrorKind::UnsafeFileName.into()) }
+    let is_plain = Path::new(name).file_name().is_some_and(|plain| plain == name) && !name.contains('\\');
+    if is_plain && ![XML, RECORD].contains(&name) { Ok(name) } else { Err(ErrorKind::UnsafeFileName.into()) }
 }
 
 fn io_error(error: io::Error) -> Error {
