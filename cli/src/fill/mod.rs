@@ -288,8 +288,8 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
     fn jump(&mut self) -> Result<()> {
         let session = self.draft.session();
         let screens = session.screens().into_iter();
-        let questions = screens.flat_map(|key| session.screen(&key).questions).filter(|question| !question.header);
-        let questions: Vec<QuestionView> = questions.collect();
+        let questions = screens.flat_map(|key| session.screen(&key).questions);
+        let questions: Vec<QuestionView> = questions.filter(is_asked).collect();
         let mut letters = String::new();
         loop {
             let page = page::overview(self.draft.session(), &questions, &letters, self.words());
@@ -405,11 +405,104 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
 
 /// The questions of a screen that wait for the person; of a screen that only shows, its last.
 fn stops(view: &ScreenView) -> Vec<usize> {
-    let asked = view.questions.iter().enumerate().filter(|(_, question)| !question.header && !question.readonly);
+    let asked = view.questions.iter().enumerate().filter(|(_, question)| is_asked(question));
     let asked: Vec<usize> = asked.map(|(i, _)| i).collect();
     if asked.is_empty() { vec![view.questions.len().saturating_sub(1)] } else { asked }
 }
 
+/// Whether a question waits for an answer: notes and the header rows of grids do not.
+fn is_asked(question: &QuestionView) -> bool {
+    !question.header && !question.readonly
+}
+
 fn unwritable(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, "the terminal").caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+    use veldwerk::client::{Cancel, Client, ClientConfig, ProjectSource};
+    use veldwerk::store::Key;
+    use veldwerk_server::{ServerConfig, serve};
+
+    use super::*;
+
+    /// A home that has the questionnaire.
+    fn home() -> (tempfile::TempDir, Client) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = serve(ServerConfig::new(folder.path().join("server"))).unwrap();
+        let (home, key) = (folder.path().join("home"), Key::generate().unwrap());
+        let client = Client::open(ClientConfig { home, key, time_zone: TimeZone::UTC, fixed: None }).unwrap();
+        let code = ProjectSource::SettingsCode(server.settings_code().unwrap().unwrap());
+        let project = client.add_project(&code, None).unwrap().id;
+        client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();
+        (folder, client)
+    }
+
+    fn start(client: &Client) -> DraftSession {
+        let project = client.projects().unwrap()[0].id;
+        let form = client.find_form(project, "pi_newcomers").unwrap();
+        client.start_draft(form.key, Some("nl")).unwrap()
+    }
+
+    /// What is shown while `typed` is read, and how it ends.
+    fn converse(draft: &mut DraftSession, typed: &str) -> (String, Left) {
+        let mut output = Vec::new();
+        let terminal = Terminal { width: 80, bidi: Bidi::Logical, styled: false };
+        let focus = Focus::default();
+        let input = typed.as_bytes();
+        let left = Filling { draft, terminal, echoes: false, input, output: &mut output, focus }.converse().unwrap();
+        (String::from_utf8(output).unwrap(), left)
+    }
+
+    #[test]
+    fn who_refuses_is_thanked_and_the_record_waits() {
+        let (_folder, client) = home();
+        let mut draft = start(&client);
+        let (shown, left) = converse(&mut draft, "\n\n2\n1\n\nf\n");
+        let Left::Finalized(instance) = left else { panic!("{shown}") };
+        assert!(shown.contains("Wilt u meedoen?") && shown.contains("Dank u wel!"), "{shown}");
+        let records = client.outbox(None).unwrap();
+        assert_eq!(records.iter().map(|record| &record.instance_id).collect::<Vec<_>>(), [&instance]);
+    }
+
+    #[test]
+    fn the_end_of_the_input_keeps_the_draft_where_it_was() {
+        let (_folder, client) = home();
+        let mut draft = start(&client);
+        let (shown, left) = converse(&mut draft, "\n\n1\n");
+        assert_eq!(left, Left::Kept);
+        assert!(shown.contains(&format!("--draft {}", draft.id().0)), "{shown}");
+        let id = draft.id();
+        drop(draft);
+        let (shown, _) = converse(&mut client.open_draft(id).unwrap(), "");
+        assert!(shown.contains("Bent u 18 jaar of ouder?"), "{shown}");
+    }
+
+    #[test]
+    fn nothing_typed_is_lost_and_what_does_not_fit_is_said() {
+        let (_folder, client) = home();
+        let mut draft = start(&client);
+        // To the year of birth by its letters: a number that cannot be a year, then a word that is no number.
+        let (shown, _) = converse(&mut draft, "\n\n1\n1\nj\ngeboren\nj\n\n");
+        let number = shown.lines().find_map(|line| line.trim().strip_suffix("In welk jaar bent u geboren?"));
+        let number = number.unwrap().trim();
+        let (shown, _) = converse(&mut draft, &format!("j\n{number}\n1\nzomer\nb\n"));
+        assert!(shown.contains("Kijk nog even\nDit jaar kan niet. Vul 4 cijfers in.\n"), "{shown}");
+        assert!(shown.contains("Dit antwoord past hier niet.\n"), "{shown}");
+        let node = draft.session().node("/data/main/g_about/birth_year").unwrap();
+        assert_eq!(draft.session().question_at(node).unwrap().value, "1");
+    }
+
+    #[test]
+    fn letters_find_choices_and_questions_and_languages_change() {
+        let (_folder, client) = home();
+        let mut draft = start(&client);
+        let (shown, _) = converse(&mut draft, "\n\nnee\nb\nprat\nl\nar\nl\n2\n\n");
+        assert!(shown.contains("Gevonden: 0") || shown.contains("Niets gevonden."), "{shown}");
+        assert!(shown.contains("هل تريد المشاركة؟") && shown.contains("Do you want to take part?"), "{shown}");
+    }
 }

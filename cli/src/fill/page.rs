@@ -408,3 +408,96 @@ fn legend(words: Words, keys: &[(&str, &str)]) -> Paragraph {
     }
     legend
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use veldwerk::clock::Step;
+    use veldwerk::form::FormDef;
+    use veldwerk::session::{Edit, Settings};
+
+    use super::*;
+    use crate::terminal::{Bidi, Terminal};
+
+    /// The questionnaire in a language, at the question about taking part.
+    fn at_consent(language: &str) -> FormSession {
+        let forms = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/forms");
+        let files = std::fs::read_dir(forms.join("questionnaire-media")).unwrap().map(|file| {
+            let path = file.unwrap().path();
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap())
+        });
+        let files: BTreeMap<String, Vec<u8>> = files.collect();
+        let form = std::fs::read_to_string(forms.join("questionnaire.xml")).unwrap();
+        let (form, _) = FormDef::load(&form, &files).unwrap();
+        let settings = Settings { time_zone: jiff::tz::TimeZone::UTC, properties: BTreeMap::new() };
+        let step = Step { at: 0, seed: 1, number: 0 };
+        let mut session = FormSession::begin(Arc::new(form), settings, Some(language), step, None).unwrap();
+        session.apply(&Edit::Move { screen: "/data/intro/consent".to_owned() }, step).unwrap();
+        session
+    }
+
+    fn draw(session: &FormSession, bidi: Bidi) -> String {
+        let words = Words::of(session.languages().get(session.language()));
+        let page = screen(&session.screen(&session.current()), &Focus::default(), words);
+        Terminal { width: 60, bidi, styled: false }.draw(&page)
+    }
+
+    #[test]
+    fn arabic_for_a_terminal_that_turns_text_around() {
+        assert_eq!(
+            draw(&at_consent("ar"), Bidi::Logical),
+            [
+                "                               \u{2067}━━━━━━━━━━━━━━━━────────  3/3\u{2069}\n",
+                "                                                  \u{2067}\u{2068}أهلاً وسهلاً\u{2069}\u{2069}\n",
+                "\n",
+                "                                           \u{2067}هل تريد المشاركة؟\u{2069}\n",
+                "            \u{2067}إذا اخترت «لا» يتوقف الاستبيان. لا مشكلة في ذلك.\u{2069}\n",
+                "\n",
+                "                                                    \u{2067}  1  نعم\u{2069}\n",
+                "                                                     \u{2067}  2  لا\u{2069}\n",
+                "\n",
+                "          \u{2067}\u{2068}Enter\u{2069}\u{a0}التالي   \u{2068}b\u{2069}\u{a0}رجوع   ",
+                "\u{2068}j\u{2069}\u{a0}كل\u{a0}الأسئلة   \u{2068}l\u{2069}\u{a0}اختر\u{a0}لغتك\u{2069}\n",
+                "                                    ",
+                "\u{2067}\u{2068}?\u{2069}\u{a0}شرح\u{a0}أكثر   \u{2068}q\u{2069}\u{a0}توقف\u{a0}الآن\u{2069}\n",
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn arabic_for_a_terminal_that_does_not() {
+        assert_eq!(
+            draw(&at_consent("ar"), Bidi::Visual),
+            [
+                "                               3/3  ────────━━━━━━━━━━━━━━━━\n",
+                "                                                  اًلهسو اًلهأ\n",
+                "\n",
+                "                                           ؟ةكراشملا ديرت له\n",
+                "            .كلذ يف ةلكشم ال .نايبتسالا فقوتي «ال» ترتخا اذإ\n",
+                "\n",
+                "                                                    معن  1  \n",
+                "                                                     ال  2  \n",
+                "\n",
+                "          كتغل\u{a0}رتخا\u{a0}l   ةلئسألا\u{a0}لك\u{a0}j   عوجر\u{a0}b   يلاتلا\u{a0}Enter\n",
+                "                                    نآلا\u{a0}فقوت\u{a0}q   رثكأ\u{a0}حرش\u{a0}?\n",
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn a_chosen_answer_is_marked() {
+        let mut session = at_consent("nl");
+        let node = "/data/intro/consent".to_owned();
+        session
+            .apply(&Edit::Answer { node, value: Some("no".to_owned()) }, Step { at: 0, seed: 1, number: 1 })
+            .unwrap();
+        let shown = draw(&session, Bidi::Logical);
+        assert!(shown.contains("\n  1  Ja\n● 2  Nee\n"), "{shown}");
+        assert!(shown.ends_with("\u{a0}Antwoord\u{a0}wissen   q\u{a0}Stop\u{a0}voor\u{a0}nu\n"), "{shown}");
+    }
+}

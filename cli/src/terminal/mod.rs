@@ -7,7 +7,6 @@ mod look;
 mod paragraph;
 mod wrap;
 
-use std::env;
 use std::io::IsTerminal;
 use std::iter::repeat_n;
 
@@ -32,7 +31,7 @@ impl Terminal {
     /// Asks the system; `bidi` overrides what the environment says about right-to-left text.
     pub(crate) fn detect(bidi: Option<Bidi>) -> Self {
         let size = terminal_size::terminal_size();
-        let variable = |name: &str| env::var(name).ok();
+        let variable = crate::context::variable;
         Self {
             width: size.map_or(80, |(width, _)| usize::from(width.0)).max(20),
             bidi: bidi.unwrap_or_else(|| Bidi::of_environment(variable)),
