@@ -91,11 +91,24 @@ fn a_draft_killed_before_its_first_snapshot_begins_again_the_same() {
         time_zone: kept.time_zone,
         language: String::new(),
         engine: kept.engine,
+        last_saved: kept.last_saved,
         created_at: kept.summary.created_at,
     };
     let again = phone.client().store().create_draft(&begun).unwrap();
     let opened = phone.client().open_draft(again).unwrap();
     assert_eq!(opened.session().instance_id(), kept.summary.instance_id);
+}
+
+#[test]
+fn what_is_saved_later_does_not_change_a_draft() {
+    let phone = Phone::new();
+    let form = phone.client().find_form(phone.project, "visit").unwrap();
+    let mut draft = phone.client().start_draft(form.key, None).unwrap();
+    begun_visit(&phone).save().unwrap();
+    draft.answer("/data/name", Some("Eve")).unwrap();
+    assert!(draft.session().draft_xml().contains("<previous/>"));
+    assert_memory_is_disk(phone.client(), &draft);
+    assert!(begun_visit(&phone).session().draft_xml().contains("<previous>Ada</previous>"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub fn fixed() -> Fixed {
     Fixed { now_ms: 1_768_478_400_000, seed: 7, device_id: "veldwerk:test".into() }
 }
 
-/// A small form of one required text and one photo, in the version asked for.
+/// A small form of one required text and one photo, which knows the text of the record before; in the version asked for.
 #[must_use]
 pub fn visit(version: &str) -> FormSource {
     let xml = format!(
@@ -43,11 +43,14 @@ pub fn visit(version: &str) -> FormSource {
                    xmlns:jr="http://openrosa.org/javarosa">
              <h:head><h:title>Visit</h:title><model>
                <instance><data id="visit" version="{version}">
-                 <name/><story/><photo/><meta><instanceID/></meta>
+                 <name/><story/><photo/><previous/><meta><instanceID/></meta>
                </data></instance>
+               <instance id="__last-saved" src="jr://instance/last-saved"/>
                <bind nodeset="/data/name" type="string" required="true()"/>
                <bind nodeset="/data/story" type="string"/>
                <bind nodeset="/data/photo" type="binary"/>
+               <bind nodeset="/data/previous" type="string"
+                     calculate="if(/data/name = '', '', instance('__last-saved')/data/name)"/>
                <bind nodeset="/data/meta/instanceID" type="string" jr:preload="uid"/>
              </model></h:head>
              <h:body>

@@ -63,9 +63,10 @@ impl Client {
         let settings = self.settings(&self.project_row(project)?, zone(&time_zone))?;
         let seed = self.new_seed()?;
         let now = self.now_ms();
-        let last_saved = self.last_saved(project, &definition)?;
+        let last_saved = self.inner.store.last_saved(project, &definition.id)?;
+        let saved_xml = last_saved.clone().map(utf8).transpose()?;
         let step = Step { at: now, seed, number: 0 };
-        let session = FormSession::begin(definition, settings, language, step, last_saved.as_deref())?;
+        let session = FormSession::begin(definition, settings, language, step, saved_xml.as_deref())?;
         let draft = self.inner.store.create_draft(&NewDraft {
             form,
             instance_id: session.instance_id(),
@@ -73,6 +74,7 @@ impl Client {
             time_zone,
             language: session.language_name().unwrap_or_default().to_owned(),
             engine: ENGINE.to_owned(),
+            last_saved,
             created_at: now,
         })?;
         let mut begun = DraftSession {
@@ -86,7 +88,7 @@ impl Client {
             snapshot_row: 0,
             is_ahead: false,
         };
-        // What the record began with (last-saved values among it) must not change under the draft.
+        // What the record began with must not change under the draft, whatever engine reads it next.
         begun.save_snapshot().inspect_err(|_| {
             // A draft that cannot even keep its beginning is none.
             let _ = self.inner.store.delete_draft(draft);
@@ -118,7 +120,7 @@ impl Client {
         let Draft { summary: DraftSummary { form, project, created_at, .. }, seed, .. } = row;
         let definition = self.form(form)?;
         let settings = self.settings(&self.project_row(project)?, zone(&row.time_zone))?;
-        let last_saved = self.last_saved(project, &definition)?;
+        let last_saved = row.last_saved.map(utf8).transpose()?;
         let language = named(&row.snapshot_language);
         let step = Step { at: created_at, seed, number: row.snapshot_seq };
         let session = match row.snapshot {
@@ -165,10 +167,6 @@ impl Client {
     /// [`ErrorKind::NotFound`], those of the store.
     pub fn delete_draft(&self, draft: DraftId) -> Result<()> {
         self.inner.store.delete_draft(draft)
-    }
-
-    fn last_saved(&self, project: ProjectId, form: &FormDef) -> Result<Option<String>> {
-        self.inner.store.last_saved(project, &form.id)?.map(utf8).transpose()
     }
 }
 

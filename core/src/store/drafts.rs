@@ -25,6 +25,8 @@ pub struct NewDraft {
     pub language: String,
     /// Version of the program.
     pub engine: String,
+    /// The form's last-saved record, which it goes on seeing whatever is saved later; `None` if there is none.
+    pub last_saved: Option<Vec<u8>>,
     /// The moment.
     pub created_at: i64,
 }
@@ -103,6 +105,8 @@ pub struct Draft {
     pub seed: u64,
     /// IANA name of the time zone its dates are in.
     pub time_zone: String,
+    /// The form's last-saved record when the draft was begun.
+    pub last_saved: Option<Vec<u8>>,
     /// The newest snapshot; `None`: a new instance is where the replay begins.
     pub snapshot: Option<Vec<u8>>,
     /// The last edit that the snapshot contains; 0 without one.
@@ -124,8 +128,8 @@ const DRAFT: &str = "
            coalesce((SELECT node FROM draft_edit WHERE draft = draft.id AND op = 'move' ORDER BY seq DESC LIMIT 1),
                     draft.screen) AS screen,
            coalesce(last.seq, draft.snapshot_seq) AS last_seq,
-           draft.seed, draft.time_zone, draft.snapshot, draft.snapshot_seq, draft.language AS snapshot_language,
-           draft.screen AS snapshot_screen, draft.engine
+           draft.seed, draft.time_zone, draft.last_saved, draft.snapshot, draft.snapshot_seq,
+           draft.language AS snapshot_language, draft.screen AS snapshot_screen, draft.engine
     FROM draft
     JOIN form ON form.id = draft.form
     LEFT JOIN draft_edit AS last
@@ -139,8 +143,9 @@ impl Store {
     pub fn create_draft(&self, draft: &NewDraft) -> Result<DraftId> {
         self.read(|connection| {
             connection.execute(
-                "INSERT INTO draft (form, instance_id, created_at, updated_at, language, seed, time_zone, engine)
-                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO draft (form, instance_id, created_at, updated_at, language, seed, time_zone, engine,
+                                    last_saved)
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     draft.form,
                     draft.instance_id,
@@ -148,7 +153,8 @@ impl Store {
                     draft.language,
                     draft.seed.cast_signed(),
                     draft.time_zone,
-                    draft.engine
+                    draft.engine,
+                    draft.last_saved
                 ],
             )?;
             Ok(DraftId(connection.last_insert_rowid()))
@@ -299,6 +305,7 @@ impl Draft {
             summary: DraftSummary::read(row)?,
             seed: row.get::<_, i64>("seed")?.cast_unsigned(),
             time_zone: row.get("time_zone")?,
+            last_saved: row.get("last_saved")?,
             snapshot: row.get("snapshot")?,
             snapshot_seq: row.get::<_, i64>("snapshot_seq")?.cast_unsigned(),
             snapshot_language: row.get("snapshot_language")?,

@@ -70,6 +70,7 @@ impl TestHome {
             time_zone: "Europe/Amsterdam".into(),
             language: "nl".into(),
             engine: "0.1.0".into(),
+            last_saved: None,
             created_at: NOW,
         })
         .unwrap()

@@ -38,6 +38,7 @@
 //!     time_zone: "Europe/Amsterdam".into(),
 //!     language: "nl".into(),
 //!     engine: "0.1.0".into(),
+//!     last_saved: None,
 //!     created_at: 1_760_000_000_000,
 //! })?;
 //! store.append_edit(draft, &Edit { seq: 1, op: "answer".into(), node: "/data/a".into(), value: Some("x".into()), at: 1 })?;

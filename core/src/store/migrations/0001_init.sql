@@ -67,6 +67,7 @@ CREATE TABLE draft (
     screen       TEXT NOT NULL DEFAULT '',  -- as of the snapshot; a later `move` counts more
     seed         INTEGER NOT NULL,          -- 64 bits, of every random number of this draft
     time_zone    TEXT NOT NULL,             -- IANA name
+    last_saved   BLOB,                      -- last-saved of the form when the draft was begun; a later one is another's
     snapshot     BLOB,
     snapshot_seq INTEGER NOT NULL DEFAULT 0, -- the last edit contained in the snapshot
     engine       TEXT NOT NULL DEFAULT ''   -- version of the program that wrote the snapshot, or made the draft
