@@ -56,6 +56,10 @@ enum Event {
 
 pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     let mut draft = open(context, &args.form, args.draft, args.language.as_deref())?;
+    if !context.global.json {
+        // Said first, so that a run that is killed has told which draft to go on with.
+        println!("{}", draft.id().0);
+    }
     let script = Script { files: args.attach.iter().cloned().collect(), pause: args.pause.map(Duration::from_millis) };
     let events: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
@@ -77,7 +81,6 @@ pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     if context.global.json {
         println!("{}", json!({ "draft": draft.id().0, "instance": instance }));
     } else {
-        println!("{}", draft.id().0);
         instance.iter().for_each(|instance| println!("{instance}"));
     }
     Ok(())

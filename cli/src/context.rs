@@ -38,7 +38,7 @@ impl Context {
     pub(crate) fn open(global: &Global) -> Result<Self> {
         let home = match &global.home {
             Some(home) => home.clone(),
-            None => default_home()?,
+            None => data_folder()?.join("veldwerk"),
         };
         let key_file = KeyFile { path: key_path(&home, global)?, quiet: global.quiet };
         if let Some(parent) = home.parent() {
@@ -62,7 +62,7 @@ impl Context {
             (Some(only), None) => Ok(only),
             (None, _) => Err(Error::new(ErrorKind::NotFound, "there is no project yet; add one with `project add`")),
             (Some(_), Some(_)) => {
-                Err(Error::new(ErrorKind::NotFound, "there are several projects; name one with --project"))
+                Err(Error::new(ErrorKind::Usage, "there are several projects; name one with --project"))
             }
         }
     }
@@ -125,7 +125,8 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn default_home() -> Result<PathBuf> {
+/// Where programs of this system keep their data.
+pub(crate) fn data_folder() -> Result<PathBuf> {
     let folder = if cfg!(target_os = "windows") {
         variable("APPDATA").map(PathBuf::from)
     } else if cfg!(target_os = "macos") {
@@ -134,9 +135,7 @@ fn default_home() -> Result<PathBuf> {
         let data = variable("XDG_DATA_HOME").map(PathBuf::from);
         data.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".local/share")))
     };
-    folder
-        .map(|folder| folder.join("veldwerk"))
-        .ok_or_else(|| Error::new(ErrorKind::Usage, "there is no data folder; name a home with --home"))
+    folder.ok_or_else(|| Error::new(ErrorKind::Usage, "there is no data folder; name one with --home or --data"))
 }
 
 fn key_path(home: &Path, global: &Global) -> Result<PathBuf> {

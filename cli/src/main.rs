@@ -9,6 +9,7 @@ mod fill;
 mod projects;
 mod records;
 mod serve;
+mod stop;
 mod terminal;
 
 use std::path::PathBuf;

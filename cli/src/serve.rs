@@ -6,14 +6,15 @@ use serde_json::json;
 use veldwerk::Result;
 use veldwerk_server::{Forms, ServerConfig, serve};
 
-use crate::context::Global;
+use crate::context::{Global, data_folder};
+use crate::stop;
 
 /// Runs the try-out server.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Folder for what arrives [default: ./veldwerk-data]
-    #[arg(long, value_name = "DIR", default_value = "veldwerk-data")]
-    data: PathBuf,
+    /// Folder for what arrives, readable [default: the platform's data folder + veldwerk-try-out]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Folder with forms, .xml or .xlsx [default: the two questionnaires in the program]
     #[arg(long, value_name = "DIR")]
     forms: Option<PathBuf>,
@@ -27,7 +28,11 @@ pub(crate) struct ServeArgs {
 
 /// Starts the server, says how to reach it, and runs until it is stopped.
 pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<()> {
-    let mut config = ServerConfig::new(&args.data);
+    let data = match &args.data {
+        Some(data) => data.clone(),
+        None => data_folder()?.join("veldwerk-try-out"),
+    };
+    let mut config = ServerConfig::new(data);
     if let Some(folder) = &args.forms {
         config.forms = Forms::Folder(folder.clone());
     }
@@ -52,6 +57,5 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<()> {
             _ => println!("Phones that joined before know their token; it is not kept here."),
         }
     }
-    server.wait();
-    Ok(())
+    stop::asked()
 }

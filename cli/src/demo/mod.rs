@@ -36,6 +36,7 @@ const ANSWERS_BEFORE_THE_KILL: usize = 17;
 /// Plays the demo. Gives whether everything arrived exactly once.
 pub(crate) fn run(args: &DemoArgs) -> Result<bool> {
     let folder = Folder::new()?;
+    folder.remove_when_stopped();
     let story = Story::new();
     story.title("Veldwerk: a questionnaire that survives");
     story.say(
@@ -107,7 +108,10 @@ pub(crate) fn run(args: &DemoArgs) -> Result<bool> {
         story.say(&format!("Look at the answers in your browser: {}", server.page_url()));
         story.say("(Try-out server: answers lie readable on this computer. The Arabic, Tigrinya and Turkish texts are");
         story.say("unreviewed drafts.) Ctrl-C ends it and removes everything.");
-        server.wait();
+        // Ctrl-C ends the program from the thread that waits for it, which removes the folder first.
+        loop {
+            std::thread::park();
+        }
     }
     Ok(holds)
 }
@@ -352,6 +356,17 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("veldwerk-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(io_error)?;
         Ok(Self { path })
+    }
+
+    /// The phone's home, its key and the readable answers must not outlive a demo that is stopped half-way.
+    fn remove_when_stopped(&self) {
+        let path = self.path.clone();
+        std::thread::spawn(move || {
+            if crate::stop::asked().is_ok() {
+                let _ = std::fs::remove_dir_all(&path);
+                std::process::exit(0);
+            }
+        });
     }
 }
 
