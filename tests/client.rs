@@ -90,13 +90,20 @@ fn a_draft_killed_before_its_first_snapshot_begins_again_the_same() {
         seed: kept.seed,
         time_zone: kept.time_zone,
         language: String::new(),
-        engine: kept.engine,
+        engine: "0.0.1".into(),
         last_saved: kept.last_saved,
         created_at: kept.summary.created_at,
     };
     let again = phone.client().store().create_draft(&begun).unwrap();
     let opened = phone.client().open_draft(again).unwrap();
     assert_eq!(opened.session().instance_id(), kept.summary.instance_id);
+
+    // The program was updated meanwhile, so the whole record was kept before its journal went on.
+    let row = phone.client().store().draft(again).unwrap();
+    assert_eq!((row.engine, row.snapshot_seq), (kept.engine, 0));
+    assert_eq!(row.snapshot.as_deref(), Some(opened.session().draft_xml().as_bytes()));
+    let edits = phone.client().store().edits(again).unwrap();
+    assert_eq!(edits.iter().map(|edit| (edit.seq, edit.op.as_str())).collect::<Vec<_>>(), [(1, "resume")]);
 }
 
 #[test]
