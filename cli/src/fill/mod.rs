@@ -442,9 +442,9 @@ mod tests {
         (folder, client)
     }
 
-    fn start(client: &Client) -> DraftSession {
+    fn start(client: &Client, form: &str) -> DraftSession {
         let project = client.projects().unwrap()[0].id;
-        let form = client.find_form(project, "pi_newcomers").unwrap();
+        let form = client.find_form(project, form).unwrap();
         client.start_draft(form.key, Some("nl")).unwrap()
     }
 
@@ -461,7 +461,7 @@ mod tests {
     #[test]
     fn who_refuses_is_thanked_and_the_record_waits() {
         let (_folder, client) = home();
-        let mut draft = start(&client);
+        let mut draft = start(&client, "pi_newcomers");
         let (shown, left) = converse(&mut draft, "\n\n2\n1\n\nf\n");
         let Left::Finalized(instance) = left else { panic!("{shown}") };
         assert!(shown.contains("Wilt u meedoen?") && shown.contains("Dank u wel!"), "{shown}");
@@ -472,7 +472,7 @@ mod tests {
     #[test]
     fn the_end_of_the_input_keeps_the_draft_where_it_was() {
         let (_folder, client) = home();
-        let mut draft = start(&client);
+        let mut draft = start(&client, "pi_newcomers");
         let (shown, left) = converse(&mut draft, "\n\n1\n");
         assert_eq!(left, Left::Kept);
         assert!(shown.contains(&format!("--draft {}", draft.id().0)), "{shown}");
@@ -485,7 +485,7 @@ mod tests {
     #[test]
     fn nothing_typed_is_lost_and_what_does_not_fit_is_said() {
         let (_folder, client) = home();
-        let mut draft = start(&client);
+        let mut draft = start(&client, "pi_newcomers");
         // To the year of birth by its letters: a number that cannot be a year, then a word that is no number.
         let (shown, _) = converse(&mut draft, "\n\n1\n1\nj\ngeboren\nj\n\n");
         let number = shown.lines().find_map(|line| line.trim().strip_suffix("In welk jaar bent u geboren?"));
@@ -500,9 +500,65 @@ mod tests {
     #[test]
     fn letters_find_choices_and_questions_and_languages_change() {
         let (_folder, client) = home();
-        let mut draft = start(&client);
+        let mut draft = start(&client, "pi_newcomers");
         let (shown, _) = converse(&mut draft, "\n\nnee\nb\nprat\nl\nar\nl\n2\n\n");
         assert!(shown.contains("Gevonden: 0") || shown.contains("Niets gevonden."), "{shown}");
         assert!(shown.contains("هل تريد المشاركة؟") && shown.contains("Do you want to take part?"), "{shown}");
+    }
+
+    #[test]
+    fn a_grid_is_asked_row_by_row() {
+        let (_folder, client) = home();
+        let mut draft = start(&client, "pi_newcomers");
+        let answers = [
+            ("/data/intro/consent", "yes"),
+            ("/data/intro/adult", "yes"),
+            ("/data/main/g_about/residence", "asylum"),
+            ("/data/main/g_muni/contact_person", "yes"),
+        ];
+        for (node, value) in answers {
+            draft.answer(node, Some(value)).unwrap();
+        }
+        let grid = draft.session().screen_at("/data/main/g_muni/contact_grid").unwrap();
+        draft.move_to(&grid).unwrap();
+        let (shown, _) = converse(&mut draft, "4\n2\nb\n5\n\n");
+        let value = |row: &str| {
+            let node = draft.session().node(&format!("/data/main/g_muni/contact_grid/{row}")).unwrap();
+            draft.session().question_at(node).unwrap()
+        };
+        let chosen = |row: &str| value(row).choices.iter().position(|choice| choice.chosen);
+        assert_eq!([chosen("c_listen"), chosen("c_clear"), chosen("c_reach")], [Some(3), Some(4), None], "{shown}");
+        assert_ne!(draft.session().current(), grid, "after its last row the grid is left");
+    }
+
+    #[test]
+    fn persons_are_added_and_taken_away() {
+        let (_folder, client) = home();
+        let mut draft = start(&client, "pi_interview");
+        let answers = [
+            ("/data/g_case/result", "start"),
+            ("/data/g_consent/consent", "yes"),
+            ("/data/g_consent/adult", "yes"),
+            ("/data/g_talk/g_home/hh_any", "yes"),
+        ];
+        for (node, value) in answers {
+            draft.answer(node, Some(value)).unwrap();
+        }
+        let range = "/data/g_talk/g_home/member";
+        let another = draft.session().screen_at(&format!("{range}+")).unwrap();
+        let n_members = |draft: &DraftSession| {
+            (1..).take_while(|n| draft.session().node(&format!("{range}[{n}]")).is_some()).count()
+        };
+        let before = n_members(&draft);
+        draft.move_to(&another).unwrap();
+        converse(&mut draft, "1\n");
+        assert_eq!(n_members(&draft), before + 1);
+        let here = draft.session().screen_path(&draft.session().current());
+        assert!(here.starts_with(&format!("{range}[{}]/", before + 1)), "{here}");
+        draft.move_to(&another).unwrap();
+        converse(&mut draft, "-\n\n");
+        assert_eq!(n_members(&draft), before + 1, "not without being asked");
+        converse(&mut draft, "-\n1\n");
+        assert_eq!(n_members(&draft), before);
     }
 }

@@ -264,19 +264,20 @@ fn choices(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragrap
     offered
 }
 
-/// A scale: its steps beside each other.
+/// A scale: its steps beside each other, each unbroken.
 fn in_a_row(question: &QuestionView, found: &[(usize, &ChoiceView)], words: Words) -> Paragraph {
     let mut row = Paragraph::new(question.label.direction);
     for (i, (number, choice)) in found.iter().enumerate() {
         if i > 0 {
             row.push("   ", PLAIN);
         }
-        let look = if choice.chosen { ANSWER } else { PLAIN };
-        row.push(
-            &if choice.chosen { format!("●\u{a0}{number}\u{a0}") } else { format!("{number}\u{a0}") },
-            if choice.chosen { ANSWER } else { Look::DIM },
-        );
-        row.push(&words.isolated(&choice.label.plain), look);
+        let label = words.isolated(&choice.label.plain.replace(' ', "\u{a0}"));
+        if choice.chosen {
+            row.push(&format!("●\u{a0}{number}\u{a0}{label}"), ANSWER);
+        } else {
+            row.push(&format!("{number}\u{a0}"), Look::DIM);
+            row.push(&label, PLAIN);
+        }
     }
     row.indent(2);
     row
