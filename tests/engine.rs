@@ -107,9 +107,9 @@ fn act(engine: &mut Engine, which: usize, what: usize, number: u64) {
         });
         open.collect()
     };
-    if !ranges.is_empty() && what % 8 == 0 {
+    if !ranges.is_empty() && what.is_multiple_of(8) {
         let range = &ranges[which % ranges.len()];
-        let _ = if what % 16 == 0 {
+        let _ = if what.is_multiple_of(16) {
             engine.add_repeat(range, step(number))
         } else {
             engine.remove_repeat(&format!("{range}[{}]", 1 + which % 3), step(number))
@@ -171,7 +171,7 @@ fn check(form: &Arc<FormDef>, acts: &[(u16, u16)], every: usize) {
     let mut engine = begin(form);
     for (index, &(which, what)) in acts.iter().enumerate() {
         act(&mut engine, which.into(), what.into(), index as u64 + 1);
-        if index % every == 0 || index + 1 == acts.len() {
+        if index.is_multiple_of(every) || index + 1 == acts.len() {
             let full = engine.recomputed();
             let (ours, theirs) = (engine.write(Writer::Draft), full.write(Writer::Draft));
             assert_eq!(ours, theirs, "{} after {:?}", form.id, &acts[..=index]);

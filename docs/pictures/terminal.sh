@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws the README's pictures of `veldwerk fill`: a real terminal under a virtual screen, in both kinds of right-to-left.
+# Draws the README's pictures of `veldwerk fill` and `veldwerk demo`: a real terminal under a virtual screen, in both kinds of right-to-left.
 #
 # Needs, from Debian: xvfb xdotool imagemagick xfce4-terminal xterm dbus-x11 fonts-noto-core fonts-dejavu-core fonts-noto-mono
 # Usage: docs/pictures/terminal.sh PATH-OF-VELDWERK
@@ -11,7 +11,7 @@ started=
 trap 'kill $started 2>/dev/null || true; rm -rf "$work"' EXIT
 
 display=:97
-Xvfb "$display" -screen 0 1400x900x24 >/dev/null 2>&1 &
+Xvfb "$display" -screen 0 1400x1000x24 >/dev/null 2>&1 &
 started="$started $!"
 export DISPLAY=$display XDG_CONFIG_HOME="$work/config" NO_AT_BRIDGE=1 LC_ALL=C.UTF-8
 sleep 2
@@ -67,3 +67,11 @@ picture() {
 picture fill-ar xfce4-terminal ar '' '' 1 b '?'
 picture fill-ar-visual xterm ar '' '' 1 b '?'
 picture fill-nl xfce4-terminal nl '' '' 1 1
+
+# The demo from beginning to end, in a window that holds all of it.
+xterm -geometry 122x56 -title veldwerk-demo -fa 'DejaVu Sans Mono' -fs 9 -bg '#faf6ef' -fg '#24211b' -b 12 -bw 0 \
+    -e sh -c "$veldwerk demo --auto; sleep 30" &
+window=$(xdotool search --sync --onlyvisible --name '^veldwerk-demo$' | tail -1)
+sleep 15
+import -window "$window" "$work/demo.png"
+convert "$work/demo.png" -strip "$pictures/demo.png"

@@ -55,7 +55,7 @@ pub(super) const INTERRUPTED: Part = Part {
 /// An interviewer's two visits.
 pub(super) const INTERVIEWS: &[Part] = &[
     Part {
-        who: "A person from her list, in Arabic with an interpreter: family, a mark of consent, a recorded story, a photo",
+        who: "A person from her list, in Arabic with an interpreter: family, consent, a recorded story, a photo",
         language: "ar",
         form: "pi_interview",
         events: include_str!("cast/interview-listed.jsonl"),

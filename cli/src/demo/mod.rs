@@ -90,7 +90,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<bool> {
     network.come_back_bad();
     let client = phone.open()?;
     phone.send(&client, &story)?;
-    story.say(&format!("{} of the planned troubles were met on the way.", 8 - network.troubles_left().min(8)));
+    story.say(&format!("{} times it broke, or swallowed a reply.", network.troubles_met()));
 
     story.act("7", "Is it true?");
     let holds = prove(&client, &server, &story)?;

@@ -4,6 +4,17 @@ use tokio::runtime::Runtime;
 use veldwerk::{Error, ErrorKind, Result};
 use veldwerk_server::faults::{Fault, Proxy};
 
+/// What befalls the next connections, one each.
+const TROUBLES: [Fault; 7] = [
+    Fault::CutPost { after: 900 },
+    Fault::LosePostReply,
+    Fault::CutReply { after: 40 },
+    Fault::LosePostReply,
+    Fault::CutPost { after: 20_000 },
+    Fault::LosePostReply,
+    Fault::CutPost { after: 60_000 },
+];
+
 /// The mobile network between phone and server: a proxy that can be cut, and can be bad.
 pub(super) struct Network {
     proxy: Proxy,
@@ -32,21 +43,12 @@ impl Network {
     /// It is back, and bad: connections break in the middle of a record, and replies get lost although the server has
     /// taken what was sent.
     pub(super) fn come_back_bad(&self) {
-        self.proxy.plan([
-            Fault::CutPost { after: 900 },
-            Fault::LosePostReply,
-            Fault::None,
-            Fault::CutReply { after: 40 },
-            Fault::LosePostReply,
-            Fault::CutPost { after: 20_000 },
-            Fault::None,
-            Fault::LosePostReply,
-        ]);
+        self.proxy.plan(TROUBLES);
         self.proxy.go_up();
     }
 
-    /// Troubles that nobody has met yet.
-    pub(super) fn troubles_left(&self) -> usize {
-        self.proxy.planned()
+    /// How many of its troubles somebody has met.
+    pub(super) fn troubles_met(&self) -> usize {
+        TROUBLES.len().saturating_sub(self.proxy.planned())
     }
 }
