@@ -6,7 +6,7 @@ use crate::{Result, run, setup};
 /// Free disk that the release build needs.
 const GIBIBYTES: u64 = 2;
 
-/// Builds in release and runs the measuring with `arguments`; `false` if a bound was missed.
+/// Builds in release and runs the measuring with `arguments`; `false` if it could not measure.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     setup::check(GIBIBYTES)?;
     // The command line too: its memory is measured, as that of a process of its own.
