@@ -37,6 +37,7 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --yes                         install missing tools with this system's package manager without asking
   cargo xtask ci                    everything that must hold before a change lands, step by step, timed
       --only STEP                   this step alone; may be given more than once
+      --yes                         as above
   cargo xtask bench [ARGUMENTS]     the speed table, in release
   cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
       --seconds N                   for how long (default 60)
