@@ -32,6 +32,8 @@ pub struct DraftSession {
     last_row: u64,
     /// Number of the last row that the snapshot contains.
     snapshot_row: u64,
+    /// Whether a row of the journal could not be replayed: then no snapshot may take its place.
+    keeps_journal: bool,
     /// Memory holds a change that the disk refused, because the disk could not be read either: it is read again before
     /// anything else is done.
     is_ahead: bool,
@@ -86,6 +88,7 @@ impl Client {
             session,
             last_row: 0,
             snapshot_row: 0,
+            keeps_journal: false,
             is_ahead: false,
         };
         // What the record began with must not change under the draft, whatever engine reads it next.
@@ -141,14 +144,15 @@ impl Client {
             session,
             last_row: row.snapshot_seq,
             snapshot_row: row.snapshot_seq,
+            keeps_journal: false,
             is_ahead: false,
         };
         for edit in store.edits(draft)? {
             replayed.last_row = edit.seq;
             let step = Step { at: edit.at, seed, number: edit.seq };
             let change = Edit::from_row(&edit.op, named(&edit.node), edit.value.as_deref())?;
-            // An engine that has learnt since may refuse what an older one took; the other rows still hold.
-            let _ = replayed.session.apply(&change, step);
+            // An engine that has learnt since may refuse what an older one took: the other rows hold, and this one stays.
+            replayed.keeps_journal |= replayed.session.apply(&change, step).is_err();
         }
         Ok(replayed)
     }
@@ -350,6 +354,9 @@ impl DraftSession {
     /// Those of the store.
     pub fn save_snapshot(&mut self) -> Result<()> {
         self.catch_up()?;
+        if self.keeps_journal {
+            return Ok(());
+        }
         let at = self.client.now_ms();
         self.client.inner.store.save_snapshot(
             self.draft,

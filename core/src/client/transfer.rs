@@ -130,7 +130,9 @@ impl Client {
 
 /// An instanceID as the name of a folder, on every system.
 fn folder_name(instance_id: &str) -> String {
-    instance_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    // Windows takes no colon in a name; `uuid:…` has one.
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || (c == ':' && !cfg!(windows));
+    instance_id.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
 /// A name that stays in its folder and takes no other file's place there.
