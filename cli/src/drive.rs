@@ -262,10 +262,11 @@ struct Run<'j> {
 impl<'j> Run<'j> {
     fn open(job: &'j Job, form: Arc<FormDef>, instance: Option<&str>) -> Result<Self, Error> {
         let step = Step { at: job.now, seed: job.seed, number: 0 };
-        let engine = match instance {
+        let mut engine = match instance {
             Some(xml) => Engine::reopen(form, settings()?, xml, step, None)?,
             None => Engine::begin(form, settings()?, step, None),
         };
+        engine.limit_fallback();
         let (results, snapshots, trace, traced) = Default::default();
         Ok(Self { job, engine, steps: 0, results, snapshots, trace, traced })
     }
@@ -336,6 +337,7 @@ impl<'j> Run<'j> {
         let xml = self.engine.write(Writer::Submission);
         let language = self.engine.languages().get(self.engine.language()).map(|language| language.name.clone());
         let mut engine = Engine::reopen(Arc::clone(self.engine.form()), settings()?, &xml, step, None)?;
+        engine.limit_fallback();
         if let Some(language) = language {
             engine.set_language(&language);
         }

@@ -83,6 +83,8 @@ pub struct Engine {
     settings: Settings,
     languages: Vec<Language>,
     language: usize,
+    /// Whether a missing text may come from any language, as people want it.
+    falls_back: bool,
     tree: Tree,
     last_saved: Option<Arc<Document>>,
     step: Step,
@@ -152,6 +154,7 @@ impl Engine {
         let last_saved = last_saved.and_then(read);
         Self {
             language: form.itext.default,
+            falls_back: true,
             languages,
             tree,
             last_saved,
@@ -201,6 +204,12 @@ impl Engine {
         let Some(language) = language::choose(&self.languages, wanted) else { return false };
         self.language = language;
         true
+    }
+
+    /// Takes a missing text from the default language only, and a text that is there as it is: what other engines show
+    /// (driver.md).
+    pub fn limit_fallback(&mut self) {
+        self.falls_back = false;
     }
 
     fn language_tag(&self) -> Option<&str> {

@@ -112,7 +112,12 @@ impl Engine {
     /// The first language, in the order of fallback, that has something to say.
     fn itext_words(&self, id: &str, form: Option<&str>, question: NodeId) -> Words {
         let definition = &self.form;
-        for language in fallback_order(&self.languages, self.language, definition.itext.default) {
+        let order = if self.falls_back {
+            fallback_order(&self.languages, self.language, definition.itext.default)
+        } else {
+            vec![self.language, definition.itext.default]
+        };
+        for language in order {
             let itext = &definition.itext;
             let text = itext.text(&definition.document, &definition.names, language, id);
             let value = text.and_then(|text| itext.value(&definition.document, &definition.names, text, form));
@@ -122,7 +127,7 @@ impl Engine {
                 language: Some(language),
                 fallback: language != self.language,
             };
-            if !is_missing(words.plain().trim()) {
+            if !self.falls_back || !is_missing(words.plain().trim()) {
                 return words;
             }
         }
