@@ -8,7 +8,8 @@ mod proof;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
 use veldwerk::client::{Cancel, Client, DraftSession, Finalization, ProjectSource, Until};
@@ -33,10 +34,15 @@ pub(crate) struct DemoArgs {
 /// How many answers the interrupted newcomer has given when the phone dies.
 const ANSWERS_BEFORE_THE_KILL: usize = 17;
 
+/// How long that newcomer thinks about each: long enough for the kill to strike while a question waits.
+const PAUSE_MS: &str = "50";
+
 /// Plays the demo. Gives whether everything arrived exactly once.
 pub(crate) fn run(args: &DemoArgs) -> Result<bool> {
     let folder = Folder::new()?;
-    folder.remove_when_stopped();
+    // A demo that is stopped before the end has shown nothing.
+    let proven = Arc::new(AtomicBool::new(false));
+    folder.remove_when_stopped(&proven);
     let story = Story::new();
     story.title("Veldwerk: a questionnaire that survives");
     story.say(
@@ -95,6 +101,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<bool> {
     story.act("7", "Is it true?");
     let holds = prove(&client, &server, &story)?;
     drop(client);
+    proven.store(holds, Ordering::Relaxed);
     if holds {
         story.say("Every record lies on the server exactly once, byte for byte, with every photo and sound.");
         story.say(
@@ -211,7 +218,7 @@ impl Phone {
         let mut process = Command::new(program)
             .args(["--quiet", "--json", "--home"])
             .arg(&self.home)
-            .args(["answer", part.form, "--language", part.language, "--pause", "25", "--events"])
+            .args(["answer", part.form, "--language", part.language, "--pause", PAUSE_MS, "--events"])
             .arg(&events)
             .stdout(Stdio::piped())
             .spawn()
@@ -221,12 +228,15 @@ impl Phone {
             for line in BufReader::new(output).lines() {
                 accepted += usize::from(line.map_err(io_error)?.contains("\"r\":\"ok\""));
                 if accepted == ANSWERS_BEFORE_THE_KILL {
-                    break;
+                    // The loop goes on: what it says until it dies is accepted too.
+                    process.kill().map_err(io_error)?;
                 }
             }
         }
-        process.kill().map_err(io_error)?;
         process.wait().map_err(io_error)?;
+        if accepted < ANSWERS_BEFORE_THE_KILL || accepted >= part.events.lines().count() {
+            return Err(Error::new(ErrorKind::Internal, "the process was not killed in the middle"));
+        }
         story.item(&format!("{}.", part.who));
         story.say(&format!(
             "After {accepted} answers the process is killed (SIGKILL): no warning, no time to save anything."
@@ -236,8 +246,7 @@ impl Phone {
         let draft = client.drafts(Some(self.project))?.into_iter().next().ok_or(ErrorKind::NotFound)?;
         let mut draft = client.open_draft(draft.id)?;
         let kept = kept_answers(&draft, part.events, accepted)?;
-        let question = draft.screen().questions.into_iter().next();
-        let question = question.map(|question| question.label.plain).unwrap_or_default();
+        let question = question_of_death(&draft, part.events, accepted)?;
         story.say(&format!(
             "Opened again: {kept} of {accepted} answers are there, and the phone shows the same question:"
         ));
@@ -268,12 +277,28 @@ impl Phone {
 fn kept_answers(draft: &DraftSession, events: &str, accepted: usize) -> Result<usize> {
     let mut kept = 0;
     for event in events.lines().take(accepted) {
-        let event: serde_json::Value = serde_json::from_str(event)
-            .map_err(|error| Error::new(ErrorKind::Internal, "the demo's events").caused_by(error))?;
-        let field = |name: &str| event.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-        kept += usize::from(draft.session().engine().value_at(field("ref")) == field("value"));
+        kept += usize::from(draft.session().engine().value_at(&field(event, "ref")?) == field(event, "value")?);
     }
     Ok(kept)
+}
+
+/// The question that is shown, if it is the one at which the process died: that of the last answer it told of, or of one
+/// more that was on disk before it could tell.
+fn question_of_death(draft: &DraftSession, events: &str, accepted: usize) -> Result<String> {
+    let mut asked = Vec::new();
+    for event in events.lines().take(accepted + 1).skip(accepted - 1) {
+        asked.extend(draft.session().node(&field(event, "ref")?));
+    }
+    let question = draft.screen().questions.into_iter().find(|question| asked.contains(&question.node));
+    let question = question.ok_or_else(|| Error::new(ErrorKind::Internal, "another question is shown than before"))?;
+    Ok(question.label.plain)
+}
+
+/// A field of an event of a script.
+fn field(event: &str, name: &str) -> Result<String> {
+    let event: serde_json::Value = serde_json::from_str(event)
+        .map_err(|error| Error::new(ErrorKind::Internal, "the demo's events").caused_by(error))?;
+    Ok(event.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
 }
 
 fn finalize(draft: &mut DraftSession) -> Result<()> {
@@ -302,7 +327,8 @@ fn prove(client: &Client, server: &Server, story: &Story) -> Result<bool> {
     }
     let on_server = server.records("pi_newcomers")?.len() + server.records("pi_interview")?.len();
     story.say(&format!("{} records on the phone, {on_server} on the server.", rows.len()));
-    Ok(on_server == rows.len() && rows.iter().all(proof::Row::holds))
+    let everybody = cast::NEWCOMERS.len() + 1 + cast::INTERVIEWS.len();
+    Ok(rows.len() == everybody && on_server == everybody && rows.iter().all(proof::Row::holds))
 }
 
 /// How the demo speaks.
@@ -349,22 +375,26 @@ impl Story {
 /// A folder that is gone when the demo ends.
 struct Folder {
     path: PathBuf,
+    /// Held by who removes it, so that the program does not end half-way through.
+    removing: Arc<Mutex<()>>,
 }
 
 impl Folder {
     fn new() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("veldwerk-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(io_error)?;
-        Ok(Self { path })
+        Ok(Self { path, removing: Arc::default() })
     }
 
     /// The phone's home, its key and the readable answers must not outlive a demo that is stopped half-way.
-    fn remove_when_stopped(&self) {
-        let path = self.path.clone();
+    /// The status is 0 if everything was proven before.
+    fn remove_when_stopped(&self, proven: &Arc<AtomicBool>) {
+        let (path, removing, proven) = (self.path.clone(), self.removing.clone(), proven.clone());
         std::thread::spawn(move || {
             if crate::stop::asked().is_ok() {
-                let _ = std::fs::remove_dir_all(&path);
-                std::process::exit(0);
+                let _alone = removing.lock();
+                remove(&path);
+                std::process::exit(i32::from(!proven.load(Ordering::Relaxed)));
             }
         });
     }
@@ -372,8 +402,19 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is left to the system's own cleaning of temporary folders.
-        let _ = std::fs::remove_dir_all(&self.path);
+        let _alone = self.removing.lock();
+        remove(&self.path);
+    }
+}
+
+/// A story that is still being told may put a file down meanwhile: hence more than one try. What cannot be removed is
+/// left to the system's own cleaning of temporary folders.
+fn remove(folder: &Path) {
+    for _ in 0..20 {
+        let _ = std::fs::remove_dir_all(folder);
+        if !folder.exists() {
+            return;
+        }
     }
 }
 
