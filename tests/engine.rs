@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use veldwerk::ErrorKind;
 use veldwerk::clock::Step;
-use veldwerk::engine::{Engine, Settings};
+use veldwerk::engine::{Engine, Settings, ViolationKind};
 use veldwerk::form::{ControlKind, DataType, FormDef};
 use veldwerk::ids::NodeId;
 use veldwerk::instance::Writer;
@@ -85,7 +85,41 @@ fn small_forms() -> Vec<Arc<FormDef>> {
            <select ref="/d/b"><itemset nodeset="randomize(instance('l')/root/item[g = /d/a], 42)"><value ref="n"/><label ref="n"/></itemset></select>
            <input ref="/d/c"/>"#,
     );
-    [open_repeat, counted_and_nested, cascade].iter().map(|xml| load(xml, &none)).collect()
+    let open_in_open = form(
+        r#"<d id="deep"><o jr:template=""><name/><i jr:template=""><a/><at/><best/></i><n/><sum/></o><who/><friend/><all/></d>"#,
+        r#"<bind nodeset="/d/o/i/a" type="int" required="position(..) = 1" readonly="../../name = 'x'"/>
+           <bind nodeset="/d/o/i/at" calculate="concat(position(../..), '.', position(..))"/>
+           <bind nodeset="/d/o/i/best" calculate="../a = max(../../i/a)"/>
+           <bind nodeset="/d/o/i" relevant="../name != 'INT07'"/>
+           <bind nodeset="/d/o/n" calculate="count(../i)"/>
+           <bind nodeset="/d/o/sum" calculate="sum(/d/o/i/a)"/>
+           <bind nodeset="/d/friend" relevant="count(/d/o) &gt; 1"/>
+           <bind nodeset="/d/all" calculate="join(' ', /d/o/i/at)"/>"#,
+        r#"<repeat nodeset="/d/o"><input ref="/d/o/name"/>
+             <repeat nodeset="/d/o/i"><input ref="/d/o/i/a"/></repeat></repeat>
+           <select1 ref="/d/who"><itemset nodeset="/d/o[name != '']"><value ref="name"/><label ref="name"/></itemset></select1>
+           <select ref="/d/friend"><itemset nodeset="/d/o/i[a &gt; 0]"><value ref="at"/><label ref="a"/></itemset></select>"#,
+    );
+    let csv_in_repeat = form(
+        r#"<d id="csv"><low/><r jr:template=""><p/><t/><label/></r><r><p/><t/><label/></r><picked/></d>"#,
+        r#"<instance id="towns" src="jr://file-csv/towns.csv"/>
+           <bind nodeset="/d/low" type="int"/>
+           <bind nodeset="/d/r/t" relevant="../p != ''"/>
+           <bind nodeset="/d/r/label" calculate="instance('towns')/root/item[name = current()/../t]/label"/>
+           <bind nodeset="/d/picked" calculate="count(/d/r[t != ''])"/>"#,
+        r#"<input ref="/d/low"/><repeat nodeset="/d/r">
+           <select1 ref="/d/r/p"><item><label>A</label><value>a</value></item><item><label>B</label><value>b</value></item></select1>
+           <select1 ref="/d/r/t"><itemset nodeset="instance('towns')/root/item[province = current()/../p and size &gt; /d/low]">
+             <value ref="name"/><label ref="label"/></itemset></select1></repeat>"#,
+    );
+    let towns = BTreeMap::from([(
+        "towns.csv".to_owned(),
+        b"name,label,province,size\n1,Een,a,2\n2,Twee,a,4\n3,Drie,b,1\n4,Vier,b,9\n".to_vec(),
+    )]);
+    let mut forms: Vec<_> =
+        [open_repeat, counted_and_nested, cascade, open_in_open].iter().map(|xml| load(xml, &none)).collect();
+    forms.push(load(&csv_in_repeat, &towns));
+    forms
 }
 
 /// One thing a person might do, chosen by numbers: which question (or range), and what.
@@ -241,6 +275,61 @@ fn a_choice_that_is_no_longer_offered_is_dropped_only_where_it_is_asked() {
     let on = engine.find("/d/on").unwrap();
     engine.answer(on, None, step(9)).unwrap();
     assert_eq!(engine.value_at("/d/b"), "");
+}
+
+#[test]
+fn positions_move_up_behind_a_removed_instance() {
+    let xml = form(
+        r#"<d id="t"><r jr:template=""><n/><v/></r><r><n/><v/></r><all/></d>"#,
+        r#"<bind nodeset="/d/r/n" calculate="position(..)"/><bind nodeset="/d/r/v" type="int"/>
+           <bind nodeset="/d/all" calculate="concat(join(',', /d/r/n), ' ', sum(/d/r/v))"/>"#,
+        r#"<repeat nodeset="/d/r"><input ref="/d/r/v"/></repeat>"#,
+    );
+    let mut engine = play(&xml, &[("/d/r[1]/v", "1")]);
+    assert_eq!(engine.value_at("/d/all"), "1 1", "a template and one instance are one instance");
+    for (number, value) in [(2, "20"), (3, "300")] {
+        engine.add_repeat("/d/r", step(number)).unwrap();
+        let node = engine.find(&format!("/d/r[{number}]/v")).unwrap();
+        engine.answer(node, Some(value), step(number + 10)).unwrap();
+    }
+    assert_eq!(engine.value_at("/d/all"), "1,2,3 321");
+    engine.remove_repeat("/d/r[2]", step(20)).unwrap();
+    assert_eq!((engine.value_at("/d/all"), engine.value_at("/d/r[2]/v")), ("1,2 301", "300"));
+}
+
+#[test]
+fn required_comes_before_constraint_and_only_of_what_is_asked() {
+    let xml = form(
+        r#"<d id="t"><a/><b/><c/></d>"#,
+        r#"<bind nodeset="/d/a" type="int" required="true()" constraint=". &gt; 3"/>
+           <bind nodeset="/d/b" required="/d/a &gt; 5" relevant="/d/a != 9"/><bind nodeset="/d/c" required="true()"/>"#,
+        r#"<input ref="/d/a"/><input ref="/d/b"/>"#,
+    );
+    let rows = [
+        (None, Some(("/d/a", ViolationKind::Required))),
+        (Some("2"), Some(("/d/a", ViolationKind::Constraint))),
+        (Some("5"), None),
+        (Some("7"), Some(("/d/b", ViolationKind::Required))),
+        (Some("9"), None),
+    ];
+    for (answer, expected) in rows {
+        let answers: Vec<_> = answer.map(|value| ("/d/a", value)).into_iter().collect();
+        let engine = play(&xml, &answers);
+        let found: Vec<_> = engine.violations().iter().map(|found| (engine.path(found.node), found.kind)).collect();
+        let expected: Vec<_> = expected.map(|(path, kind)| (path.to_owned(), kind)).into_iter().collect();
+        assert_eq!(found, expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn attributes_are_calculated_like_elements() {
+    let xml = form(
+        r#"<d id="t"><a/><b kind="" fixed="f"/></d>"#,
+        r#"<bind nodeset="/d/b/@kind" calculate="concat(/d/a, '!')"/>"#,
+        r#"<input ref="/d/a"/>"#,
+    );
+    let written = play(&xml, &[("/d/a", "<x&y")]).write(Writer::Submission);
+    assert!(written.contains(r#"<b kind="&lt;x&amp;y!" fixed="f"/>"#), "{written}");
 }
 
 #[test]
