@@ -69,6 +69,48 @@ fn screens_follow_the_body() {
     assert_eq!(session.goto(session.node("/d/g/y").unwrap()), Some(group));
 }
 
+/// A form of one group, its attributes and its controls given.
+fn group(attributes: &str, binds: &str, controls: &str) -> Arc<FormDef> {
+    load(&format!(
+        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+            xmlns:jr="http://openrosa.org/javarosa"><h:head><h:title>T</h:title><model>
+            <instance><d id="t"><g><a/><b/><h/><r jr:template=""><v/></r></g><n/><meta><instanceID/></meta></d></instance>
+            <bind nodeset="/d/n" type="int"/>{binds}</model></h:head>
+            <h:body><group ref="/d/g" {attributes}>{controls}</group><input ref="/d/n"/></h:body></h:html>"#
+    ))
+}
+
+#[test]
+fn what_is_a_screen_of_its_own() {
+    let two = r#"<input ref="/d/g/a"/><input ref="/d/g/b"/>"#;
+    let header = r#"<select1 ref="/d/g/h" appearance="label"><item><label>1</label><value>1</value></item></select1>
+        <select1 ref="/d/g/a" appearance="list-nolabel"><item><label>1</label><value>1</value></item></select1>"#;
+    let counted =
+        r#"<group ref="/d/g/r"><repeat nodeset="/d/g/r" jr:count="/d/n"><input ref="/d/g/r/v"/></repeat></group>"#;
+    let inner = r#"<group appearance="field-list"><group><input ref="/d/g/a"/></group></group><input ref="/d/g/b"/>"#;
+    let list = r#"appearance="field-list""#;
+    let off = r#"<bind nodeset="/d/g/a" relevant="false()"/><bind nodeset="/d/g/b" relevant="/d/n = 2"/>"#;
+    let rows: [(&str, &str, &str, &[&str]); 7] = [
+        ("", "", two, &["/d/g/a", "/d/g/b"]),
+        (list, "", two, &["/d/g"]),
+        ("", off, two, &["/d/g/b"]),
+        ("", "", header, &["/d/g/a"]),
+        ("", "", counted, &["/d/g/r[1]/v", "/d/g/r[2]/v"]),
+        (list, "", counted, &["/d/g"]),
+        (list, "", inner, &["/d/g"]),
+    ];
+    for (attributes, binds, controls, expected) in rows {
+        let mut session =
+            FormSession::begin(group(attributes, binds, controls), settings(), None, step(0), None).unwrap();
+        session.apply(&answer("/d/n", "2"), step(1)).unwrap();
+        assert_eq!(names(&session), [expected, &["/d/n", "end"]].concat(), "{attributes} {binds} {controls}");
+    }
+    let mut session = FormSession::begin(group(list, off, two), settings(), None, step(0), None).unwrap();
+    assert_eq!(names(&session), ["/d/n", "end"], "a list without a relevant question is skipped");
+    session.apply(&answer("/d/n", "2"), step(1)).unwrap();
+    assert_eq!(names(&session), ["/d/g", "/d/n", "end"]);
+}
+
 #[test]
 fn moving_on_waits_for_the_screen_s_own_answers() {
     let mut session = FormSession::begin(small(), settings(), None, step(0), None).unwrap();
