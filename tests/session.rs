@@ -112,6 +112,17 @@ fn what_is_a_screen_of_its_own() {
 }
 
 #[test]
+fn the_header_row_of_a_grid_stands_in_nobody_s_way() {
+    let header = r#"<select1 ref="/d/g/h" appearance="label"><item><label>1</label><value>1</value></item></select1>"#;
+    for attributes in ["", r#"appearance="field-list""#] {
+        let form = group(attributes, r#"<bind nodeset="/d/g/h" required="true()"/>"#, header);
+        let session = FormSession::begin(form, settings(), None, step(0), None).unwrap();
+        assert_eq!(names(&session), ["/d/n", "end"], "{attributes}");
+        assert_eq!(session.violations(), [], "{attributes}");
+    }
+}
+
+#[test]
 fn moving_on_waits_for_the_screen_s_own_answers() {
     let mut session = FormSession::begin(small(), settings(), None, step(0), None).unwrap();
     let first = session.first();

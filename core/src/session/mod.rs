@@ -11,7 +11,7 @@ mod view;
 use std::sync::Arc;
 
 use crate::clock::Step;
-use crate::engine::{Engine, Words};
+use crate::engine::{self, Engine, Words};
 use crate::form::{DataType, FormDef};
 use crate::ids::NodeId;
 use crate::instance::Writer;
@@ -164,7 +164,16 @@ impl FormSession {
     /// Everything that stands in the way of finalising, in the order of the body.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
-        self.engine.violations().into_iter().map(|violation| self.violation_view(violation)).collect()
+        self.of_what_is_asked(self.engine.violations())
+    }
+
+    /// The header row of a grid is never asked, so nobody could mend what is wrong with it.
+    fn of_what_is_asked(&self, found: impl IntoIterator<Item = engine::Violation>) -> Vec<Violation> {
+        let is_asked = |violation: &engine::Violation| {
+            let control = self.form().nodes[self.engine.tree().node(violation.node).def].control;
+            control.is_some_and(|control| !screens::is_header(&self.form().controls[control]))
+        };
+        found.into_iter().filter(is_asked).map(|violation| self.violation_view(violation)).collect()
     }
 
     /// The files that relevant answers name.
@@ -223,8 +232,8 @@ impl FormSession {
             .parts
             .iter()
             .map(|part| match part {
-                crate::engine::Part::Authored(text) => Part::Authored(text),
-                crate::engine::Part::Value(text) => Part::Value(text),
+                engine::Part::Authored(text) => Part::Authored(text),
+                engine::Part::Value(text) => Part::Value(text),
             })
             .collect();
         let tag = words.language.and_then(|language| self.languages().get(language)?.tag.as_ref());

@@ -87,7 +87,7 @@ impl FormSession {
     }
 
     fn has_question(&self, controls: &[ControlId], around: NodeId) -> bool {
-        !self.questions_below(controls, around).is_empty()
+        self.questions_below(controls, around).iter().any(|&(control, _)| !is_header(&self.form().controls[control]))
     }
 
     /// The relevant questions below a node in body order, grid headers included.
@@ -178,9 +178,10 @@ impl FormSession {
         let key = self.nearest(key);
         if policy == Policy::OnMove {
             let questions = self.questions_of(&key);
-            let violations: Vec<_> = questions.iter().filter_map(|&(_, node)| self.engine.violation(node)).collect();
+            let found = questions.iter().filter_map(|&(_, node)| self.engine.violation(node));
+            let violations = self.of_what_is_asked(found);
             if !violations.is_empty() {
-                return Err(violations.into_iter().map(|violation| self.violation_view(violation)).collect());
+                return Err(violations);
             }
         }
         let screens = self.screens();
