@@ -104,6 +104,7 @@ impl SurveyError {
             | K::InvalidValue
             | K::InvalidChoice
             | K::NotAllowed
+            | K::NotComplete
             | K::NoSuchLanguage => Self::InvalidAnswer { code, reason },
             K::MissingAttachment => Self::MissingAttachment { code, reason },
             K::NotFound => Self::NotFound { code, reason },

@@ -199,10 +199,7 @@ fn finalize(draft: &mut DraftSession) -> Result<String> {
                 };
                 eprintln!("{}: {what}. {}", violation.path, violation.text.plain);
             }
-            Err(Error::new(
-                ErrorKind::NotAllowed,
-                format!("{} answers stand in the way of finalising", violations.len()),
-            ))
+            Err(Error::new(ErrorKind::NotComplete, format!("{} answers stand in the way", violations.len())))
         }
     }
 }

@@ -60,7 +60,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -69,6 +72,23 @@ fn main() -> ExitCode {
             ExitCode::from(if error.kind() == ErrorKind::Usage { 2 } else { 1 })
         }
     }
+}
+
+/// Shows help, or what is wrong with the command; an address or a settings code in the wrong place is not repeated, for it
+/// may hold a token.
+fn usage(error: &clap::Error) -> ExitCode {
+    const LONGEST_PLAIN_WORD: usize = 40;
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        print!("{text}");
+        return ExitCode::SUCCESS;
+    }
+    let typed: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let values = typed.iter().filter_map(|word| word.split_once('=')).map(|(_, value)| value);
+    let words = typed.iter().map(String::as_str).chain(values);
+    let secret = words.filter(|word| word.contains("://") || word.len() > LONGEST_PLAIN_WORD);
+    eprint!("{}", secret.fold(text, |text, word| text.replace(word, "…")));
+    ExitCode::from(2)
 }
 
 /// Does what is asked; false if the demo found that something is not as it must be.

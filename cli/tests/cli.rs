@@ -120,6 +120,30 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
+fn an_address_in_the_wrong_place_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let address = "https://e.org/v1/key/Secret/projects/1";
+    let code = "eJyrVkrLL8pNLFGyUsooKSmw0tdPzNVLzs/SrQopTSxKBAA".repeat(2) + "Secret";
+    for arguments in [
+        &["project", "add", address][..],
+        &["project", "add", &code],
+        &["refresh", address],
+        &[address],
+        &["--project", address, "forms"],
+        &[&format!("--project={address}"), "forms"],
+    ] {
+        let output = run(command(&home, arguments), "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(!error(&output).contains("Secret"), "{arguments:?}: {output:?}");
+        assert!(error(&output).contains('…'), "{arguments:?}: {output:?}");
+    }
+    let help = run(command(&home, &["--help"]), "");
+    assert_eq!(help.status.code(), Some(0), "{help:?}");
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Usage: veldwerk"), "{help:?}");
+}
+
+#[test]
 fn what_could_not_be_done_is_1_with_words_and_a_code() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
@@ -220,6 +244,17 @@ fn a_refused_event_ends_the_script_and_leaves_the_draft() {
     let codes: Vec<_> = lines(&output).iter().map(|line| line["r"].as_str().unwrap().to_owned()).collect();
     assert_eq!(codes, ["ok", "invalid-choice"]);
     assert_eq!(phone.json(&["drafts"], "")["drafts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_record_that_is_not_complete_stays_a_draft() {
+    let phone = Phone::joined();
+    let output = phone.run(&["--json", "answer", "pi_newcomers", "--events", "-", "--finalize"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(error(&output).contains("/data/intro/consent: an answer is missing"), "{output:?}");
+    assert!(error(&output).contains("[not-complete]"), "{output:?}");
+    assert_eq!(phone.json(&["drafts"], "")["drafts"].as_array().unwrap().len(), 1);
+    assert_eq!(phone.json(&["outbox"], "")["records"], serde_json::json!([]));
 }
 
 #[test]

@@ -67,6 +67,7 @@ error_kinds! {
     InvalidValue "invalid-value" "The value is not of the kind the question asks for." "Enter a value of the kind asked for."
     InvalidChoice "invalid-choice" "The value is not one of the choices offered now." "Choose one of the choices offered."
     NotAllowed "not-allowed" "The number of these entries is set by the form." "Change the answer that sets the number."
+    NotComplete "not-complete" "The record cannot be finalised yet." "Correct the answers named and finalise again; the draft is kept."
     NoSuchLanguage "no-such-language" "The form has no such language." "Choose one of the languages of the form."
     MissingAttachment "missing-attachment" "A file that an answer names is not there." "Take the photo or the recording again, or clear the answer."
     UnreadableRecord "unreadable-record" "The saved record cannot be read as an answer to this form." "Keep the file and report it; nothing was changed."
