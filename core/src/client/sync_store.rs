@@ -1,12 +1,7 @@
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
 use super::forms::utf8;
 use crate::clock::Clock;
@@ -36,11 +31,6 @@ impl ProjectStore {
     fn server_errors(&self, record: SubmissionId) -> Result<Option<ServerErrors>> {
         let attempts = self.store.attempts(record)?;
         Ok(ServerErrors::in_log(attempts.iter().map(|attempt| (attempt.ended_at, attempt.http_status))))
-    }
-
-    fn document_key(&self, url: &str) -> String {
-        let digest: String = Sha256::digest(url).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("document.{}.{digest}", self.project.0)
     }
 }
 
@@ -189,15 +179,11 @@ impl SyncStore for ProjectStore {
     }
 
     fn remembered(&self, url: &str) -> Result<Option<Remembered>> {
-        let Some(text) = self.store.setting(&self.document_key(url))? else { return Ok(None) };
-        let kept: BTreeMap<String, String> = serde_json::from_str(&text).unwrap_or_default();
-        let body = kept.get("body").and_then(|body| STANDARD.decode(body).ok());
-        Ok(kept.get("etag").cloned().zip(body).map(|(etag, body)| Remembered { etag, body }))
+        Ok(self.store.document(self.project, url)?.map(|(etag, body)| Remembered { etag, body }))
     }
 
     fn remember(&self, url: &str, document: &Remembered) -> Result<()> {
-        let kept = serde_json::json!({ "etag": document.etag, "body": STANDARD.encode(&document.body) });
-        self.store.set_setting(&self.document_key(url), &kept.to_string())
+        self.store.set_document(self.project, url, &document.etag, &document.body)
     }
 }
 

@@ -35,7 +35,9 @@ pub(super) fn connect(path: &Path, key: &Key) -> Result<Connection> {
         connection.execute_batch(&format!("PRAGMA {name} = {value}"))?;
     }
     connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
     migrations::migrate(&mut connection)?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
     Ok(connection)
 }
 

@@ -247,7 +247,7 @@ mod tests {
             home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
             home.attach(draft, name, &mut &b"photo"[..]).unwrap();
         }
-        home.set_etag(project, "https://h/formList", Some("e")).unwrap();
+        home.set_document(project, "https://h/formList", "e", b"<xforms/>").unwrap();
         home.set_last_saved(project, "visit", b"<a/>", 1).unwrap();
 
         assert_eq!(home.remove_project(project, false).unwrap_err().kind(), ErrorKind::UnsentRecords);

@@ -2,7 +2,9 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{ProjectId, Store};
+use sha2::{Digest, Sha256};
+
+use super::{ProjectId, Store, hex};
 use crate::Result;
 
 impl Store {
@@ -30,35 +32,38 @@ impl Store {
         })
     }
 
-    /// The ETag that came with the form list or manifest at `url` when it was last used in full; for `If-None-Match`.
+    /// A form list or manifest as it was last read, with its ETag; `address` may hold a token.
     ///
     /// # Errors
     /// `StoragePaused`, `StorageDamaged`.
-    pub fn etag(&self, project: ProjectId, url: &str) -> Result<Option<String>> {
+    pub fn document(&self, project: ProjectId, address: &str) -> Result<Option<(String, Vec<u8>)>> {
         self.read(|connection| {
-            let query = "SELECT etag FROM etag WHERE project = ? AND url = ?";
-            Ok(connection.query_row(query, params![project, url], |row| row.get(0)).optional()?)
+            let query = "SELECT etag, body FROM document WHERE project = ? AND url_digest = ?";
+            let found =
+                connection.query_row(query, params![project, digest(address)], |row| Ok((row.get(0)?, row.get(1)?)));
+            Ok(found.optional()?)
         })
     }
 
-    /// Keeps the ETag of the form list or manifest at `url`, once all it names is installed; `None` forgets it. A file has
-    /// its own in [`FormFile`](super::FormFile), installed together with its bytes.
+    /// Keeps a form list or manifest with its ETag, in place of what it said before. It goes with its project.
     ///
     /// # Errors
     /// `StoragePaused`, `StorageFull`; `NotFound` if there is no such project.
-    pub fn set_etag(&self, project: ProjectId, url: &str, etag: Option<&str>) -> Result<()> {
+    pub fn set_document(&self, project: ProjectId, address: &str, etag: &str, body: &[u8]) -> Result<()> {
         self.read(|connection| {
-            match etag {
-                Some(etag) => connection.execute(
-                    "INSERT INTO etag (project, url, etag) VALUES (?, ?, ?)
-                     ON CONFLICT (project, url) DO UPDATE SET etag = excluded.etag",
-                    params![project, url, etag],
-                )?,
-                None => connection.execute("DELETE FROM etag WHERE project = ? AND url = ?", params![project, url])?,
-            };
+            connection.execute(
+                "INSERT INTO document (project, url_digest, etag, body) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (project, url_digest) DO UPDATE SET etag = excluded.etag, body = excluded.body",
+                params![project, digest(address), etag, body],
+            )?;
             Ok(())
         })
     }
+}
+
+/// An address that may hold a token is kept as its digest only.
+fn digest(address: &str) -> String {
+    hex::encode(&Sha256::digest(address)[..16])
 }
 
 #[cfg(test)]
@@ -78,18 +83,22 @@ mod tests {
     }
 
     #[test]
-    fn etags_are_kept_and_forgotten() {
+    fn a_document_is_what_it_last_said_and_goes_with_its_project() {
         let mut home = TestHome::new();
         let project = home.any_project();
-        for etag in ["W/\"1\"", "W/\"2\""] {
-            home.set_etag(project, "https://h/formList", Some(etag)).unwrap();
+        let list = "https://h/v1/key/token/formList";
+        for body in [b"<one/>", b"<two/>"] {
+            home.set_document(project, list, "W/\"1\"", body).unwrap();
         }
         home.reopen();
-        assert_eq!(home.etag(project, "https://h/formList").unwrap().as_deref(), Some("W/\"2\""));
-        assert_eq!(home.etag(project, "https://h/other").unwrap(), None);
-        home.set_etag(project, "https://h/formList", None).unwrap();
-        assert_eq!(home.etag(project, "https://h/formList").unwrap(), None);
-        let refused = home.set_etag(ProjectId(99), "https://h/formList", Some("x"));
+        assert_eq!(home.document(project, list).unwrap(), Some(("W/\"1\"".to_owned(), b"<two/>".to_vec())));
+        assert_eq!(home.document(project, "https://h/other").unwrap(), None);
+        let refused = home.set_document(ProjectId(99), list, "x", b"");
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
+        home.remove_project(project, false).unwrap();
+        assert_eq!(
+            home.read(|db| Ok(db.query_row("SELECT count(*) FROM document", [], |row| row.get::<_, i64>(0))?)).unwrap(),
+            0
+        );
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{Error, ErrorKind, Result};
 
-const STEPS: &[&str] = &[include_str!("0001_init.sql")];
+const STEPS: &[&str] = &[include_str!("0001_init.sql"), include_str!("0002_facts.sql")];
 
 /// Refuses a database that a newer program has written. Reads only.
 ///
@@ -20,7 +20,8 @@ pub(super) fn check_version(connection: &Connection) -> Result<usize> {
     }
 }
 
-/// Takes every step that is still missing, all in one transaction.
+/// Takes every step that is still missing, all in one transaction. Foreign keys must be off, because a table that is made
+/// anew is dropped first; the caller switches them on afterwards. That every reference still holds is checked here.
 ///
 /// # Errors
 /// `StorageTooNew`, `StorageFull`, `StorageDamaged`.
@@ -33,6 +34,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in pending {
         transaction.execute_batch(step)?;
+    }
+    if transaction.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err(Error::new(ErrorKind::StorageDamaged, "a row refers to one that is not there"));
     }
     transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
     Ok(transaction.commit()?)

@@ -1,0 +1,111 @@
+-- What was learnt when the road was tried from outside. Tables that lose a constraint are made anew, the only way SQLite
+-- has; the runner has switched foreign keys off for it and checks every reference before it commits.
+
+-- Accounts and servers change.
+ALTER TABLE project ADD COLUMN ca TEXT NOT NULL DEFAULT '';       -- certificates (PEM) this project trusts besides the public ones
+ALTER TABLE project ADD COLUMN accept_length INTEGER;             -- largest request the server takes, in bytes; NULL: not known
+
+-- A list or manifest as it was last read. It goes with its project; addresses may hold tokens, so only a digest is kept.
+DROP TABLE etag;
+DELETE FROM kv WHERE key LIKE 'document.%';
+CREATE TABLE document (
+    project     INTEGER NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+    url_digest  TEXT NOT NULL,
+    etag        TEXT NOT NULL,
+    body        BLOB NOT NULL,
+    PRIMARY KEY (project, url_digest)
+) STRICT, WITHOUT ROWID;
+
+-- Which forms can be begun.
+ALTER TABLE form ADD COLUMN left_at INTEGER;                      -- when the server stopped listing it; NULL while it does
+ALTER TABLE form ADD COLUMN closing INTEGER NOT NULL DEFAULT 0;   -- 1: not listed, but still to be had: it takes records, no new ones are begun
+CREATE TABLE form_failure (
+    -- The newest version on the server's list that could not be installed, and why.
+    project     INTEGER NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+    form_id     TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (project, form_id)
+) STRICT, WITHOUT ROWID;
+
+-- A draft need not have an instanceID of its own: forms exist whose rule gives another at each load, or none.
+CREATE TABLE draft_new (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    form         INTEGER NOT NULL REFERENCES form (id),
+    instance_id  TEXT NOT NULL,             -- as of the beginning; the frozen bytes say the last word
+    name         TEXT NOT NULL DEFAULT '',
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    language     TEXT NOT NULL DEFAULT '',
+    screen       TEXT NOT NULL DEFAULT '',
+    seed         INTEGER NOT NULL,
+    time_zone    TEXT NOT NULL,
+    last_saved   BLOB,
+    snapshot     BLOB,
+    snapshot_seq INTEGER NOT NULL DEFAULT 0,
+    engine       TEXT NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO sqlite_sequence (name, seq) SELECT 'draft_new', seq FROM sqlite_sequence WHERE name = 'draft';
+INSERT INTO draft_new SELECT id, form, instance_id, name, created_at, updated_at, language, screen, seed, time_zone,
+                             last_saved, snapshot, snapshot_seq, engine FROM draft;
+DROP TABLE draft;
+ALTER TABLE draft_new RENAME TO draft;
+CREATE INDEX draft_form ON draft (form);
+
+-- A journal row that cannot be applied is shown, and blocks finalising until a person has looked.
+ALTER TABLE draft_edit ADD COLUMN accepted_at INTEGER;            -- when a person let go of a row that cannot be applied
+
+-- The id of a record is the one in its frozen bytes; two records may share one (a form without a rule for it).
+CREATE TABLE submission_new (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    project         INTEGER NOT NULL REFERENCES project (id),
+    form            INTEGER REFERENCES form (id) ON DELETE SET NULL,
+    instance_id     TEXT NOT NULL,
+    form_id         TEXT NOT NULL,
+    version         TEXT NOT NULL DEFAULT '',
+    title           TEXT NOT NULL,
+    name            TEXT NOT NULL DEFAULT '',
+    xml             BLOB NOT NULL,
+    finalized_at    INTEGER NOT NULL,
+    state           TEXT NOT NULL DEFAULT 'ready'
+                    CHECK (state IN ('ready', 'sending', 'waiting', 'sent', 'needs_attention')),
+    reason          TEXT NOT NULL DEFAULT '',
+    reason_text     TEXT NOT NULL DEFAULT '',
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER,
+    sent_at         INTEGER
+) STRICT;
+INSERT INTO sqlite_sequence (name, seq) SELECT 'submission_new', seq FROM sqlite_sequence WHERE name = 'submission';
+INSERT INTO submission_new SELECT id, project, form, instance_id, form_id, version, title, name, xml, finalized_at, state,
+                                  reason, reason_text, attempts, next_attempt_at, sent_at FROM submission;
+DROP TABLE submission;
+ALTER TABLE submission_new RENAME TO submission;
+CREATE INDEX submission_project ON submission (project, finalized_at);
+CREATE INDEX submission_form ON submission (form);
+CREATE INDEX submission_instance ON submission (instance_id);
+
+-- What stays of a record that was sent and forgotten: that it arrived, and when. No answer, no name.
+CREATE TABLE receipt (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    project      INTEGER NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+    instance_id  TEXT NOT NULL,
+    form_id      TEXT NOT NULL,
+    version      TEXT NOT NULL,
+    finalized_at INTEGER NOT NULL,
+    sent_at      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX receipt_project ON receipt (project);
+CREATE INDEX receipt_instance ON receipt (instance_id);
+
+-- A file that cannot be sent never holds back the others: what is wrong with it stands on it.
+ALTER TABLE attachment ADD COLUMN problem TEXT NOT NULL DEFAULT '';  -- a code; empty: none
+
+-- A sealed file is deleted only when a row here says that it is dead; one that no row names at all is kept for a while.
+CREATE TABLE dead_file (
+    file        TEXT NOT NULL PRIMARY KEY    -- written in the transaction that let it go, taken away once it is unlinked
+) STRICT, WITHOUT ROWID;
+CREATE TABLE stray_file (
+    file        TEXT NOT NULL PRIMARY KEY,
+    seen_at     INTEGER NOT NULL             -- when an opening first found it without a row
+) STRICT, WITHOUT ROWID;
