@@ -9,6 +9,7 @@ mod html;
 pub mod language;
 mod link;
 pub mod markdown;
+pub mod words;
 
 pub use color::Color;
 pub use language::{Direction, Language, Tag};
