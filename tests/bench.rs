@@ -115,7 +115,7 @@ fn event(line: &str) -> (String, String) {
 fn open_with_form(folder: &Path, form: &str, files: &BTreeMap<String, Vec<u8>>) -> Client {
     let key = Key::generate().unwrap();
     let home = folder.join("home");
-    let client = Client::open(ClientConfig { home, key, time_zone: TimeZone::UTC, fixed: None }).unwrap();
+    let client = Client::open(ClientConfig::new(home, key, TimeZone::UTC)).unwrap();
     let project = client
         .store()
         .add_project(&NewProject {

@@ -14,13 +14,8 @@ fn a_record_arrives_exactly_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(ServerConfig::new(folder.path().join("server"))).unwrap();
     let code = server.settings_code().unwrap().unwrap();
-    let client = Client::open(ClientConfig {
-        home: folder.path().join("home"),
-        key: Key::generate().unwrap(),
-        time_zone: TimeZone::UTC,
-        fixed: None,
-    })
-    .unwrap();
+    let client =
+        Client::open(ClientConfig::new(folder.path().join("home"), Key::generate().unwrap(), TimeZone::UTC)).unwrap();
     let project = client.add_project(&ProjectSource::SettingsCode(code), None).unwrap().id;
     let report = client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();
     assert!(report.forms.iter().all(|form| form.outcome.is_ok()), "{report:?}");

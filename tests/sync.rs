@@ -13,7 +13,8 @@ use veldwerk::openrosa::digest_auth::{self, Account, Qop};
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::manifest::{self, MediaFile, MediaKind};
 use veldwerk::openrosa::{hash, response};
-use veldwerk::sync::http::{Http, Timeouts};
+use veldwerk::sync::http::Http;
+use veldwerk::sync::policy::{SyncPolicy, Timeouts};
 use veldwerk::sync::{Cancel, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Until};
 use veldwerk_server::faults::{Fault, Proxy};
 use veldwerk_tests::memory_store::MemoryStore;
@@ -32,9 +33,15 @@ fn job(url: &str, store: &Arc<MemoryStore>) -> SyncJob<MemoryStore> {
 }
 
 fn impatient_job(url: &str, store: &Arc<MemoryStore>, stall: Duration) -> SyncJob<MemoryStore> {
+    job_with(url, store, Timeouts { connect: LONG, first_byte: stall, stall, reply: stall, ..Timeouts::default() })
+}
+
+fn job_with(url: &str, store: &Arc<MemoryStore>, timeouts: Timeouts) -> SyncJob<MemoryStore> {
+    let policy = SyncPolicy { timeouts, ..SyncPolicy::default() };
     SyncJob {
         store: store.clone(),
-        transport: Arc::new(Http::new(Timeouts { connect: LONG, stall, reply: stall }).unwrap()),
+        transport: Arc::new(Http::new(&policy).unwrap()),
+        policy,
         project: Project::new(url, None).unwrap(),
         clock: Arc::new(FixedClock(1_700_000_000_000)),
         seed: 7,
@@ -408,6 +415,25 @@ async fn a_cancelled_record_is_ready_again() {
     let job = SyncJob { cancel, ..job(&server.url(), &store) };
     assert_eq!(job.send(PATIENT, false).await.unwrap_err().kind(), ErrorKind::Interrupted);
     assert_eq!(store.record(record).state, Some(State::Ready));
+}
+
+#[tokio::test]
+async fn a_list_that_takes_long_to_make_is_waited_for_and_one_that_stops_half_way_is_not() {
+    let list = form_list::write(&[]);
+    let patient = Timeouts { connect: LONG, first_byte: LONG, reply: LONG, stall: SHORT, ..Timeouts::default() };
+    let late = Plan::open_rosa(200, &list).late(SHORT * 2);
+    let halting = Plan::stream("<xforms", "", LONG).with("Content-Type", "text/xml").with("X-OpenRosa-Version", "1.0");
+    let cases = [
+        (late, patient, Ok(())),
+        (halting, patient, Err(ErrorKind::Offline)),
+        (Plan::Stall, Timeouts { first_byte: SHORT, stall: LONG, ..patient }, Err(ErrorKind::Offline)),
+    ];
+    for (plan, timeouts, expected) in cases {
+        let shown = format!("{plan:?}");
+        let server = RawServer::start(move |_| plan.clone()).await;
+        let came = job_with(&server.url(), &Arc::default(), timeouts).refresh().await;
+        assert_eq!(came.map(|_| ()).map_err(|error| error.kind()), expected, "{shown}");
+    }
 }
 
 /// A server of forms: paths with what they answer; everything with an ETag of its content.

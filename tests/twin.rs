@@ -16,13 +16,10 @@ use veldwerk_server::{ServerConfig, serve};
 fn the_newcomer_in_arabic() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(ServerConfig::new(folder.path().join("server"))).unwrap();
-    let client = Client::open(ClientConfig {
-        home: folder.path().join("home"),
-        key: Key::generate().unwrap(),
-        time_zone: TimeZone::get("Europe/Amsterdam").unwrap(),
-        fixed: Some(Fixed { now_ms: 1_768_478_400_000, seed: 7, device_id: "twin".into() }),
-    })
-    .unwrap();
+    let fixed = Some(Fixed { now_ms: 1_768_478_400_000, seed: 7, device_id: "twin".into() });
+    let time_zone = TimeZone::get("Europe/Amsterdam").unwrap();
+    let config = ClientConfig::new(folder.path().join("home"), Key::generate().unwrap(), time_zone);
+    let client = Client::open(ClientConfig { fixed, ..config }).unwrap();
     let code = server.settings_code().unwrap().unwrap();
     let project = client.add_project(&ProjectSource::SettingsCode(code), None).unwrap().id;
     client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();

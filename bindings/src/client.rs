@@ -106,7 +106,7 @@ impl Client {
             seed: fixed.seed,
             device_id: fixed.device_id,
         });
-        let inner = core::Client::open(core::ClientConfig { home, key, time_zone, fixed })?;
+        let inner = core::Client::open(core::ClientConfig { fixed, ..core::ClientConfig::new(home, key, time_zone) })?;
         Ok(Arc::new(Self { inner }))
     }
 

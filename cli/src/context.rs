@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use veldwerk::client::{Client, ClientConfig, Progress, ProgressStep, ProjectSummary, SecretStore, home_key};
+use veldwerk::client::{
+    Client, ClientConfig, Progress, ProgressStep, ProjectSummary, SecretStore, SyncPolicy, home_key,
+};
 use veldwerk::store::{Key, ProjectId};
 use veldwerk::{Error, ErrorKind, Result};
 
@@ -46,7 +48,8 @@ impl Context {
                 .map_err(|error| Error::new(ErrorKind::Io, "the home's folder").caused_by(error))?;
         }
         let key = home_key(&home, &key_file)?;
-        let client = Client::open(ClientConfig { home, key, time_zone: time_zone()?, fixed: None })?;
+        let policy = sync_policy()?;
+        let client = Client::open(ClientConfig { policy, ..ClientConfig::new(home, key, time_zone()?) })?;
         Ok(Self { client, global: global.clone() })
     }
 
@@ -117,6 +120,14 @@ pub(crate) fn time_zone() -> Result<TimeZone> {
             .map_err(|error| Error::new(ErrorKind::Usage, "TZ is not a known time zone").caused_by(error)),
         None => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
     }
+}
+
+/// What people get; harnesses divide all its times by `VELDWERK_TIME_SCALE`, a whole number.
+fn sync_policy() -> Result<SyncPolicy> {
+    let Some(divisor) = variable("VELDWERK_TIME_SCALE") else { return Ok(SyncPolicy::default()) };
+    let divisor =
+        divisor.parse().map_err(|_| Error::new(ErrorKind::Usage, "VELDWERK_TIME_SCALE is no whole number"))?;
+    Ok(SyncPolicy::default().scaled(divisor))
 }
 
 /// An environment variable that says something.

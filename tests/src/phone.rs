@@ -26,7 +26,7 @@ pub struct Phone {
 #[must_use]
 pub fn config(home: &Path, fixed: Option<Fixed>) -> ClientConfig {
     let time_zone = TimeZone::get("Europe/Amsterdam").unwrap();
-    ClientConfig { home: home.to_owned(), key: Key::from_bytes([7; 32]), time_zone, fixed }
+    ClientConfig { fixed, ..ClientConfig::new(home, Key::from_bytes([7; 32]), time_zone) }
 }
 
 /// A clock that stands still and a seed.

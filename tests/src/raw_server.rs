@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -59,6 +60,24 @@ pub enum Plan {
     },
     /// Reads everything and says nothing.
     Stall,
+    /// Thinks for a while before it does so.
+    Late {
+        /// How long.
+        pause: Duration,
+        /// What then.
+        plan: Box<Plan>,
+    },
+    /// Replies 200 and sends the same piece again and again, without saying how often.
+    Stream {
+        /// Header lines.
+        headers: Vec<(String, String)>,
+        /// What is sent first.
+        start: Vec<u8>,
+        /// What is sent then, until the client has enough.
+        piece: Vec<u8>,
+        /// Before each piece.
+        pause: Duration,
+    },
 }
 
 impl Plan {
@@ -74,6 +93,18 @@ impl Plan {
         Self::Reply { status, headers: Vec::new(), body: body.into() }
     }
 
+    /// A reply without an end: `start`, then `piece` after every `pause`.
+    #[must_use]
+    pub fn stream(start: impl Into<Vec<u8>>, piece: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        Self::Stream { headers: Vec::new(), start: start.into(), piece: piece.into(), pause }
+    }
+
+    /// The same, after a while of thought.
+    #[must_use]
+    pub fn late(self, pause: Duration) -> Self {
+        Self::Late { pause, plan: Box::new(self) }
+    }
+
     /// What the sign-in page of a wifi network answers to everything.
     #[must_use]
     pub fn portal() -> Self {
@@ -84,7 +115,7 @@ impl Plan {
     /// The same with a header more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        if let Self::Reply { headers, .. } = &mut self {
+        if let Self::Reply { headers, .. } | Self::Stream { headers, .. } = &mut self {
             headers.push((name.to_owned(), value.to_owned()));
         }
         self
@@ -164,7 +195,11 @@ async fn serve(
             head: head.to_owned(),
             body: Vec::new(),
         };
-        let plan = (decide.lock().expect("no panic"))(&heard);
+        let mut plan = (decide.lock().expect("no panic"))(&heard);
+        while let Plan::Late { pause, plan: then } = plan {
+            tokio::time::sleep(pause).await;
+            plan = *then;
+        }
         let size: usize = heard.header("content-length").map_or(Some(0), |size| size.parse().ok())?;
         let wanted = match plan {
             Plan::Early { .. } => 0,
@@ -180,7 +215,7 @@ async fn serve(
         log.lock().expect("no panic").push(heard);
         match plan {
             Plan::Reply { status, headers, body } => {
-                let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+                let headers = lines(&headers);
                 let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
                 stream.write_all(head.as_bytes()).await.ok()?;
                 if !is_head && status != 304 {
@@ -203,11 +238,25 @@ async fn serve(
                 return None;
             }
             Plan::CutRequest { .. } => return None,
+            Plan::Stream { headers, start, piece, pause } => {
+                let head = format!("HTTP/1.1 200 X\r\n{}Connection: close\r\n\r\n", lines(&headers));
+                stream.write_all(head.as_bytes()).await.ok()?;
+                stream.write_all(&start).await.ok()?;
+                loop {
+                    tokio::time::sleep(pause).await;
+                    stream.write_all(&piece).await.ok()?;
+                }
+            }
+            Plan::Late { .. } => return None,
             Plan::Stall => {
                 std::future::pending::<()>().await;
             }
         }
     }
+}
+
+fn lines(headers: &[(String, String)]) -> String {
+    headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {

@@ -435,7 +435,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let server = serve(ServerConfig::new(folder.path().join("server"))).unwrap();
         let (home, key) = (folder.path().join("home"), Key::generate().unwrap());
-        let client = Client::open(ClientConfig { home, key, time_zone: TimeZone::UTC, fixed: None }).unwrap();
+        let client = Client::open(ClientConfig::new(home, key, TimeZone::UTC)).unwrap();
         let code = ProjectSource::SettingsCode(server.settings_code().unwrap().unwrap());
         let project = client.add_project(&code, None).unwrap().id;
         client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();

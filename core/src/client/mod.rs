@@ -29,7 +29,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use crate::store::{DraftId, DraftSummary, FormSummary, RecordState, SubmissionId};
 #[cfg(feature = "sync")]
-pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, Until};
+pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
 pub use drafts::{DraftSession, Finalization};
 #[cfg(feature = "sync")]
 pub use outbox::{RecordSummary, SendOutcome};
@@ -56,6 +56,24 @@ pub struct ClientConfig {
     pub time_zone: TimeZone,
     /// Fixed inputs for tests and demos; refused on a home in which drafts were begun without them.
     pub fixed: Option<Fixed>,
+    /// How patient the network side is, and how much it takes; the default is meant for people.
+    #[cfg(feature = "sync")]
+    pub policy: SyncPolicy,
+}
+
+impl ClientConfig {
+    /// What people get: the system's clock, real chance, the usual patience.
+    #[must_use]
+    pub fn new(home: impl Into<PathBuf>, key: Key, time_zone: TimeZone) -> Self {
+        Self {
+            home: home.into(),
+            key,
+            time_zone,
+            fixed: None,
+            #[cfg(feature = "sync")]
+            policy: SyncPolicy::default(),
+        }
+    }
 }
 
 /// Inputs that make two runs, or two languages, give the same bytes.
@@ -80,6 +98,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     time_zone: TimeZone,
     fixed: Option<Fixed>,
+    #[cfg(feature = "sync")]
+    policy: SyncPolicy,
     /// Forms read so far; a row never changes, so it is read once.
     forms: Mutex<BTreeMap<FormKey, Arc<FormDef>>>,
 }
@@ -104,6 +124,8 @@ impl Client {
             clock,
             time_zone: config.time_zone,
             fixed: config.fixed,
+            #[cfg(feature = "sync")]
+            policy: config.policy,
             forms: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::sync_store::ProjectStore;
 use super::{Client, system_random};
 use crate::store::{ProjectId, RecordState, Submission, SubmissionId};
-use crate::sync::http::{Http, Timeouts};
+use crate::sync::http::Http;
 use crate::sync::{Cancel, Nudge, OnProgress, RefreshReport, SyncJob, Until};
 use crate::{Error, ErrorKind, Result};
 
@@ -140,7 +140,8 @@ impl Client {
         let store = ProjectStore::new(Arc::clone(&self.inner.store), project, Arc::clone(&self.inner.clock));
         Ok(SyncJob {
             store: Arc::new(store),
-            transport: Arc::new(Http::new(Timeouts::default())?),
+            transport: Arc::new(Http::new(&self.inner.policy)?),
+            policy: self.inner.policy,
             project: self.sync_project(project)?,
             // Waits are real even where a test's answers are not.
             clock: Arc::new(crate::clock::SystemClock),

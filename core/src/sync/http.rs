@@ -1,6 +1,7 @@
 //! The transport over `reqwest`: rustls with ring and the roots of Mozilla inside the program, so that no device's own
 //! certificate store (on Android reached over JNI) is asked.
 
+use super::policy::{SyncPolicy, Timeouts};
 use super::progress::Meter;
 use super::transport::{BoxFuture, Content, Failure, Method, Part, Request, Response, Transport};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,24 +25,6 @@ const MAX_WORDS: usize = 64 << 10;
 /// Files are read in pieces of this size.
 const PIECE: usize = 64 << 10;
 
-/// How long to wait for signs of life.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// For a connection.
-    pub connect: Duration,
-    /// For the next bytes, in either direction. There is no limit on a whole request: a slow network is not a dead one.
-    pub stall: Duration,
-    /// For the reply once the last bytes of a body were handed to the system, which may hold megabytes of them for a slow
-    /// network, while nothing is to be seen here.
-    pub reply: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(30), stall: Duration::from_secs(30), reply: Duration::from_secs(120) }
-    }
-}
-
 /// HTTP over `reqwest`.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -50,11 +33,12 @@ pub struct Http {
 }
 
 impl Http {
-    /// A transport.
+    /// A transport that is as patient as `policy` says.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] if the cryptography cannot be set up.
-    pub fn new(timeouts: Timeouts) -> Result<Self> {
+    pub fn new(policy: &SyncPolicy) -> Result<Self> {
+        let timeouts = policy.timeouts;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(reqwest::redirect::Policy::none())
@@ -77,8 +61,13 @@ impl Http {
         let life = Arc::new(Life::default());
         let has_body = !request.parts.is_empty();
         let sending = self.build(request, meter, &life)?.send();
-        let response = self.patiently(&life, sending).await?;
-        life.body_is_out.store(false, Ordering::Relaxed);
+        let Timeouts { first_byte, reply, stall, .. } = self.timeouts;
+        let patience = || match (has_body, life.body_is_out.load(Ordering::Relaxed)) {
+            (false, _) => first_byte,
+            (true, false) => stall,
+            (true, true) => reply,
+        };
+        let response = patiently(&life, patience, sending).await?;
         let reply = Response {
             status: response.status().as_u16(),
             headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
@@ -121,7 +110,7 @@ impl Http {
         life: &Life,
     ) -> Result<(), Failure> {
         let size = response.content_length();
-        while let Some(piece) = self.patiently(life, response.chunk()).await? {
+        while let Some(piece) = patiently(life, || self.timeouts.stall, response.chunk()).await? {
             sink.write_all(&piece).map_err(|error| Failure::Sink(io_error(error)))?;
             if let Some(meter) = meter {
                 meter(piece.len() as u64, size);
@@ -139,7 +128,7 @@ impl Http {
         let is_success = response.status().is_success();
         let size = response.content_length();
         let mut body = Vec::new();
-        while let Some(piece) = self.patiently(life, response.chunk()).await? {
+        while let Some(piece) = patiently(life, || self.timeouts.stall, response.chunk()).await? {
             body.extend_from_slice(&piece);
             if let Some(meter) = meter {
                 meter(piece.len() as u64, size);
@@ -154,20 +143,22 @@ impl Http {
         }
         Ok(body)
     }
+}
 
-    /// Waits as long as there are signs of life. (`reqwest` has a read timeout, but it runs from the beginning of a request and
-    /// would end every upload that takes longer.)
-    async fn patiently<T>(&self, life: &Life, work: impl Future<Output = reqwest::Result<T>>) -> Result<T, Failure> {
-        let mut work = pin!(work);
-        loop {
-            let before = life.signs.load(Ordering::Relaxed);
-            let is_out = life.body_is_out.load(Ordering::Relaxed);
-            let patience = if is_out { self.timeouts.reply } else { self.timeouts.stall };
-            match tokio::time::timeout(patience, &mut work).await {
-                Ok(result) => return result.map_err(|error| life.failure(&error)),
-                Err(_) if life.signs.load(Ordering::Relaxed) == before => return Err(Failure::Cut),
-                Err(_) => {}
-            }
+/// Waits as long as there are signs of life: no longer than `patience` without one. (`reqwest` has a read timeout, but it runs
+/// from the beginning of a request and would end every upload that takes longer.)
+async fn patiently<T>(
+    life: &Life,
+    patience: impl Fn() -> Duration,
+    work: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    loop {
+        let before = life.signs.load(Ordering::Relaxed);
+        match tokio::time::timeout(patience(), &mut work).await {
+            Ok(result) => return result.map_err(|error| life.failure(&error)),
+            Err(_) if life.signs.load(Ordering::Relaxed) == before => return Err(Failure::Cut),
+            Err(_) => {}
         }
     }
 }

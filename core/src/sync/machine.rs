@@ -7,8 +7,9 @@
 //! One record is on the road at a time. A record that fails waits by itself and goes behind the others; only what concerns
 //! them all (no server in sight, an account that is not accepted, a server that asks for patience) makes them all wait.
 
+use super::policy::Backoff;
 use super::project::{follow, same_host};
-use super::retry::{self, DELETED_PAUSE_MS, LONGEST_PAUSE_MS, Reason, ServerErrors, Verdict};
+use super::retry::{self, Reason, ServerErrors, Verdict};
 use crate::clock::Random;
 use crate::openrosa::headers::{ACCEPT_CONTENT_LENGTH, DEFAULT_ACCEPT_CONTENT_LENGTH};
 use crate::openrosa::submission::{self, Part, Post};
@@ -156,6 +157,8 @@ pub struct Patience {
     pub once: bool,
     /// Wait no longer than this, whatever the policy says, in milliseconds.
     pub longest_wait_ms: Option<i64>,
+    /// The pauses between tries.
+    pub backoff: Backoff,
 }
 
 /// The machine of one project.
@@ -349,7 +352,7 @@ impl Machine {
             }
             Verdict::Deleted if !sending.was_deleted => {
                 sending.was_deleted = true;
-                let until_ms = now_ms.saturating_add(DELETED_PAUSE_MS);
+                let until_ms = now_ms.saturating_add(self.patience.backoff.deleted_pause_ms);
                 self.effects.push(Effect::Pause { until_ms });
                 self.phase = Phase::Pausing(sending, until_ms);
             }
@@ -360,7 +363,7 @@ impl Machine {
                 let patience_asked = retry_after(&response, now_ms);
                 if response.status >= 500 {
                     let errors = ServerErrors::one_more(sending.queued.server_errors, now_ms);
-                    if errors.are_lasting(now_ms) {
+                    if errors.are_lasting(now_ms, &self.patience.backoff) {
                         return self.end(record, State::NeedsAttention(Reason::ServerError), now_ms);
                     }
                     sending.queued.server_errors = Some(errors);
@@ -456,8 +459,8 @@ impl Machine {
     fn pause_ms(&mut self, sending: &Sending, reason: Reason, retry_after_ms: Option<i64>) -> i64 {
         let pause_ms = match reason {
             // Knocking with a password that is not accepted locks accounts.
-            Reason::SignInNeeded => LONGEST_PAUSE_MS,
-            _ => retry::pause_ms(sending.queued.tries, retry_after_ms, &mut self.random),
+            Reason::SignInNeeded => self.patience.backoff.longest_pause_ms,
+            _ => retry::pause_ms(sending.queued.tries, retry_after_ms, &self.patience.backoff, &mut self.random),
         };
         self.patience.longest_wait_ms.map_or(pause_ms, |longest| pause_ms.min(longest))
     }
@@ -737,7 +740,7 @@ mod tests {
 
     #[test]
     fn one_pass_tries_no_record_twice_and_hurry_makes_all_due() {
-        let mut machine = machine(Patience { once: true, longest_wait_ms: Some(500) });
+        let mut machine = machine(Patience { once: true, longest_wait_ms: Some(500), ..Patience::default() });
         machine.on(Event::Found(vec![queued(1, "a")]), 0);
         machine.on(Event::Claimed(parcel(&[])), 0);
         let effects = machine.on(lost(), 0);

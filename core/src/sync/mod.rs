@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod forms;
 pub mod http;
 pub mod machine;
+pub mod policy;
 pub mod progress;
 mod project;
 pub mod retry;
@@ -20,6 +21,7 @@ pub mod transport;
 
 pub use forms::{FormOutcome, Outcome, RefreshReport};
 pub use machine::{Queued, RecordId, State};
+pub use policy::SyncPolicy;
 pub use progress::{Cancel, Nudge, OnProgress, Progress, Step};
 pub use project::{Project, redact};
 pub use retry::Reason;

@@ -1,5 +1,6 @@
 //! What a reply to a record means, and how long to wait before the next try (openrosa.md §6, "Our rules").
 
+use super::policy::Backoff;
 use crate::clock::Random;
 use crate::openrosa::response;
 use std::ops::RangeInclusive;
@@ -216,27 +217,16 @@ pub const fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 423 | 425 | 429 | 500..=510 | 512..=599)
 }
 
-/// The first pause, doubled at every further failure.
-const FIRST_PAUSE_MS: i64 = 2_000;
-/// The longest pause of our own.
-pub const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
-/// The longest pause a server may ask for.
-const LONGEST_RETRY_AFTER_MS: i64 = 60 * 60_000;
-/// How often, and over how long a time, a server may fail on a record before a person has to look.
-const LASTING_TRIES: u32 = 10;
-const LASTING_MS: i64 = 24 * 60 * 60_000;
-/// Before a record that was "deleted" is sent once more, in milliseconds.
-pub const DELETED_PAUSE_MS: i64 = 1_000;
-
 /// How long to wait after the `tries`-th failure (from 1), in milliseconds: doubling, with up to half added or taken away, so
 /// that devices which failed together do not come back together. A `Retry-After` of the server counts instead, up to an hour.
 #[must_use]
-pub fn pause_ms(tries: u32, retry_after_ms: Option<i64>, random: &mut Random) -> i64 {
+pub fn pause_ms(tries: u32, retry_after_ms: Option<i64>, backoff: &Backoff, random: &mut Random) -> i64 {
     if let Some(asked) = retry_after_ms {
-        return asked.clamp(0, LONGEST_RETRY_AFTER_MS);
+        return asked.clamp(0, backoff.longest_retry_after_ms);
     }
-    let doubled = FIRST_PAUSE_MS.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(LONGEST_PAUSE_MS);
-    doubled / 2 + (random.next_u64() % doubled.unsigned_abs()).cast_signed()
+    let doublings = tries.saturating_sub(1).min(20);
+    let doubled = backoff.first_pause_ms.saturating_mul(1 << doublings).min(backoff.longest_pause_ms);
+    doubled / 2 + (random.next_u64() % doubled.unsigned_abs().max(1)).cast_signed()
 }
 
 /// A row of failures that are the server's own (5xx) on one record.
@@ -268,8 +258,8 @@ impl ServerErrors {
 
     /// Whether they last: then the fault is not the moment's but has to do with this record.
     #[must_use]
-    pub const fn are_lasting(self, now_ms: i64) -> bool {
-        self.count >= LASTING_TRIES && now_ms.saturating_sub(self.since_ms) >= LASTING_MS
+    pub const fn are_lasting(self, now_ms: i64, backoff: &Backoff) -> bool {
+        self.count >= backoff.lasting_tries && now_ms.saturating_sub(self.since_ms) >= backoff.lasting_ms
     }
 }
 
@@ -374,25 +364,25 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_quarter_of_an_hour() {
-        let mut random = random();
+        let (mut random, backoff) = (random(), Backoff::default());
         let middle = [2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 900_000, 900_000];
         for (tries, middle) in (1..).zip(middle) {
             for _ in 0..100 {
-                let pause = pause_ms(tries, None, &mut random);
+                let pause = pause_ms(tries, None, &backoff, &mut random);
                 assert!((middle / 2..=middle + middle / 2).contains(&pause), "{tries}: {pause}");
             }
         }
-        assert!(pause_ms(u32::MAX, None, &mut random) <= LONGEST_PAUSE_MS * 3 / 2);
-        assert!(pause_ms(0, None, &mut random) >= 1_000);
-        assert_ne!(pause_ms(5, None, &mut random), pause_ms(5, None, &mut random));
+        assert!(pause_ms(u32::MAX, None, &backoff, &mut random) <= backoff.longest_pause_ms * 3 / 2);
+        assert!(pause_ms(0, None, &backoff, &mut random) >= 1_000);
+        assert_ne!(pause_ms(5, None, &backoff, &mut random), pause_ms(5, None, &backoff, &mut random));
     }
 
     #[test]
     fn retry_after_counts_up_to_an_hour() {
-        let mut random = random();
-        assert_eq!(pause_ms(1, Some(30_000), &mut random), 30_000);
-        assert_eq!(pause_ms(1, Some(i64::MAX), &mut random), 3_600_000);
-        assert_eq!(pause_ms(1, Some(-5), &mut random), 0);
+        let (mut random, backoff) = (random(), Backoff::default());
+        assert_eq!(pause_ms(1, Some(30_000), &backoff, &mut random), 30_000);
+        assert_eq!(pause_ms(1, Some(i64::MAX), &backoff, &mut random), 3_600_000);
+        assert_eq!(pause_ms(1, Some(-5), &backoff, &mut random), 0);
         assert_eq!(retry_after_ms("120", 0), Some(120_000));
         assert_eq!(retry_after_ms(" Thu, 01 Jan 1970 00:02:00 GMT ", 60_000), Some(60_000));
         assert_eq!(retry_after_ms("Thu, 01 Jan 1970 00:02:00 GMT", 600_000), Some(0));
@@ -407,11 +397,14 @@ mod tests {
         for n in 1..=10 {
             let now = n * day;
             let errors = ServerErrors::one_more(row, now);
-            assert_eq!(errors.are_lasting(now), n == 10, "{n}");
+            assert_eq!(errors.are_lasting(now, &Backoff::default()), n == 10, "{n}");
             row = Some(errors);
         }
         let quick = (0..50).fold(None, |row, n| Some(ServerErrors::one_more(row, n * 1_000)));
-        assert!(quick.is_some_and(|errors| !errors.are_lasting(50_000)), "fifty within a minute are the moment's");
+        assert!(
+            quick.is_some_and(|errors| !errors.are_lasting(50_000, &Backoff::default())),
+            "fifty within a minute are the moment's"
+        );
     }
 
     #[test]

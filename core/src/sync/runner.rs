@@ -3,6 +3,7 @@
 use super::exchange::{Ask, Exchange};
 use super::forms::{Refresh, RefreshReport};
 use super::machine::{Answer, Effect, Event, Machine, Parcel, Patience, Queued, RecordId, State};
+use super::policy::SyncPolicy;
 use super::progress::{Cancel, Nudge, OnProgress, Progress, Reporter, Step};
 use super::project::Project;
 use super::store::{Attempt, Claim, Outgoing, SyncStore};
@@ -26,6 +27,8 @@ pub struct SyncJob<S> {
     pub transport: Arc<dyn Transport>,
     /// Server and account.
     pub project: Project,
+    /// How patient it is, and how much it takes.
+    pub policy: SyncPolicy,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Seed of the random numbers: pauses, and the client's part of Digest.
@@ -79,9 +82,12 @@ impl<S: SyncStore> SyncJob<S> {
     pub async fn send(&self, until: Until, asked: bool) -> Result<SendReport> {
         let exchange = self.exchange();
         let url = Url::parse(&submission::url(self.project.base_url().as_str())).map_err(|_| ErrorKind::BadUrl)?;
+        let backoff = self.policy.backoff;
         let patience = match until {
-            Until::OnePass => Patience { once: true, longest_wait_ms: None },
-            Until::Empty { longest_wait_ms, .. } => Patience { once: false, longest_wait_ms: Some(longest_wait_ms) },
+            Until::OnePass => Patience { once: true, longest_wait_ms: None, backoff },
+            Until::Empty { longest_wait_ms, .. } => {
+                Patience { once: false, longest_wait_ms: Some(longest_wait_ms), backoff }
+            }
         };
         let mut sending = Sending {
             job: self,
