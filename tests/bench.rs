@@ -20,7 +20,7 @@ use veldwerk::client::{Client, ClientConfig};
 use veldwerk::clock::Step;
 use veldwerk::form::FormDef;
 use veldwerk::session::{FormSession, Settings};
-use veldwerk::store::{Auth, Content, Key, NewForm, NewFormFile, NewProject};
+use veldwerk::store::{Auth, Content, Key, NewForm, NewFormFile, NewProject, ProjectSettings};
 
 fn main() {
     let forms = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/forms");
@@ -122,7 +122,8 @@ fn open_with_form(folder: &Path, form: &str, files: &BTreeMap<String, Vec<u8>>) 
             name: "Bench".into(),
             url_prefix: "https://h".into(),
             auth: Auth::None,
-            settings: "{}".into(),
+            settings: ProjectSettings::default(),
+            ca: String::new(),
         })
         .unwrap();
     let lists = files.iter().filter(|(name, _)| name.ends_with(".csv")).map(|(name, bytes)| NewFormFile {

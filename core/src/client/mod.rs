@@ -24,6 +24,7 @@ use jiff::tz::TimeZone;
 use crate::clock::{Clock, FixedClock, Random, Step, SystemClock};
 use crate::engine::Settings;
 use crate::form::FormDef;
+use crate::openrosa::settings_qr::Mode;
 use crate::store::{FormKey, Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -173,11 +174,20 @@ impl Client {
 
     /// What a session is told of the device and the account.
     fn settings(&self, project: &Project, time_zone: TimeZone) -> Result<Settings> {
-        let mut properties: BTreeMap<String, String> = serde_json::from_str(&project.settings).unwrap_or_default();
-        properties.insert("deviceid".into(), self.device_id()?);
-        if let crate::store::Auth::Basic { user, .. } = &project.auth {
-            properties.entry("username".into()).or_insert_with(|| user.clone());
-        }
+        let metadata = &project.settings.metadata;
+        let user = if let crate::store::Auth::Basic { user, .. } = &project.auth { user.as_str() } else { "" };
+        let username = if metadata.username.is_empty() { user } else { &metadata.username };
+        let device_id = match project.settings.mode {
+            Some(Mode::Newcomer) => String::new(),
+            Some(Mode::Interviewer) | None => self.device_id()?,
+        };
+        let properties = [
+            ("deviceid", device_id.as_str()),
+            ("username", username),
+            ("phonenumber", &metadata.phonenumber),
+            ("email", &metadata.email),
+        ];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Ok(Settings { time_zone, properties })
     }
 

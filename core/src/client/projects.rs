@@ -1,8 +1,8 @@
 use super::Client;
 use crate::Result;
 use crate::openrosa::digest_auth::Account;
-use crate::openrosa::settings_qr;
-use crate::store::{Auth, NewProject, Project, ProjectId};
+use crate::openrosa::settings_qr::{self, Autosend, Mode};
+use crate::store::{Auth, ForgetSent, NewProject, Project, ProjectId, ProjectSettings};
 use crate::sync;
 
 /// Where a project's address comes from.
@@ -30,6 +30,8 @@ pub struct ProjectSummary {
     pub server: String,
     /// The user it signs in as; none with a token.
     pub user: Option<String>,
+    /// What the shell carries out (autosend, constraints, looking for forms) or shows (icon, colour), and the rest.
+    pub settings: ProjectSettings,
 }
 
 impl ProjectSource {
@@ -37,7 +39,7 @@ impl ProjectSource {
     #[must_use]
     pub fn of_text(text: &str) -> Self {
         let text = text.trim();
-        if text.contains("://") {
+        if text.contains("://") && !text.starts_with('{') {
             Self::Url { url: text.to_owned(), account: None }
         } else {
             Self::SettingsCode(text.to_owned())
@@ -60,13 +62,13 @@ impl Client {
     /// # Errors
     /// [`crate::ErrorKind::BadUrl`], [`crate::ErrorKind::NotHttps`], [`crate::ErrorKind::BadSettingsCode`], those of the store.
     pub fn add_project(&self, source: &ProjectSource, name: Option<&str>) -> Result<ProjectSummary> {
-        let (url, account, own_name) = match source {
-            ProjectSource::Url { url, account } => (url.clone(), account.clone(), None),
+        let (url, account, own_name, settings) = match source {
+            ProjectSource::Url { url, account } => (url.clone(), account.clone(), None, ProjectSettings::default()),
             ProjectSource::SettingsCode(text) => {
-                let settings = settings_qr::decode(text)?;
-                let account = settings.username.filter(|user| !user.is_empty());
-                let account = account.map(|user| (user, settings.password.unwrap_or_default()));
-                (settings.server_url, account, settings.project_name)
+                let code = settings_qr::decode(text)?;
+                let settings = settings_of(&code);
+                let account = code.username.map(|user| (user, code.password.unwrap_or_default()));
+                (code.server_url, account, code.project_name, settings)
             }
         };
         let url = url.trim().trim_end_matches('/').to_owned();
@@ -79,7 +81,7 @@ impl Client {
         };
         let host = checked.base_url().host_str().unwrap_or_default().to_owned();
         let name = name.map(str::to_owned).or(own_name).filter(|name| !name.trim().is_empty()).unwrap_or(host);
-        let id = self.inner.store.add_project(&NewProject { name, url_prefix, auth, settings: "{}".into() })?;
+        let id = self.inner.store.add_project(&NewProject { name, url_prefix, auth, settings, ca: String::new() })?;
         Ok(summary(&self.project_row(id)?))
     }
 
@@ -117,7 +119,29 @@ fn summary(project: &Project) -> ProjectSummary {
         Auth::Token(_) | Auth::None => None,
     };
     let server = server.map(|server| sync::redact(server.base_url()).trim_end_matches("/…").to_owned());
-    ProjectSummary { id: project.id, name: project.name.clone(), server: server.unwrap_or_default(), user }
+    ProjectSummary {
+        id: project.id,
+        name: project.name.clone(),
+        server: server.unwrap_or_default(),
+        user,
+        settings: project.settings.clone(),
+    }
+}
+
+/// What a settings code asks for. A newcomer's records go by themselves and do not stay.
+fn settings_of(code: &settings_qr::Settings) -> ProjectSettings {
+    let is_newcomer = code.mode == Some(Mode::Newcomer);
+    ProjectSettings {
+        mode: code.mode,
+        icon: code.project_icon.clone().unwrap_or_default(),
+        color: code.project_color.clone().unwrap_or_default(),
+        metadata: code.metadata.clone(),
+        form_update_mode: code.form_update_mode,
+        autosend: if is_newcomer { Autosend::WifiAndCellular } else { code.autosend },
+        constraint_behavior: code.constraint_behavior,
+        forget_sent: if is_newcomer || code.delete_send { ForgetSent::AtOnce } else { ForgetSent::Never },
+        ..ProjectSettings::default()
+    }
 }
 
 /// The token of `…/key/TOKEN/…` or `…/test/TOKEN/…`, and the address with `{}` in its place.
@@ -150,6 +174,8 @@ mod tests {
         assert_eq!(split("https://h/v1/key/T"), ("https://h/v1/key/{}".to_owned(), Some("T".to_owned())));
         assert_eq!(split("https://h/ana"), ("https://h/ana".to_owned(), None));
         assert!(matches!(ProjectSource::of_text(" https://h "), ProjectSource::Url { .. }));
-        assert!(matches!(ProjectSource::of_text("eJyr"), ProjectSource::SettingsCode(_)));
+        for code in ["eJyr", r#" {"general":{"server_url":"https://h"},"admin":{}}"#] {
+            assert!(matches!(ProjectSource::of_text(code), ProjectSource::SettingsCode(_)));
+        }
     }
 }

@@ -6,6 +6,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flate2::Compression;
 use flate2::read::{ZlibDecoder, ZlibEncoder};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::io::Read;
@@ -13,7 +15,7 @@ use std::io::Read;
 /// Largest settings that are read, in bytes after decompression; real ones have a few hundred.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// What a settings code says, as far as this program follows it; everything else in it is left aside.
+/// What a settings code says, as far as this program follows it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Address of the server, with the token of an app user inside it: a secret.
@@ -26,18 +28,39 @@ pub struct Settings {
     pub form_update_mode: FormUpdateMode,
     /// When finished records go by themselves.
     pub autosend: Autosend,
-    /// Whether a violated constraint already stops the person at the next question (`on_swipe`), or only at the end.
-    pub constraint_on_move: bool,
+    /// Whether finished records are forgotten as soon as they were sent.
+    pub delete_send: bool,
+    /// When a violated constraint stops the person.
+    pub constraint_behavior: ConstraintBehavior,
+    /// What forms are told of the person who asks the questions.
+    pub metadata: Metadata,
+    /// Who holds the device. Our own word in the code; other programs ignore it.
+    pub mode: Option<Mode>,
     /// What the project is called on the device.
     pub project_name: Option<String>,
     /// A sign or two that stand for it.
     pub project_icon: Option<String>,
     /// Its colour, `#rrggbb`.
     pub project_color: Option<String>,
+    /// The keys of the code that change nothing here: not known, not followed, or of a value that is not known. Not written.
+    pub unused: Vec<String>,
+}
+
+/// What forms may ask of the person who holds the device; empty texts say nothing.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// `metadata_username`.
+    pub username: String,
+    /// `metadata_phonenumber`.
+    pub phonenumber: String,
+    /// `metadata_email`.
+    pub email: String,
 }
 
 /// When the device looks for forms and what it does with them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FormUpdateMode {
     /// When the person asks.
     #[default]
@@ -49,7 +72,8 @@ pub enum FormUpdateMode {
 }
 
 /// Over which networks finished records go without being asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Autosend {
     /// Never.
     #[default]
@@ -62,26 +86,36 @@ pub enum Autosend {
     WifiAndCellular,
 }
 
-impl FormUpdateMode {
-    const NAMES: [(&'static str, Self); 3] = [
-        ("manual", Self::Manual),
-        ("previously_downloaded", Self::PreviouslyDownloaded),
-        ("match_exactly", Self::MatchExactly),
-    ];
+/// When a violated constraint stops the person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConstraintBehavior {
+    /// At the next question.
+    #[default]
+    OnSwipe,
+    /// Only at the end.
+    OnFinalize,
 }
 
-impl Autosend {
-    const NAMES: [(&'static str, Self); 4] = [
-        ("off", Self::Off),
-        ("wifi_only", Self::WifiOnly),
-        ("cellular_only", Self::CellularOnly),
-        ("wifi_and_cellular", Self::WifiAndCellular),
-    ];
+/// Who holds the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The person who answers, on a device of their own.
+    Newcomer,
+    /// Someone who asks others.
+    Interviewer,
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("form_update_mode", &self.form_update_mode).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metadata { .. }")
     }
 }
 
@@ -93,24 +127,35 @@ pub fn decode(text: &str) -> Result<Settings> {
     let text: String = text.trim().to_owned();
     let json = if text.starts_with('{') { text.into_bytes() } else { inflate(&from_base64(&text)?)? };
     let code: Value = serde_json::from_slice(&json).map_err(|_| bad("not JSON"))?;
-    let section = |name: &str| code.get(name).and_then(Value::as_object);
-    let general = section("general").ok_or_else(|| bad("no general section"))?;
-    section("admin").ok_or_else(|| bad("no admin section"))?;
-    if text_of(general, "protocol").as_deref() == Some("google_sheets") {
+    let mut general = Section::of(&code, "general").ok_or_else(|| bad("no general section"))?;
+    let admin = Section::of(&code, "admin").ok_or_else(|| bad("no admin section"))?;
+    let mut project = Section::of(&code, "project").unwrap_or_default();
+    let mut own = Section::of(&code, "veldwerk").unwrap_or_default();
+    general.text_if("protocol", |protocol| protocol == "odk_default");
+    if general.text_if("protocol", |protocol| protocol == "google_sheets").is_some() {
         return Err(bad("the protocol google_sheets no longer exists"));
     }
-    let project = section("project").cloned().unwrap_or_default();
-    Ok(Settings {
-        server_url: text_of(general, "server_url").ok_or_else(|| bad("no server address"))?,
-        username: text_of(general, "username"),
-        password: text_of(general, "password"),
-        form_update_mode: one_of(&FormUpdateMode::NAMES, general.get("form_update_mode")),
-        autosend: one_of(&Autosend::NAMES, general.get("autosend")),
-        constraint_on_move: text_of(general, "constraint_behavior").as_deref() != Some("on_finalize"),
-        project_name: text_of(&project, "name"),
-        project_icon: text_of(&project, "icon"),
-        project_color: text_of(&project, "color"),
-    })
+    let mut settings = Settings {
+        server_url: general.text("server_url").ok_or_else(|| bad("no server address"))?,
+        username: general.text("username"),
+        password: general.text("password"),
+        form_update_mode: general.value("form_update_mode").unwrap_or_default(),
+        autosend: general.value("autosend").unwrap_or_default(),
+        delete_send: general.value("delete_send").unwrap_or_default(),
+        constraint_behavior: general.value("constraint_behavior").unwrap_or_default(),
+        metadata: Metadata {
+            username: general.text("metadata_username").unwrap_or_default(),
+            phonenumber: general.text("metadata_phonenumber").unwrap_or_default(),
+            email: general.text("metadata_email").unwrap_or_default(),
+        },
+        mode: own.value("mode"),
+        project_name: project.text("name"),
+        project_icon: project.text("icon"),
+        project_color: project.text_if("color", is_color),
+        unused: Vec::new(),
+    };
+    settings.unused = [general, admin, project, own].iter().flat_map(Section::unused).collect();
+    Ok(settings)
 }
 
 /// Writes the text of a settings code. The password goes in only if it is in `settings`: whoever encodes decides.
@@ -118,26 +163,81 @@ pub fn decode(text: &str) -> Result<Settings> {
 /// # Errors
 /// [`ErrorKind::Internal`] if compression fails, which it does not in memory.
 pub fn encode(settings: &Settings) -> Result<String> {
-    let constraint_behavior = if settings.constraint_on_move { "on_swipe" } else { "on_finalize" };
+    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let general = json!({
         "server_url": settings.server_url,
         "username": settings.username,
         "password": settings.password,
-        "form_update_mode": name_of(&FormUpdateMode::NAMES, settings.form_update_mode),
-        "autosend": name_of(&Autosend::NAMES, settings.autosend),
-        "constraint_behavior": constraint_behavior,
+        "form_update_mode": settings.form_update_mode,
+        "autosend": settings.autosend,
+        "delete_send": settings.delete_send.then_some(true),
+        "constraint_behavior": settings.constraint_behavior,
+        "metadata_username": some(&settings.metadata.username),
+        "metadata_phonenumber": some(&settings.metadata.phonenumber),
+        "metadata_email": some(&settings.metadata.email),
     });
     let project = json!({
         "name": settings.project_name,
         "icon": settings.project_icon,
         "color": settings.project_color,
     });
-    let code = json!({ "general": said(general), "admin": {}, "project": said(project) }).to_string();
+    let own = settings.mode.map(|mode| json!({ "mode": mode }));
+    let code = json!({ "general": said(general), "admin": {}, "project": said(project), "veldwerk": own });
     let mut compressed = Vec::new();
-    ZlibEncoder::new(code.as_bytes(), Compression::best())
+    ZlibEncoder::new(said(code).to_string().as_bytes(), Compression::best())
         .read_to_end(&mut compressed)
         .map_err(|error| Error::new(ErrorKind::Internal, "settings code").caused_by(error))?;
     Ok(base64::engine::general_purpose::STANDARD.encode(compressed))
+}
+
+/// One object of the code, and which of its keys were of use.
+#[derive(Default)]
+struct Section {
+    values: Map<String, Value>,
+    used: Vec<&'static str>,
+}
+
+impl Section {
+    fn of(code: &Value, name: &str) -> Option<Self> {
+        Some(Self { values: code.get(name)?.as_object()?.clone(), used: Vec::new() })
+    }
+
+    /// A text that says something, without what would move a cursor.
+    fn text(&mut self, key: &'static str) -> Option<String> {
+        self.text_if(key, |_| true)
+    }
+
+    fn text_if(&mut self, key: &'static str, is_usable: impl Fn(&str) -> bool) -> Option<String> {
+        let text: String = self.values.get(key)?.as_str()?.chars().filter(|sign| !sign.is_control()).collect();
+        let text = Some(text.trim()).filter(|text| !text.is_empty() && is_usable(text))?;
+        self.used.push(key);
+        Some(text.to_owned())
+    }
+
+    /// A value of the kind wanted; of another kind it is as if it were absent.
+    fn value<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
+        let value = serde_json::from_value(self.values.get(key)?.clone()).ok()?;
+        self.used.push(key);
+        Some(value)
+    }
+
+    /// The keys that were of no use, as far as they say something.
+    fn unused(&self) -> impl Iterator<Item = String> {
+        let says_something = |value: &Value| !(value.is_null() || value.as_str() == Some(""));
+        let unused = self.values.iter().filter(move |(_, value)| says_something(value)).map(|(key, _)| key);
+        unused.filter(|key| !self.used.contains(&key.as_str())).map(|key| plain_key(key))
+    }
+}
+
+/// A key may be anything; one that is no key is not repeated.
+fn plain_key(key: &str) -> String {
+    const LONGEST: usize = 48;
+    let is_plain = key.len() <= LONGEST && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_plain { key.to_owned() } else { "…".to_owned() }
+}
+
+fn is_color(text: &str) -> bool {
+    text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn from_base64(text: &str) -> Result<Vec<u8>> {
@@ -165,25 +265,12 @@ fn inflate(compressed: &[u8]) -> Result<Vec<u8>> {
     if json.len() as u64 > MAX_SIZE { Err(bad("too large")) } else { Ok(json) }
 }
 
-fn text_of(section: &Map<String, Value>, key: &str) -> Option<String> {
-    section.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-fn one_of<T: Copy + Default>(names: &[(&str, T)], value: Option<&Value>) -> T {
-    let known = names.iter().find(|(name, _)| value.and_then(Value::as_str) == Some(name));
-    known.map(|(_, value)| *value).unwrap_or_default()
-}
-
 /// The keys of `section` that have a value: a key left out means the default.
 fn said(mut section: Value) -> Value {
     if let Some(section) = section.as_object_mut() {
         section.retain(|_, value| !value.is_null());
     }
     section
-}
-
-fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
-    names.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
 }
 
 fn bad(what: &str) -> Error {
@@ -202,7 +289,6 @@ mod tests {
             server_url: "https://h.test/v1/key/T0ken/projects/1".into(),
             form_update_mode: FormUpdateMode::MatchExactly,
             autosend: Autosend::WifiAndCellular,
-            constraint_on_move: true,
             project_name: Some("Wells".into()),
             project_icon: Some("💧".into()),
             project_color: Some("#3e9fcc".into()),
@@ -218,8 +304,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let with_account = Settings { username: Some("ana".into()), password: Some("p\"w".into()), ..settings() };
-        let at_the_end = Settings { constraint_on_move: false, ..settings() };
-        for settings in [settings(), with_account, at_the_end] {
+        let at_the_end = Settings { constraint_behavior: ConstraintBehavior::OnFinalize, ..settings() };
+        let of_a_newcomer = Settings { mode: Some(Mode::Newcomer), delete_send: true, ..settings() };
+        let metadata = Metadata { username: "Ana".into(), phonenumber: "+31".into(), email: "ana@h.test".into() };
+        let of_ana = Settings { metadata, ..settings() };
+        for settings in [settings(), with_account, at_the_end, of_a_newcomer, of_ana] {
             let text = encode(&settings).unwrap();
             assert!(!text.contains(['\n', '\r']));
             assert_eq!(decode(&text).unwrap(), settings);
@@ -237,10 +326,20 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_values_are_ignored() {
-        let text = r#"{"general":{"server_url":"https://h.test","autosend":"sometimes","form_update_mode":7,"x":1},"admin":{"y":false}}"#;
-        let expected =
-            Settings { server_url: "https://h.test".into(), constraint_on_move: true, ..Settings::default() };
+    fn what_a_code_says_in_vain_is_named() {
+        let text = r#"{"general":{"server_url":"https://h.test","protocol":"odk_default","autosend":"sometimes",
+                                  "form_update_mode":7,"delete_send":"yes","font_size":"21","password":"","app_language":null,
+                                  "metadata_email":"ana@h.test","\u001b[31m red":1},
+                       "admin":{"edit_saved":false},"project":{"color":"green","icon":"💧"},"veldwerk":{"mode":"owner"},"more":1}"#;
+        let expected = Settings {
+            server_url: "https://h.test".into(),
+            project_icon: Some("💧".into()),
+            metadata: Metadata { email: "ana@h.test".into(), ..Metadata::default() },
+            unused: ["…", "autosend", "delete_send", "font_size", "form_update_mode", "edit_saved", "color", "mode"]
+                .map(str::to_owned)
+                .into(),
+            ..Settings::default()
+        };
         assert_eq!(decode(text).unwrap(), expected);
     }
 

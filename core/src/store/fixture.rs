@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Auth, Content, DraftId, Edit, FormKey, Key, NewDraft, NewForm, NewFormFile, NewProject, ProjectId, Store};
+use super::{
+    Auth, Content, DraftId, Edit, FormKey, Key, NewDraft, NewForm, NewFormFile, NewProject, ProjectId, ProjectSettings,
+    Store,
+};
 
 /// The moment of everything that has no better one.
 pub(super) const NOW: i64 = 1_760_000_000_000;
@@ -47,7 +50,8 @@ impl TestHome {
             name: "Wells".into(),
             url_prefix: "https://example.org/v1/key/{}/projects/1".into(),
             auth: Auth::Token(format!("token-{SECRET}")),
-            settings: "{}".into(),
+            settings: ProjectSettings::default(),
+            ca: String::new(),
         })
         .unwrap()
     }

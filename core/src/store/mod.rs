@@ -10,7 +10,7 @@
 //! on the disk.**
 //!
 //! ```
-//! use veldwerk::store::{Auth, Edit, Key, NewDraft, NewForm, NewProject, Store};
+//! use veldwerk::store::{Auth, Edit, Key, NewDraft, NewForm, NewProject, ProjectSettings, Store};
 //! # let folder = tempfile::tempdir()?;
 //! # let home = folder.path().join("home");
 //! let key = Key::generate()?;
@@ -19,7 +19,8 @@
 //!     name: "Wells".into(),
 //!     url_prefix: "https://example.org/v1/key/{}/projects/1".into(),
 //!     auth: Auth::Token("a-secret-token".into()),
-//!     settings: "{}".into(),
+//!     settings: ProjectSettings::default(),
+//!     ca: String::new(),
 //! })?;
 //! let form = store.install_form(&NewForm {
 //!     project,
@@ -64,6 +65,7 @@ mod key;
 mod last_saved;
 mod migrations;
 mod outbox;
+mod project_settings;
 mod projects;
 mod settings;
 mod vault;
@@ -81,6 +83,7 @@ pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFor
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
 pub use key::Key;
 pub use outbox::{Attempt, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Submission};
+pub use project_settings::{ForgetSent, ProjectSettings};
 pub use projects::{Auth, NewProject, Project};
 
 /// An open home. See the [module](self).

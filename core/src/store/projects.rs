@@ -4,6 +4,7 @@ use std::fmt;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::project_settings::ProjectSettings;
 use super::{ProjectId, Store, attachments, forms};
 use crate::{Error, ErrorKind, Result};
 
@@ -16,8 +17,10 @@ pub struct NewProject {
     pub url_prefix: String,
     /// How the server knows who asks.
     pub auth: Auth,
-    /// Settings that nobody queries, as JSON.
-    pub settings: String,
+    /// Everything else it is told.
+    pub settings: ProjectSettings,
+    /// Certificates (PEM) of authorities that it trusts besides the public ones; empty for none.
+    pub ca: String,
 }
 
 /// How the server knows who asks. Its `Debug` tells no secret.
@@ -47,9 +50,13 @@ pub struct Project {
     pub url_prefix: String,
     /// How the server knows who asks.
     pub auth: Auth,
-    /// Settings that nobody queries, as JSON.
-    pub settings: String,
+    /// Everything else it is told.
+    pub settings: ProjectSettings,
+    /// Certificates (PEM) of authorities that it trusts besides the public ones; empty for none.
+    pub ca: String,
 }
+
+const PROJECT: &str = "SELECT id, name, url_prefix, auth, user, secret, settings, ca FROM project";
 
 impl Store {
     /// Adds a project.
@@ -60,8 +67,8 @@ impl Store {
         let (auth, user, secret) = project.auth.columns();
         self.read(|connection| {
             connection.execute(
-                "INSERT INTO project (name, url_prefix, auth, user, secret, settings) VALUES (?, ?, ?, ?, ?, ?)",
-                params![project.name, project.url_prefix, auth, user, secret, project.settings],
+                "INSERT INTO project (name, url_prefix, auth, user, secret, settings, ca) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![project.name, project.url_prefix, auth, user, secret, project.settings.to_json(), project.ca],
             )?;
             Ok(ProjectId(connection.last_insert_rowid()))
         })
@@ -75,8 +82,18 @@ impl Store {
         let (auth, user, secret) = project.auth.columns();
         self.read(|connection| {
             let changed = connection.execute(
-                "UPDATE project SET name = ?, url_prefix = ?, auth = ?, user = ?, secret = ?, settings = ? WHERE id = ?",
-                params![project.name, project.url_prefix, auth, user, secret, project.settings, project.id],
+                "UPDATE project SET name = ?, url_prefix = ?, auth = ?, user = ?, secret = ?, settings = ?, ca = ?
+                 WHERE id = ?",
+                params![
+                    project.name,
+                    project.url_prefix,
+                    auth,
+                    user,
+                    secret,
+                    project.settings.to_json(),
+                    project.ca,
+                    project.id
+                ],
             )?;
             if changed == 0 { Err(not_found(project.id)) } else { Ok(()) }
         })
@@ -88,8 +105,7 @@ impl Store {
     /// `StoragePaused`, `StorageDamaged`.
     pub fn projects(&self) -> Result<Vec<Project>> {
         self.read(|connection| {
-            let mut query = connection
-                .prepare("SELECT id, name, url_prefix, auth, user, secret, settings FROM project ORDER BY id")?;
+            let mut query = connection.prepare(&format!("{PROJECT} ORDER BY id"))?;
             let projects = query.query_map([], Project::read)?.collect::<Result<_, _>>()?;
             Ok(projects)
         })
@@ -101,8 +117,8 @@ impl Store {
     /// `NotFound`, `StoragePaused`, `StorageDamaged`.
     pub fn project(&self, id: ProjectId) -> Result<Project> {
         self.read(|connection| {
-            let query = "SELECT id, name, url_prefix, auth, user, secret, settings FROM project WHERE id = ?";
-            connection.query_row(query, [id], Project::read).optional()?.ok_or_else(|| not_found(id))
+            let query = format!("{PROJECT} WHERE id = ?");
+            connection.query_row(&query, [id], Project::read).optional()?.ok_or_else(|| not_found(id))
         })
     }
 
@@ -151,7 +167,8 @@ impl Project {
                 "basic" => Auth::Basic { user, password: secret },
                 _ => Auth::None,
             },
-            settings: row.get("settings")?,
+            settings: ProjectSettings::from_json(row.get_ref("settings")?.as_str()?),
+            ca: row.get("ca")?,
         })
     }
 
@@ -208,7 +225,8 @@ mod tests {
     use crate::store::fixture::{SECRET, TestHome, answer};
 
     fn new_project(auth: Auth) -> NewProject {
-        NewProject { name: "N".into(), url_prefix: "https://h/key/{}/p".into(), auth, settings: r#"{"a":1}"#.into() }
+        let settings = ProjectSettings { icon: "💧".into(), ..ProjectSettings::default() };
+        NewProject { name: "N".into(), url_prefix: "https://h/key/{}/p".into(), auth, settings, ca: String::new() }
     }
 
     #[test]
