@@ -5,19 +5,19 @@ use std::fs;
 
 use veldwerk::ErrorKind;
 use veldwerk::client::{Client, DraftSession, Finalization, RecordState, Until};
+use veldwerk::session::FormSession;
 use veldwerk_server::faults::{Fault, Proxy};
 use veldwerk_tests::person::Person;
 use veldwerk_tests::phone::{Phone, config, fixed, visit};
 
 /// Everything a person has put into a draft and sees of it.
-fn state(draft: &DraftSession) -> (String, String, Option<String>) {
-    let session = draft.session();
+fn state(session: &FormSession) -> (String, String, Option<String>) {
     let screen = session.screen_path(&session.current());
     (session.draft_xml(), screen, session.language_name().map(str::to_owned))
 }
 
 fn assert_memory_is_disk(client: &Client, draft: &DraftSession) {
-    assert_eq!(state(&client.replay_draft(draft.id()).unwrap()), state(draft));
+    assert_eq!(state(&client.replay_draft(draft.id()).unwrap()), state(draft.session()));
 }
 
 /// A draft of the form `visit` with its name answered.
@@ -65,7 +65,7 @@ fn a_draft_opens_where_it_was_left() {
     let screen = draft.session().goto(draft.session().node("/data/intro/adult").unwrap()).unwrap();
     draft.move_to(&screen).unwrap();
     draft.set_language("nl").unwrap();
-    let (id, left) = (draft.id(), state(&draft));
+    let (id, left) = (draft.id(), state(draft.session()));
     drop(draft);
     phone.reopen(None);
     let listed = phone.client().drafts(Some(phone.project)).unwrap();
@@ -73,7 +73,7 @@ fn a_draft_opens_where_it_was_left() {
         listed.iter().map(|draft| (draft.id, draft.screen.as_str())).collect::<Vec<_>>(),
         [(id, left.1.as_str())]
     );
-    assert_eq!(state(&phone.client().open_draft(id).unwrap()), left);
+    assert_eq!(state(phone.client().open_draft(id).unwrap().session()), left);
 }
 
 #[test]
@@ -82,8 +82,9 @@ fn a_draft_killed_before_its_first_snapshot_begins_again_the_same() {
     let draft = begun_visit(&phone);
     let kept = phone.client().store().draft(draft.id()).unwrap();
     // As a kill between the row and the snapshot leaves it: the same row, and nothing yet beside it.
-    let form = draft.form_key();
-    phone.client().delete_draft(draft.id()).unwrap();
+    let (form, id) = (draft.form_key(), draft.id());
+    drop(draft);
+    phone.client().delete_draft(id).unwrap();
     let begun = veldwerk::store::NewDraft {
         form,
         instance_id: kept.summary.instance_id.clone(),
@@ -101,7 +102,7 @@ fn a_draft_killed_before_its_first_snapshot_begins_again_the_same() {
     // The program was updated meanwhile, so the whole record was kept before its journal went on.
     let row = phone.client().store().draft(again).unwrap();
     assert_eq!((row.engine, row.snapshot_seq), (kept.engine, 0));
-    assert_eq!(row.snapshot.as_deref(), Some(opened.session().draft_xml().as_bytes()));
+    assert_eq!(phone.client().store().snapshots(again).unwrap().len(), 1);
     let edits = phone.client().store().edits(again).unwrap();
     assert_eq!(edits.iter().map(|edit| (edit.seq, edit.op.as_str())).collect::<Vec<_>>(), [(1, "resume")]);
 }
@@ -128,10 +129,10 @@ fn a_full_disk_refuses_one_answer_and_memory_says_so() {
     phone.client().store().limit_pages(None).unwrap();
     draft.answer("/data/story", Some("short")).unwrap();
     assert_memory_is_disk(phone.client(), &draft);
-    let (id, left) = (draft.id(), state(&draft));
+    let (id, left) = (draft.id(), state(draft.session()));
     drop(draft);
     phone.reopen(None);
-    assert_eq!(state(&phone.client().open_draft(id).unwrap()), left);
+    assert_eq!(state(phone.client().open_draft(id).unwrap().session()), left);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum SurveyError {
     /// The store is paused: resume it first.
     #[error("{reason}")]
     StoragePaused { code: String, reason: String },
-    /// Another process has the store.
+    /// Another process has the store, or another session the draft.
     #[error("{reason}")]
     StoreInUse { code: String, reason: String },
     /// The key is another home's.
@@ -96,7 +96,8 @@ impl SurveyError {
             | K::AuditInert
             | K::UnsafeFileName
             | K::HashMismatch
-            | K::BrokenEntry => Self::InvalidForm { code, reason },
+            | K::BrokenEntry
+            | K::NoInstanceId => Self::InvalidForm { code, reason },
             K::NoSuchNode
             | K::NotAQuestion
             | K::NotRelevant
@@ -105,14 +106,15 @@ impl SurveyError {
             | K::InvalidChoice
             | K::NotAllowed
             | K::NotComplete
-            | K::NoSuchLanguage => Self::InvalidAnswer { code, reason },
+            | K::NoSuchLanguage
+            | K::Unreplayed => Self::InvalidAnswer { code, reason },
             K::MissingAttachment => Self::MissingAttachment { code, reason },
             K::NotFound => Self::NotFound { code, reason },
             K::StorageFull => Self::StorageFull { code, reason },
             K::StorageDamaged | K::UnreadableRecord => Self::StorageDamaged { code, reason },
             K::StorageTooNew => Self::StorageTooNew { code, reason },
             K::StoragePaused => Self::StoragePaused { code, reason },
-            K::StoreInUse => Self::StoreInUse { code, reason },
+            K::StoreInUse | K::DraftInUse => Self::StoreInUse { code, reason },
             K::WrongKey => Self::WrongKey { code, reason },
             K::KeyMissing => Self::KeyMissing { code, reason },
             K::SignInNeeded => Self::SignInNeeded { code, reason },

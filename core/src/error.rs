@@ -70,6 +70,9 @@ error_kinds! {
     NotComplete "not-complete" "The record cannot be finalised yet." "Correct the answers named and finalise again; the draft is kept."
     NoSuchLanguage "no-such-language" "The form has no such language." "Choose one of the languages of the form."
     MissingAttachment "missing-attachment" "A file that an answer names is not there." "Take the photo or the recording again, or clear the answer."
+    Unreplayed "unreplayed" "Some earlier changes of this draft could not be carried over." "Look at the changes listed, enter again what is missing, and confirm; they are kept until then."
+    NoInstanceId "no-instance-id" "The form gives its records no id that is theirs alone." "Nothing to do: each record gets one when it is begun. The author can add meta/instanceID to the form."
+    DraftInUse "draft-in-use" "This draft is already open." "Go on where it is open, or close it there first."
     UnreadableRecord "unreadable-record" "The saved record cannot be read as an answer to this form." "Keep the file and report it; nothing was changed."
     // Store
     NotFound "not-found" "There is no such project, form, draft or record." "Check the id; it may have been removed."

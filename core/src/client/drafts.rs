@@ -1,56 +1,44 @@
-use std::io::Read;
-use std::path::Path;
-use std::sync::Arc;
+//! Drafts of a home: beginning one, reading one back from the disk, and who has it open.
+
+use std::sync::PoisonError;
 
 use jiff::tz::TimeZone;
 
+use super::Client;
+use super::draft_session::{DraftSession, ENGINE};
 use super::forms::utf8;
-use super::{Client, word};
 use crate::clock::Step;
-use crate::form::FormDef;
-use crate::session::{Changes, Edit, FormSession, Policy, ScreenKey, ScreenView, Violation};
-use crate::store::{
-    self, Draft, DraftId, DraftSummary, Finalized, FormKey, NewDraft, ProjectId, Snapshot, SubmissionId,
-};
+use crate::session::{Edit, FormSession};
+use crate::store::{Draft, DraftId, DraftSummary, FormKey, JournalRow, KeptSnapshot, NewDraft, ProjectId};
 use crate::{Error, ErrorKind, Result};
 
-/// Written into snapshots: another version of the engine may derive other calculated values.
-const ENGINE: &str = env!("CARGO_PKG_VERSION");
-/// After so many journal rows a snapshot is made, so that opening stays quick.
-const ROWS_PER_SNAPSHOT: u64 = 200;
-
-/// A draft being filled: a [`FormSession`] whose every change is a journal row, on disk before the call returns.
-#[derive(Debug)]
-pub struct DraftSession {
-    client: Client,
-    draft: DraftId,
-    form: FormKey,
-    project: ProjectId,
-    seed: u64,
-    session: FormSession,
-    /// Number of the last journal row.
-    last_row: u64,
-    /// Number of the last row that the snapshot contains.
-    snapshot_row: u64,
-    /// Whether a row of the journal could not be replayed: then no snapshot may take its place.
-    keeps_journal: bool,
-    /// Memory holds a change that the disk refused, because the disk could not be read either: it is read again before
-    /// anything else is done.
-    is_ahead: bool,
+/// A change that could not be carried over when a draft was read back: a row of its journal that nothing in the record can
+/// take. Its `Debug` tells no answer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnreplayedRow {
+    /// Number of the row in the journal.
+    pub seq: u64,
+    /// What happened: `answer`, `add`, `remove`, `attach`, or a word of another version of this program.
+    pub op: String,
+    /// Where, as a path; may be empty.
+    pub node: String,
+    /// The value given; none if an answer was cleared.
+    pub value: Option<String>,
+    /// When it happened, in milliseconds since 1970.
+    pub at: i64,
+    /// When a person let go of it; none while it waits.
+    pub accepted_at: Option<i64>,
 }
 
-/// What came of finalising.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Finalization {
-    /// The record is in the outbox.
-    Finalized {
-        /// The record.
-        record: SubmissionId,
-        /// Its instanceID.
-        instance_id: String,
-    },
-    /// Nothing has changed; these stand in the way, in the order of the form.
-    Violations(Vec<Violation>),
+/// What the disk has of a draft, as it was in memory when its last row was written.
+pub(super) struct Replayed {
+    pub(super) session: FormSession,
+    /// Number of the last journal row.
+    pub(super) last_row: u64,
+    /// Number of the last row that the newest snapshot contains.
+    pub(super) snapshot_row: u64,
+    /// The rows that could not be applied, in order.
+    pub(super) unreplayed: Vec<UnreplayedRow>,
 }
 
 impl Client {
@@ -60,12 +48,12 @@ impl Client {
     /// [`ErrorKind::NotFound`], [`ErrorKind::NoSuchLanguage`], those of [`Client::form`] and of the store.
     pub fn start_draft(&self, form: FormKey, language: Option<&str>) -> Result<DraftSession> {
         let definition = self.form(form)?;
-        let project = self.inner.store.form(form)?.summary.project;
+        let summary = self.inner.store.form(form)?.summary;
         let time_zone = self.inner.time_zone.iana_name().unwrap_or("UTC").to_owned();
-        let settings = self.settings(&self.project_row(project)?, zone(&time_zone))?;
+        let settings = self.settings(&self.project_row(summary.project)?, zone(&time_zone))?;
         let seed = self.new_seed()?;
         let now = self.now_ms();
-        let last_saved = self.inner.store.last_saved(project, &definition.id)?;
+        let last_saved = self.inner.store.last_saved(summary.project, &summary.form_id)?;
         let saved_xml = last_saved.clone().map(utf8).transpose()?;
         let step = Step { at: now, seed, number: 0 };
         let session = FormSession::begin(definition, settings, language, step, saved_xml.as_deref())?;
@@ -79,18 +67,9 @@ impl Client {
             last_saved,
             created_at: now,
         })?;
-        let mut begun = DraftSession {
-            client: self.clone(),
-            draft,
-            form,
-            project,
-            seed,
-            session,
-            last_row: 0,
-            snapshot_row: 0,
-            keeps_journal: false,
-            is_ahead: false,
-        };
+        let row = self.inner.store.draft(draft)?;
+        let begun = Replayed { session, last_row: 0, snapshot_row: 0, unreplayed: Vec::new() };
+        let mut begun = DraftSession::new(self.claim(draft)?, &row, begun);
         // What the record began with must not change under the draft, whatever engine reads it next.
         begun.save_snapshot().inspect_err(|_| {
             // A draft that cannot even keep its beginning is none.
@@ -99,62 +78,115 @@ impl Client {
         Ok(begun)
     }
 
-    /// Opens a draft where it was left: the last snapshot, then the journal, then the record's own load actions.
+    /// Opens a draft where it was left: a snapshot, then the journal, then the record's own load actions. A draft is open
+    /// once at a time, until its session is dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::UnreadableRecord`], those of [`Client::form`] and of the store.
+    /// [`ErrorKind::DraftInUse`], [`ErrorKind::NotFound`], [`ErrorKind::UnreadableRecord`], those of [`Client::form`] and of
+    /// the store.
     pub fn open_draft(&self, draft: DraftId) -> Result<DraftSession> {
-        let mut session = self.replay_draft(draft)?;
-        if self.inner.store.draft(draft)?.engine != ENGINE {
+        let claim = self.claim(draft)?;
+        let row = self.inner.store.draft(draft)?;
+        let replayed = self.replayed(&row)?;
+        self.mark_unreplayed(&row, &replayed)?;
+        let mut session = DraftSession::new(claim, &row, replayed);
+        if row.engine != ENGINE {
             session.save_snapshot()?;
         }
-        session.apply(&Edit::Resume)?;
+        session.resume()?;
         Ok(session)
     }
 
     /// A draft as it was in memory: what a kill leaves behind. To go on with it, [`Client::open_draft`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, but for a draft that is open.
     #[doc(hidden)]
-    pub fn replay_draft(&self, draft: DraftId) -> Result<DraftSession> {
+    pub fn replay_draft(&self, draft: DraftId) -> Result<FormSession> {
+        Ok(self.replayed(&self.inner.store.draft(draft)?)?.session)
+    }
+
+    /// Reads a draft back: the newest snapshot that this program can read and the rows after it. An older snapshot with more
+    /// rows gives the same, and so does a new record with the whole journal.
+    pub(super) fn replayed(&self, row: &Draft) -> Result<Replayed> {
         let store = &self.inner.store;
-        let row = store.draft(draft)?;
-        let Draft { summary: DraftSummary { form, project, created_at, .. }, seed, .. } = row;
-        let definition = self.form(form)?;
-        let settings = self.settings(&self.project_row(project)?, zone(&row.time_zone))?;
-        let last_saved = row.last_saved.map(utf8).transpose()?;
-        let language = named(&row.snapshot_language);
-        let step = Step { at: created_at, seed, number: row.snapshot_seq };
-        let session = match row.snapshot {
-            Some(snapshot) => {
-                let screen = named(&row.snapshot_screen);
-                let snapshot = utf8(snapshot)?;
-                FormSession::restore(definition, settings, &snapshot, language, screen, step, last_saved.as_deref())?
+        let draft = row.summary.id;
+        let snapshots = store.snapshots(draft)?;
+        let mut unreadable = None;
+        for snapshot in &snapshots {
+            match self.restored(row, snapshot) {
+                Ok(session) => return self.with_journal(row, session, snapshot.seq),
+                Err(error) if error.kind() == ErrorKind::UnreadableRecord => unreadable = Some(error),
+                Err(error) => return Err(error),
             }
-            // Killed between its row and its first snapshot: it begins once more, the same.
-            None => FormSession::begin(definition, settings, language, step, last_saved.as_deref())?,
-        };
-        let mut replayed = DraftSession {
-            client: self.clone(),
-            draft,
-            form,
-            project,
-            seed,
-            session,
-            last_row: row.snapshot_seq,
-            snapshot_row: row.snapshot_seq,
-            keeps_journal: false,
-            is_ahead: false,
-        };
-        for edit in store.edits(draft)? {
-            replayed.last_row = edit.seq;
-            let step = Step { at: edit.at, seed, number: edit.seq };
-            let change = Edit::from_row(&edit.op, named(&edit.node), edit.value.as_deref())?;
-            // An engine that has learnt since may refuse what an older one took: the other rows hold, and this one stays.
-            replayed.keeps_journal |= replayed.session.apply(&change, step).is_err();
         }
-        Ok(replayed)
+        // Killed between its row and its first snapshot; or none can be read, which is mended if no row is missing.
+        let is_whole = store.edits(draft)?.len() as u64 == row.summary.last_seq;
+        match unreadable {
+            Some(error) if !is_whole => Err(error),
+            _ => self.with_journal(row, self.begun_again(row)?, 0),
+        }
+    }
+
+    fn begun_again(&self, row: &Draft) -> Result<FormSession> {
+        let (settings, last_saved) = self.surroundings(row)?;
+        let step = Step { at: row.summary.created_at, seed: row.seed, number: 0 };
+        let language = named(&row.snapshot_language);
+        FormSession::begin(self.form(row.summary.form)?, settings, language, step, last_saved.as_deref())
+    }
+
+    fn restored(&self, row: &Draft, snapshot: &KeptSnapshot) -> Result<FormSession> {
+        let (settings, last_saved) = self.surroundings(row)?;
+        let (language, screen) = (named(&row.snapshot_language), named(&row.snapshot_screen));
+        let step = Step { at: row.summary.created_at, seed: row.seed, number: snapshot.seq };
+        let xml = utf8(snapshot.state.clone())?;
+        FormSession::restore(
+            self.form(row.summary.form)?,
+            settings,
+            &xml,
+            language,
+            screen,
+            step,
+            last_saved.as_deref(),
+        )
+    }
+
+    /// What a draft sees besides its record: the person's settings, and the record saved before it was begun.
+    fn surroundings(&self, row: &Draft) -> Result<(crate::engine::Settings, Option<String>)> {
+        let settings = self.settings(&self.project_row(row.summary.project)?, zone(&row.time_zone))?;
+        Ok((settings, row.last_saved.clone().map(utf8).transpose()?))
+    }
+
+    /// Replays the rows behind a snapshot. Rows that cannot be applied are set aside, and so are those that the last opening
+    /// set aside before the snapshot was made.
+    fn with_journal(&self, row: &Draft, mut session: FormSession, snapshot_row: u64) -> Result<Replayed> {
+        let store = &self.inner.store;
+        let draft = row.summary.id;
+        let mut last_row = snapshot_row;
+        let earlier = store.unreplayed(draft)?.into_iter().filter(|row| row.edit.seq <= snapshot_row);
+        let mut unreplayed: Vec<_> = earlier.map(UnreplayedRow::from).collect();
+        for journalled in store.journal(draft, snapshot_row)? {
+            let edit = &journalled.edit;
+            last_row = edit.seq;
+            let step = Step { at: edit.at, seed: row.seed, number: edit.seq };
+            let change = Edit::from_row(&edit.op, named(&edit.node), edit.value.as_deref());
+            if change.and_then(|change| session.replay(&change, step)).is_err() {
+                unreplayed.push(journalled.into());
+            }
+        }
+        Ok(Replayed { session, last_row, snapshot_row, unreplayed })
+    }
+
+    /// Writes down which rows could not be applied, so that lists say it and a later snapshot does not hide it.
+    fn mark_unreplayed(&self, row: &Draft, replayed: &Replayed) -> Result<()> {
+        let store = &self.inner.store;
+        let after = replayed.snapshot_row;
+        let known = store.unreplayed(row.summary.id)?.into_iter().map(|row| row.edit.seq);
+        let found = replayed.unreplayed.iter().map(|row| row.seq).filter(|&seq| seq > after).collect::<Vec<_>>();
+        if known.filter(|&seq| seq > after).eq(found.iter().copied()) {
+            return Ok(());
+        }
+        store.mark_unreplayed(row.summary.id, after, &found)
     }
 
     /// The drafts of one project or of all, the last changed first.
@@ -168,272 +200,51 @@ impl Client {
     /// Deletes a draft with its journal and attachments.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], those of the store.
+    /// [`ErrorKind::DraftInUse`], [`ErrorKind::NotFound`], those of the store.
     pub fn delete_draft(&self, draft: DraftId) -> Result<()> {
+        let _claim = self.claim(draft)?;
         self.inner.store.delete_draft(draft)
+    }
+
+    /// Takes a draft for one session: two would number their rows alike, and one of two answers would be lost.
+    fn claim(&self, draft: DraftId) -> Result<Claim> {
+        let mut open = self.inner.open_drafts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.insert(draft) {
+            return Err(Error::new(ErrorKind::DraftInUse, format!("draft {draft}")));
+        }
+        Ok(Claim { client: self.clone(), draft })
+    }
+
+    /// Takes every draft of a project.
+    #[cfg(feature = "sync")]
+    pub(super) fn claim_drafts(&self, project: ProjectId) -> Result<Vec<Claim>> {
+        self.drafts(Some(project))?.iter().map(|draft| self.claim(draft.id)).collect()
     }
 }
 
-impl DraftSession {
-    /// The draft.
-    #[must_use]
-    pub fn id(&self) -> DraftId {
-        self.draft
-    }
+/// That a draft is open; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) client: Client,
+    pub(super) draft: DraftId,
+}
 
-    /// The form version it stays on.
-    #[must_use]
-    pub fn form_key(&self) -> FormKey {
-        self.form
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.client.inner.open_drafts.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.draft);
     }
+}
 
-    /// The session, to look at.
-    #[must_use]
-    pub fn session(&self) -> &FormSession {
-        &self.session
+impl From<JournalRow> for UnreplayedRow {
+    fn from(row: JournalRow) -> Self {
+        let JournalRow { edit, accepted_at, .. } = row;
+        Self { seq: edit.seq, op: edit.op, node: edit.node, value: edit.value, at: edit.at, accepted_at }
     }
+}
 
-    /// Answers a question, by its path with positions; none or empty clears.
-    ///
-    /// # Errors
-    /// Why it is refused; then nothing has changed. [`ErrorKind::StorageFull`] and others of the store: the session is as
-    /// it is on the disk.
-    pub fn answer(&mut self, node: &str, value: Option<&str>) -> Result<Changes> {
-        self.apply(&Edit::Answer { node: node.to_owned(), value: value.map(str::to_owned) })
-    }
-
-    /// Appends an instance to a range, by the range's path.
-    ///
-    /// # Errors
-    /// As [`DraftSession::answer`].
-    pub fn add_repeat(&mut self, range: &str) -> Result<Changes> {
-        self.apply(&Edit::Add { range: range.to_owned() })
-    }
-
-    /// Removes an instance, by its path.
-    ///
-    /// # Errors
-    /// As [`DraftSession::answer`].
-    pub fn remove_repeat(&mut self, node: &str) -> Result<Changes> {
-        self.apply(&Edit::Remove { node: node.to_owned() })
-    }
-
-    /// Shows another language, by tag or name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoSuchLanguage`], those of the store.
-    pub fn set_language(&mut self, name: &str) -> Result<Changes> {
-        self.apply(&Edit::Language { name: name.to_owned() })
-    }
-
-    /// Goes to a screen; a draft opened again opens there.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoSuchNode`], those of the store.
-    pub fn move_to(&mut self, key: &ScreenKey) -> Result<()> {
-        let screen = self.session.screen_path(key);
-        self.apply(&Edit::Move { screen }).map(|_| ())
-    }
-
-    /// Goes to the next screen.
-    ///
-    /// # Errors
-    /// Those of the store. `Ok(Err(violations))`: the policy does not let go of this screen.
-    pub fn next(&mut self, policy: Policy) -> Result<Result<ScreenKey, Vec<Violation>>> {
-        match self.session.next(&self.session.current(), policy) {
-            Ok(key) => self.move_to(&key).map(|()| Ok(key)),
-            Err(violations) => Ok(Err(violations)),
-        }
-    }
-
-    /// Goes to the screen before; stays at the first.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn previous(&mut self) -> Result<ScreenKey> {
-        let current = self.session.current();
-        let key = self.session.previous(&current).unwrap_or(current);
-        self.move_to(&key).map(|()| key)
-    }
-
-    /// The screen shown.
-    #[must_use]
-    pub fn screen(&self) -> ScreenView {
-        self.session.screen(&self.session.current())
-    }
-
-    /// Seals a file beside the draft and answers the question with its name, which is chosen here and tells nothing: the
-    /// question's name, random letters, the file's extension. When this returns, the file is in the store; `give_away`
-    /// then removes the source.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] if the file cannot be read; as [`DraftSession::answer`].
-    pub fn attach(&mut self, node: &str, source: &Path, give_away: bool) -> Result<String> {
-        let unreadable = |error: std::io::Error| Error::new(ErrorKind::Io, "the file to attach").caused_by(error);
-        let mut file = std::fs::File::open(source).map_err(unreadable)?;
-        let extension =
-            source.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = self.attach_from(node, &extension, &mut file)?;
-        if give_away {
-            std::fs::remove_file(source).map_err(unreadable)?;
-        }
-        Ok(name)
-    }
-
-    /// The same for bytes that are no file.
-    ///
-    /// # Errors
-    /// As [`DraftSession::attach`].
-    pub fn attach_from(&mut self, node: &str, extension: &str, source: &mut dyn Read) -> Result<String> {
-        let name = self.file_name(node, extension);
-        let attachment = self.client.inner.store.attach(self.draft, &name, source)?.id;
-        let answered = self.apply(&Edit::Attach { name: name.clone() }).and_then(|_| self.answer(node, Some(&name)));
-        answered.inspect_err(|_| {
-            // Nothing names it. If it cannot be erased now, it is when the draft is finalised.
-            let _ = self.client.inner.store.remove_attachment(attachment);
-        })?;
-        Ok(name)
-    }
-
-    /// Seals a file under a name of ours; the answer that names it comes from elsewhere.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`], those of the store.
-    pub fn attach_named(&mut self, name: &str, source: &mut dyn Read) -> Result<()> {
-        self.client.inner.store.attach(self.draft, name, source)?;
-        self.apply(&Edit::Attach { name: name.to_owned() }).map(|_| ())
-    }
-
-    /// A name for a file of a question: `[a-z0-9-]+.ext`.
-    #[must_use]
-    pub fn file_name(&self, node: &str, extension: &str) -> String {
-        let question = node.rsplit('/').next().unwrap_or_default();
-        let slug: String =
-            question.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-        let slug = slug.trim_matches('-');
-        let extension: String =
-            extension.chars().filter(char::is_ascii_alphanumeric).take(5).map(|c| c.to_ascii_lowercase()).collect();
-        // Drawn apart from the step's own numbers, so that the name does not shift what the form draws.
-        let mut random = Step { at: 0, seed: !self.seed, number: self.last_row }.random();
-        let stem = if slug.is_empty() { "file" } else { slug };
-        let extension = if extension.is_empty() { "bin" } else { &extension };
-        format!("{stem}-{}.{extension}", word(&mut random, 8))
-    }
-
-    /// Finalises the record into the outbox, or says what stands in the way.
-    ///
-    /// # Errors
-    /// [`ErrorKind::MissingAttachment`]; [`ErrorKind::Unsupported`] for a form whose records must be encrypted; those of
-    /// the store. The draft is as it was then.
-    pub fn finalize(&mut self) -> Result<Finalization> {
-        if self.session.form().public_key.is_some() {
-            return Err(Error::new(ErrorKind::Unsupported, "records of this form must be encrypted before sending"));
-        }
-        self.catch_up()?;
-        let at = self.client.now_ms();
-        let finished = match self.session.finalize(self.step(at)) {
-            Ok(finished) => finished,
-            Err(violations) => return Ok(Finalization::Violations(violations)),
-        };
-        let finalized = Finalized {
-            xml: finished.xml.into_bytes(),
-            name: finished.instance_name,
-            attachments: self.session.attachment_names(),
-            last_saved: Some(finished.draft_xml.into_bytes()),
-            at,
-        };
-        match self.client.inner.store.finalize(self.draft, &finalized) {
-            Ok(record) => Ok(Finalization::Finalized { record, instance_id: finished.instance_id }),
-            Err(error) => Err(self.back_to_disk(error)),
-        }
-    }
-
-    /// Keeps the whole record as it is now; the journal up to here is no longer needed.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn save_snapshot(&mut self) -> Result<()> {
-        self.catch_up()?;
-        if self.keeps_journal {
-            return Ok(());
-        }
-        let at = self.client.now_ms();
-        self.client.inner.store.save_snapshot(
-            self.draft,
-            &Snapshot {
-                seq: self.last_row,
-                xml: self.session.draft_xml().into_bytes(),
-                name: self.session.instance_name(),
-                screen: self.session.screen_path(&self.session.current()),
-                language: self.session.language_name().unwrap_or_default().to_owned(),
-                engine: ENGINE.to_owned(),
-                at,
-            },
-        )?;
-        self.snapshot_row = self.last_row;
-        Ok(())
-    }
-
-    /// Leaves the draft for now: a snapshot, and last-saved.
-    ///
-    /// # Errors
-    /// Those of the store; every answer is on the disk all the same.
-    pub fn save(&mut self) -> Result<()> {
-        self.save_snapshot()?;
-        let form = self.session.form();
-        if form.public_key.is_none() {
-            let xml = self.session.draft_xml();
-            self.client.inner.store.set_last_saved(self.project, &form.id, xml.as_bytes(), self.client.now_ms())?;
-        }
-        Ok(())
-    }
-
-    fn step(&self, at: i64) -> Step {
-        Step { at, seed: self.seed, number: self.last_row + 1 }
-    }
-
-    /// One change: in memory first, because it may be refused; then on the disk. If the disk refuses, memory goes back to
-    /// what the disk has.
-    fn apply(&mut self, edit: &Edit) -> Result<Changes> {
-        self.catch_up()?;
-        let at = self.client.now_ms();
-        let changes = self.session.apply(edit, self.step(at))?;
-        let row = store::Edit {
-            seq: self.last_row + 1,
-            op: edit.op().to_owned(),
-            node: edit.node().unwrap_or_default().to_owned(),
-            value: edit.value().map(str::to_owned),
-            at,
-        };
-        self.client.inner.store.append_edit(self.draft, &row).map_err(|error| self.back_to_disk(error))?;
-        self.last_row += 1;
-        if self.last_row - self.snapshot_row >= ROWS_PER_SNAPSHOT {
-            // The change itself is safe; a full disk may well refuse the larger snapshot.
-            let _ = self.save_snapshot();
-        }
-        Ok(changes)
-    }
-
-    /// Undoes in memory what the disk has refused with `error`.
-    fn back_to_disk(&mut self, error: Error) -> Error {
-        self.is_ahead = true;
-        // A store that is paused cannot be read now; then the next change begins with it.
-        let _ = self.catch_up();
-        error
-    }
-
-    /// Makes memory what the disk has, if it is not.
-    fn catch_up(&mut self) -> Result<()> {
-        if self.is_ahead {
-            *self = self.client.replay_draft(self.draft)?;
-        }
-        Ok(())
-    }
-
-    /// The form.
-    #[must_use]
-    pub fn form(&self) -> &Arc<FormDef> {
-        self.session.form()
+impl std::fmt::Debug for UnreplayedRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnreplayedRow").field("seq", &self.seq).field("op", &self.op).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Client`] is cheap to clone and may be used from any thread. Everything local is synchronous and takes milliseconds;
 //! only [`Client::refresh`] and [`Client::send`] use the network.
 
+mod draft_session;
 mod drafts;
 mod forms;
 #[cfg(feature = "sync")]
@@ -14,7 +15,7 @@ mod secret;
 mod sync_store;
 mod transfer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,8 @@ use crate::{Error, ErrorKind, Result};
 pub use crate::store::{DraftId, DraftSummary, FormSummary, RecordState, SubmissionId};
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
-pub use drafts::{DraftSession, Finalization};
+pub use draft_session::{DraftSession, Finalization};
+pub use drafts::UnreplayedRow;
 #[cfg(feature = "sync")]
 pub use outbox::{RecordSummary, SendOutcome};
 #[cfg(feature = "sync")]
@@ -103,6 +105,8 @@ struct Inner {
     policy: SyncPolicy,
     /// Forms read so far; a row never changes, so it is read once.
     forms: Mutex<BTreeMap<FormKey, Arc<FormDef>>>,
+    /// Drafts that a session has open.
+    open_drafts: Mutex<BTreeSet<DraftId>>,
 }
 
 impl Client {
@@ -128,6 +132,7 @@ impl Client {
             #[cfg(feature = "sync")]
             policy: config.policy,
             forms: Mutex::default(),
+            open_drafts: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -93,11 +93,13 @@ impl Client {
         Ok(self.inner.store.projects()?.iter().map(summary).collect())
     }
 
-    /// Removes a project with everything of it. Drafts and unsent records go only if `give_up_unsent`.
+    /// Removes a project with everything of it. Drafts and unsent records go only if `give_up_unsent`, and not while one of
+    /// the drafts is open.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::UnsentRecords`], [`crate::ErrorKind::NotFound`], those of the store.
+    /// [`crate::ErrorKind::DraftInUse`], [`crate::ErrorKind::UnsentRecords`], [`crate::ErrorKind::NotFound`], those of the store.
     pub fn remove_project(&self, id: ProjectId, give_up_unsent: bool) -> Result<()> {
+        let _claims = self.claim_drafts(id)?;
         self.inner.store.remove_project(id, give_up_unsent)
     }
 

@@ -3,7 +3,7 @@ use crate::clock::Step;
 use crate::form::ControlKind;
 use crate::ids::NodeId;
 use crate::instance::canonical;
-use crate::{ErrorKind, Result};
+use crate::{ErrorKind, Result, xml};
 
 impl Engine {
     /// Sets the answer of a question: the lexical form of the submission; none or empty clears. A value that violates a
@@ -14,13 +14,33 @@ impl Engine {
     /// [`ErrorKind::Readonly`], [`ErrorKind::InvalidChoice`], [`ErrorKind::InvalidValue`]. The record is unchanged then.
     pub fn answer(&mut self, id: NodeId, value: Option<&str>, step: Step) -> Result<Changes> {
         let value = self.check_answer(id, value.unwrap_or_default(), step)?;
+        Ok(self.put_answer(id, value, step))
+    }
+
+    /// Sets an answer that a journal row tells of: it was accepted once, so it is not checked again, and what it makes the
+    /// record calculate may take as long as it likes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`] if nothing can hold it: there is no such node, or it is a group, or the text is none that
+    /// XML can carry. The record is unchanged then.
+    pub fn replay_answer(&mut self, path: &str, value: Option<&str>, step: Step) -> Result<Changes> {
+        let id = self.find(path).ok_or(ErrorKind::NoSuchNode)?;
+        let value = value.unwrap_or_default();
+        if self.tree.has_elements(&self.form, id) || !xml::is_allowed(value) {
+            return Err(ErrorKind::NoSuchNode.into());
+        }
+        let value = self.lexical(id, value, step).unwrap_or_else(|| value.to_owned());
+        Ok(self.put_answer(id, value, step))
+    }
+
+    fn put_answer(&mut self, id: NodeId, value: String, step: Step) -> Changes {
         self.enter(step);
         if self.set_value(id, value) {
             self.propagate();
             self.run_value_changed_actions(id);
         }
         self.settle();
-        Ok(self.take_changes())
+        self.take_changes()
     }
 
     fn check_answer(&self, id: NodeId, value: &str, step: Step) -> Result<String> {
@@ -45,12 +65,20 @@ impl Engine {
                 if !value.split_ascii_whitespace().all(|value| offered.contains(value)) {
                     return Err(ErrorKind::InvalidChoice.into());
                 }
-                return Ok(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
             }
             ControlKind::Trigger if value != "OK" => return Err(ErrorKind::InvalidValue.into()),
             _ => {}
         }
-        let value = canonical(value, definition.data_type, &self.settings.time_zone, step.at);
-        Ok(value.ok_or(ErrorKind::InvalidValue)?)
+        Ok(self.lexical(id, value, step).ok_or(ErrorKind::InvalidValue)?)
+    }
+
+    /// The text under which an answer is kept; none if it is no value of the question's type.
+    fn lexical(&self, id: NodeId, value: &str, step: Step) -> Option<String> {
+        let definition = &self.form.nodes[self.tree.node(id).def];
+        let kind = definition.control.map(|control| self.form.controls[control].kind);
+        if matches!(kind, Some(ControlKind::Select | ControlKind::Rank)) {
+            return Some(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        canonical(value, definition.data_type, &self.settings.time_zone, step.at)
     }
 }

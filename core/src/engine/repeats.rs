@@ -22,6 +22,19 @@ impl Engine {
         if self.tree.children_of(parent, repeat).count() >= MAX_INSTANCES {
             return Err(Error::new(ErrorKind::NotAllowed, "there are too many already"));
         }
+        self.append(parent, repeat, step)
+    }
+
+    /// Appends an instance that a journal row tells of, whatever the form says of it now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] if the form gives nothing to clone.
+    pub fn replay_add(&mut self, range: &str, step: Step) -> Result<Changes> {
+        let (parent, repeat) = self.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
+        self.append(parent, repeat, step)
+    }
+
+    fn append(&mut self, parent: NodeId, repeat: DefId, step: Step) -> Result<Changes> {
         self.enter(step);
         self.new_instance(parent, repeat).ok_or(ErrorKind::NotAllowed)?;
         self.propagate();
@@ -34,24 +47,41 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] (counted or locked), [`ErrorKind::NotRelevant`].
     pub fn remove_repeat(&mut self, instance: &str, step: Step) -> Result<Changes> {
-        let id = self.find(instance).ok_or(ErrorKind::NoSuchNode)?;
+        let (parent, id) = self.find_instance(instance)?;
         let node = self.tree.node(id);
-        let (repeat, parent) = (node.def, node.parent.ok_or(ErrorKind::NoSuchNode)?);
-        if self.form.nodes[repeat].repeat.is_none() {
-            return Err(ErrorKind::NoSuchNode.into());
-        }
-        self.check_repeat(repeat)?;
+        self.check_repeat(node.def)?;
         if !node.relevant {
             return Err(ErrorKind::NotRelevant.into());
         }
+        Ok(self.take_away(parent, id, step))
+    }
+
+    /// Removes an instance that a journal row tells of, whatever the form says of it now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`].
+    pub fn replay_remove(&mut self, instance: &str, step: Step) -> Result<Changes> {
+        let (parent, id) = self.find_instance(instance)?;
+        Ok(self.take_away(parent, id, step))
+    }
+
+    fn take_away(&mut self, parent: NodeId, id: NodeId, step: Step) -> Changes {
         self.enter(step);
         self.tree.remove(id);
         self.changes.removed.push(id);
         self.changes.touched.insert(parent);
-        self.wake_readers_of_range(parent, repeat);
+        self.wake_readers_of_range(parent, self.tree.node(id).def);
         self.propagate();
         self.settle();
-        Ok(self.take_changes())
+        self.take_changes()
+    }
+
+    /// An instance of a repeat with the node around it.
+    fn find_instance(&self, path: &str) -> Result<(NodeId, NodeId)> {
+        let id = self.find(path).ok_or(ErrorKind::NoSuchNode)?;
+        let node = self.tree.node(id);
+        let parent = node.parent.filter(|_| self.form.nodes[node.def].repeat.is_some());
+        Ok((parent.ok_or(ErrorKind::NoSuchNode)?, id))
     }
 
     fn check_repeat(&self, repeat: DefId) -> Result<()> {

@@ -91,7 +91,7 @@ impl FormSession {
         Ok(session)
     }
 
-    /// Makes a change. The same edits with the same steps always give the same session.
+    /// Makes a change, if the record as it is now allows it. The same edits with the same steps always give the same session.
     ///
     /// # Errors
     /// Why the change is refused (the kinds have the driver's codes); the session is unchanged then.
@@ -116,6 +116,22 @@ impl FormSession {
             // The file itself is the store's business; the answer that names it is an edit of its own.
             Edit::Attach { .. } => Ok(Changes::default()),
             Edit::Resume => Ok(self.engine.resume(step)),
+        }
+    }
+
+    /// Makes a change that a journal row tells of. It was accepted when it happened, so nothing is checked again: a list, a
+    /// condition or the engine may have changed since, and the answer stands all the same (session.md, Journal). A screen or
+    /// a language that is no longer there leaves the session where it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`] or [`ErrorKind::NotAllowed`] if it cannot be applied at all; the session is unchanged then.
+    pub fn replay(&mut self, edit: &Edit, step: Step) -> Result<Changes> {
+        match edit {
+            Edit::Answer { node, value } => self.engine.replay_answer(node, value.as_deref(), step),
+            Edit::Add { range } => self.engine.replay_add(range, step),
+            Edit::Remove { node } => self.engine.replay_remove(node, step),
+            Edit::Language { .. } | Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
+            Edit::Attach { .. } | Edit::Resume => self.apply(edit, step),
         }
     }
 

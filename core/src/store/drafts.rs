@@ -1,7 +1,8 @@
 //! Drafts and their journals.
 //!
-//! The state of a draft is its snapshot with the edits after it replayed. Appending an edit is the hot path: one row, one
-//! commit, the same cost however large the form is.
+//! The state of a draft is a snapshot with the edits after it replayed. The journal is kept whole until the draft is
+//! finalised: a snapshot saves time and takes the place of nothing, so that any older one with the edits after it gives the
+//! same. Appending an edit is the hot path: one row, one commit, the same cost however large the form is.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct NewDraft {
     /// The form version it stays on.
     pub form: FormKey,
-    /// Its instance id, unique among drafts.
+    /// Its instance id as of the beginning; the frozen bytes say the last word.
     pub instance_id: String,
     /// Seed of all its random numbers.
     pub seed: u64,
@@ -46,13 +47,26 @@ pub struct Edit {
     pub at: i64,
 }
 
-/// The state of a draft after edit `seq`, to be kept instead of the edits up to it. Its `Debug` tells no answer.
+/// The journal row as it lies there: the edit, and whether it could be replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalRow {
+    /// What happened.
+    pub edit: Edit,
+    /// Whether it was found impossible to apply when the draft was opened.
+    pub unreplayed: bool,
+    /// When a person let go of a row that cannot be applied.
+    pub accepted_at: Option<i64>,
+}
+
+/// The state of a draft after edit `seq`, which saves replaying the edits up to it. Its `Debug` tells no answer.
 #[derive(Clone)]
 pub struct Snapshot {
     /// The last edit it contains.
     pub seq: u64,
-    /// The instance, as the draft writer writes it.
-    pub xml: Vec<u8>,
+    /// How `state` is to be read.
+    pub format: u32,
+    /// The state itself.
+    pub state: Vec<u8>,
     /// `instanceName` at this moment; empty for none.
     pub name: String,
     /// The key of the screen shown, as a path.
@@ -94,9 +108,12 @@ pub struct DraftSummary {
     pub screen: String,
     /// The number of its last edit; 0 for none.
     pub last_seq: u64,
+    /// How many rows of its journal could not be applied and wait for a person to look, as of the last opening.
+    pub unreplayed: u64,
 }
 
-/// A draft as it is opened; its edits come from [`Store::edits`]. Its `Debug` tells no answer.
+/// A draft as it is opened; its snapshots come from [`Store::snapshots`], its edits from [`Store::journal`]. Its `Debug`
+/// tells no answer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Draft {
     /// What a list says of it.
@@ -107,29 +124,42 @@ pub struct Draft {
     pub time_zone: String,
     /// The form's last-saved record when the draft was begun.
     pub last_saved: Option<Vec<u8>>,
-    /// The newest snapshot; `None`: a new instance is where the replay begins.
-    pub snapshot: Option<Vec<u8>>,
-    /// The last edit that the snapshot contains; 0 without one.
+    /// The last edit that the newest snapshot contains; 0 without one.
     pub snapshot_seq: u64,
-    /// The language shown when the snapshot was made; empty for the form's default.
+    /// The language shown when the newest snapshot was made; empty for the form's default.
     pub snapshot_language: String,
-    /// The screen shown when the snapshot was made; empty for the first.
+    /// The screen shown when the newest snapshot was made; empty for the first.
     pub snapshot_screen: String,
-    /// Version of the program that wrote the snapshot, or made the draft. Another program must write a snapshot before it
-    /// appends.
+    /// Version of the program that wrote the newest snapshot, or made the draft. Another program must write a snapshot
+    /// before it appends.
     pub engine: String,
 }
 
-const DRAFT: &str = "
-    SELECT draft.id, draft.form, form.project, form.form_id, form.version, form.title, draft.instance_id, draft.name,
-           draft.created_at, max(draft.updated_at, coalesce(last.at, draft.updated_at)) AS updated_at,
-           coalesce((SELECT value FROM draft_edit WHERE draft = draft.id AND op = 'language' ORDER BY seq DESC LIMIT 1),
-                    draft.language) AS language,
-           coalesce((SELECT node FROM draft_edit WHERE draft = draft.id AND op = 'move' ORDER BY seq DESC LIMIT 1),
-                    draft.screen) AS screen,
-           coalesce(last.seq, draft.snapshot_seq) AS last_seq,
-           draft.seed, draft.time_zone, draft.last_saved, draft.snapshot, draft.snapshot_seq,
-           draft.language AS snapshot_language, draft.screen AS snapshot_screen, draft.engine
+/// A snapshot as it is read back. Its `Debug` tells no answer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptSnapshot {
+    /// The last edit it contains.
+    pub seq: u64,
+    /// How `state` is to be read.
+    pub format: u32,
+    /// The state itself.
+    pub state: Vec<u8>,
+}
+
+/// What a list says of a draft. What was last shown stands in the snapshot's columns or in the few rows after it.
+const SUMMARY: &str = "
+    draft.id, draft.form, form.project, form.form_id, form.version, form.title, draft.instance_id, draft.name,
+    draft.created_at, max(draft.updated_at, coalesce(last.at, draft.updated_at)) AS updated_at,
+    coalesce((SELECT value FROM draft_edit
+              WHERE draft = draft.id AND seq > draft.snapshot_seq AND op = 'language' ORDER BY seq DESC LIMIT 1),
+             draft.language) AS language,
+    coalesce((SELECT node FROM draft_edit
+              WHERE draft = draft.id AND seq > draft.snapshot_seq AND op = 'move' ORDER BY seq DESC LIMIT 1),
+             draft.screen) AS screen,
+    coalesce(last.seq, draft.snapshot_seq) AS last_seq,
+    (SELECT count(*) FROM draft_edit WHERE draft = draft.id AND unreplayed = 1 AND accepted_at IS NULL) AS n_unreplayed";
+
+const FROM: &str = "
     FROM draft
     JOIN form ON form.id = draft.form
     LEFT JOIN draft_edit AS last
@@ -174,20 +204,78 @@ impl Store {
         })
     }
 
-    /// The edits of a draft that its snapshot does not contain, in order.
+    /// The journal of a draft behind edit `after`, in order; all of it behind 0. Only a draft from before the journal was
+    /// kept whole lacks the rows that its first snapshot contains.
     ///
     /// # Errors
     /// `StoragePaused`, `StorageDamaged`.
-    pub fn edits(&self, draft: DraftId) -> Result<Vec<Edit>> {
+    pub fn journal(&self, draft: DraftId, after: u64) -> Result<Vec<JournalRow>> {
         self.read(|connection| {
-            let mut query =
-                connection.prepare("SELECT seq, op, node, value, at FROM draft_edit WHERE draft = ? ORDER BY seq")?;
-            let edits = query.query_map([draft], Edit::read)?.collect::<Result<_, _>>()?;
-            Ok(edits)
+            let mut query = connection.prepare(
+                "SELECT seq, op, node, value, at, unreplayed, accepted_at FROM draft_edit
+                 WHERE draft = ? AND seq > ? ORDER BY seq",
+            )?;
+            let rows = query.query_map(params![draft, after.cast_signed()], JournalRow::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
-    /// Keeps a snapshot and deletes the edits it contains, in one transaction.
+    /// The edits of the whole journal.
+    ///
+    /// # Errors
+    /// As [`Store::journal`].
+    pub fn edits(&self, draft: DraftId) -> Result<Vec<Edit>> {
+        Ok(self.journal(draft, 0)?.into_iter().map(|row| row.edit).collect())
+    }
+
+    /// The rows that could not be applied when the draft was last opened, in order, accepted ones among them.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn unreplayed(&self, draft: DraftId) -> Result<Vec<JournalRow>> {
+        self.read(|connection| {
+            let mut query = connection.prepare(
+                "SELECT seq, op, node, value, at, unreplayed, accepted_at FROM draft_edit
+                 WHERE draft = ? AND unreplayed = 1 ORDER BY seq",
+            )?;
+            let rows = query.query_map([draft], JournalRow::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Keeps which of the edits behind `after` cannot be applied.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub fn mark_unreplayed(&self, draft: DraftId, after: u64, unreplayed: &[u64]) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute(
+                "UPDATE draft_edit SET unreplayed = 0 WHERE draft = ? AND seq > ? AND unreplayed = 1",
+                params![draft, after.cast_signed()],
+            )?;
+            let mut mark = transaction.prepare("UPDATE draft_edit SET unreplayed = 1 WHERE draft = ? AND seq = ?")?;
+            for seq in unreplayed {
+                mark.execute(params![draft, seq.cast_signed()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Keeps that a person has looked at the rows that cannot be applied. They stay in the journal.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub fn accept_unreplayed(&self, draft: DraftId, at: i64) -> Result<()> {
+        self.read(|connection| {
+            connection.execute(
+                "UPDATE draft_edit SET accepted_at = ? WHERE draft = ? AND unreplayed = 1 AND accepted_at IS NULL",
+                params![at, draft],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Keeps a snapshot; of those between it and the first none is needed any more. The journal stays as it is.
     ///
     /// # Errors
     /// `NotFound`, `StorageFull`, `StoragePaused`.
@@ -195,24 +283,37 @@ impl Store {
         let seq = snapshot.seq.cast_signed();
         self.write(|transaction| {
             let changed = transaction.execute(
-                "UPDATE draft SET snapshot = ?, snapshot_seq = ?, name = ?, screen = ?, language = ?, engine = ?,
-                                  updated_at = ? WHERE id = ?",
-                params![
-                    snapshot.xml,
-                    seq,
-                    snapshot.name,
-                    snapshot.screen,
-                    snapshot.language,
-                    snapshot.engine,
-                    snapshot.at,
-                    draft
-                ],
+                "UPDATE draft SET snapshot_seq = ?, name = ?, screen = ?, language = ?, engine = ?, updated_at = ?
+                 WHERE id = ?",
+                params![seq, snapshot.name, snapshot.screen, snapshot.language, snapshot.engine, snapshot.at, draft],
             )?;
             if changed == 0 {
                 return Err(not_found(draft));
             }
-            transaction.execute("DELETE FROM draft_edit WHERE draft = ? AND seq <= ?", params![draft, seq])?;
+            transaction.execute(
+                "INSERT OR REPLACE INTO draft_snapshot (draft, seq, format, engine, state, at)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+                params![draft, seq, snapshot.format, snapshot.engine, snapshot.state, snapshot.at],
+            )?;
+            transaction.execute(
+                "DELETE FROM draft_snapshot WHERE draft = ?1 AND seq <> ?2
+                 AND seq > (SELECT min(seq) FROM draft_snapshot WHERE draft = ?1)",
+                params![draft, seq],
+            )?;
             Ok(())
+        })
+    }
+
+    /// The snapshots of a draft, the newest first; none: a new instance is where the replay begins.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn snapshots(&self, draft: DraftId) -> Result<Vec<KeptSnapshot>> {
+        self.read(|connection| {
+            let mut query = connection
+                .prepare("SELECT seq, format, state FROM draft_snapshot WHERE draft = ? ORDER BY seq DESC")?;
+            let snapshots = query.query_map([draft], KeptSnapshot::read)?.collect::<Result<_, _>>()?;
+            Ok(snapshots)
         })
     }
 
@@ -223,7 +324,7 @@ impl Store {
     pub fn drafts(&self, project: Option<ProjectId>) -> Result<Vec<DraftSummary>> {
         self.read(|connection| {
             let mut query = connection.prepare(&format!(
-                "{DRAFT} WHERE ?1 IS NULL OR form.project = ?1 ORDER BY updated_at DESC, draft.id DESC"
+                "SELECT {SUMMARY} {FROM} WHERE ?1 IS NULL OR form.project = ?1 ORDER BY updated_at DESC, draft.id DESC"
             ))?;
             let drafts = query.query_map([project], DraftSummary::read)?.collect::<Result<_, _>>()?;
             Ok(drafts)
@@ -236,7 +337,11 @@ impl Store {
     /// `NotFound`, `StoragePaused`, `StorageDamaged`.
     pub fn draft(&self, id: DraftId) -> Result<Draft> {
         self.read(|connection| {
-            let query = format!("{DRAFT} WHERE draft.id = ?");
+            let query = format!(
+                "SELECT {SUMMARY}, draft.seed, draft.time_zone, draft.last_saved, draft.snapshot_seq,
+                        draft.language AS snapshot_language, draft.screen AS snapshot_screen, draft.engine
+                 {FROM} WHERE draft.id = ?"
+            );
             connection.query_row(&query, [id], Draft::read).optional()?.ok_or_else(|| not_found(id))
         })
     }
@@ -279,6 +384,22 @@ impl Edit {
     }
 }
 
+impl JournalRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { edit: Edit::read(row)?, unreplayed: row.get("unreplayed")?, accepted_at: row.get("accepted_at")? })
+    }
+}
+
+impl KeptSnapshot {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get::<_, i64>("seq")?.cast_unsigned(),
+            format: row.get("format")?,
+            state: row.get("state")?,
+        })
+    }
+}
+
 impl DraftSummary {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -295,6 +416,7 @@ impl DraftSummary {
             language: row.get("language")?,
             screen: row.get("screen")?,
             last_seq: row.get::<_, i64>("last_seq")?.cast_unsigned(),
+            unreplayed: row.get::<_, i64>("n_unreplayed")?.cast_unsigned(),
         })
     }
 }
@@ -306,7 +428,6 @@ impl Draft {
             seed: row.get::<_, i64>("seed")?.cast_unsigned(),
             time_zone: row.get("time_zone")?,
             last_saved: row.get("last_saved")?,
-            snapshot: row.get("snapshot")?,
             snapshot_seq: row.get::<_, i64>("snapshot_seq")?.cast_unsigned(),
             snapshot_language: row.get("snapshot_language")?,
             snapshot_screen: row.get("snapshot_screen")?,
@@ -324,6 +445,12 @@ impl fmt::Debug for Edit {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot").field("seq", &self.seq).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KeptSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptSnapshot").field("seq", &self.seq).field("format", &self.format).finish_non_exhaustive()
     }
 }
 
@@ -356,7 +483,8 @@ mod tests {
     fn snapshot(seq: u64, xml: &str) -> Snapshot {
         Snapshot {
             seq,
-            xml: xml.into(),
+            format: 1,
+            state: xml.into(),
             name: "Well 7".into(),
             screen: "/data/b".into(),
             language: "ti".into(),
@@ -373,7 +501,8 @@ mod tests {
         let read = home.draft(draft).unwrap();
         let summary = &read.summary;
         assert_eq!((read.seed, &read.time_zone[..], &read.engine[..]), (u64::MAX - 1, "Europe/Amsterdam", "0.1.0"));
-        assert_eq!((read.snapshot, read.snapshot_seq, summary.last_seq), (None, 0, 0));
+        assert_eq!((read.snapshot_seq, summary.last_seq, summary.unreplayed), (0, 0, 0));
+        assert_eq!(home.snapshots(draft).unwrap(), []);
         assert_eq!((&summary.instance_id[..], &summary.language[..], &summary.screen[..]), ("uuid:a", "nl", ""));
         assert_eq!((&summary.title[..], summary.created_at, summary.updated_at), ("Title of visit", NOW, NOW));
     }
@@ -396,21 +525,47 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_takes_the_place_of_the_edits_it_contains() {
+    fn the_first_and_the_newest_snapshot_are_kept_and_the_journal_whole() {
         let mut home = TestHome::new();
         let draft = home.any_draft();
         for seq in 1..=5 {
             home.append_edit(draft, &answer(seq, "/data/a", "x")).unwrap();
         }
-        home.save_snapshot(draft, &snapshot(3, "<data>3</data>")).unwrap();
+        for seq in [0, 3, 5] {
+            home.save_snapshot(draft, &snapshot(seq, &format!("<data>{seq}</data>"))).unwrap();
+        }
         home.reopen();
+        let kept: Vec<_> =
+            home.snapshots(draft).unwrap().into_iter().map(|kept| (kept.seq, kept.format, kept.state)).collect();
+        assert_eq!(kept, [(5, 1, b"<data>5</data>".to_vec()), (0, 1, b"<data>0</data>".to_vec())]);
         let read = home.draft(draft).unwrap();
-        assert_eq!(read.snapshot.as_deref(), Some(&b"<data>3</data>"[..]));
-        assert_eq!((read.snapshot_seq, read.summary.last_seq, &read.engine[..]), (3, 5, "0.2.0"));
-        assert_eq!(home.edits(draft).unwrap(), [answer(4, "/data/a", "x"), answer(5, "/data/a", "x")]);
-        home.save_snapshot(draft, &snapshot(5, "<data>5</data>")).unwrap();
-        assert_eq!(home.edits(draft).unwrap(), []);
-        assert_eq!(home.draft(draft).unwrap().summary.last_seq, 5);
+        assert_eq!((read.snapshot_seq, read.summary.last_seq, &read.engine[..]), (5, 5, "0.2.0"));
+        assert_eq!(home.edits(draft).unwrap().len(), 5);
+        let behind = home.journal(draft, 3).unwrap();
+        assert_eq!(behind.iter().map(|row| row.edit.seq).collect::<Vec<_>>(), [4, 5]);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_applied_wait_for_a_person() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        for seq in 1..=4 {
+            home.append_edit(draft, &answer(seq, "/data/gone", "x")).unwrap();
+        }
+        let unreplayed = |home: &TestHome| home.drafts(None).unwrap()[0].unreplayed;
+        home.mark_unreplayed(draft, 0, &[1, 3]).unwrap();
+        assert_eq!(unreplayed(&home), 2);
+        // The program has learnt to apply row 3; what lies before the snapshot stays as it was found.
+        home.mark_unreplayed(draft, 2, &[4]).unwrap();
+        home.reopen();
+        let rows = home.unreplayed(draft).unwrap();
+        assert_eq!(rows.iter().map(|row| (row.edit.seq, row.accepted_at)).collect::<Vec<_>>(), [(1, None), (4, None)]);
+
+        home.accept_unreplayed(draft, NOW).unwrap();
+        assert_eq!(unreplayed(&home), 0);
+        let rows = home.unreplayed(draft).unwrap();
+        assert_eq!(rows.iter().map(|row| row.accepted_at).collect::<Vec<_>>(), [Some(NOW), Some(NOW)]);
+        assert_eq!(home.edits(draft).unwrap().len(), 4);
     }
 
     #[test]

@@ -78,7 +78,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::{ErrorKind, Result};
 
 pub use attachments::{Attachment, AttachmentReader};
-pub use drafts::{Draft, DraftSummary, Edit, NewDraft, Snapshot};
+pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
 pub use key::Key;
@@ -239,7 +239,8 @@ mod tests {
             home.append_edit(draft, &answer(1, "/data/name", SECRET)).unwrap();
             let snapshot = Snapshot {
                 seq: 0,
-                xml: format!("<data>{SECRET}</data>").into_bytes(),
+                format: 1,
+                state: format!("<data>{SECRET}</data>").into_bytes(),
                 name: SECRET.into(),
                 screen: "/data/name".into(),
                 language: "nl".into(),

@@ -42,19 +42,34 @@ CREATE TABLE draft_new (
     seed         INTEGER NOT NULL,
     time_zone    TEXT NOT NULL,
     last_saved   BLOB,
-    snapshot     BLOB,
-    snapshot_seq INTEGER NOT NULL DEFAULT 0,
-    engine       TEXT NOT NULL DEFAULT ''
+    snapshot_seq INTEGER NOT NULL DEFAULT 0, -- the last edit that the newest snapshot contains
+    engine       TEXT NOT NULL DEFAULT ''    -- version of the program that wrote that snapshot, or made the draft
 ) STRICT;
 INSERT INTO sqlite_sequence (name, seq) SELECT 'draft_new', seq FROM sqlite_sequence WHERE name = 'draft';
 INSERT INTO draft_new SELECT id, form, instance_id, name, created_at, updated_at, language, screen, seed, time_zone,
-                             last_saved, snapshot, snapshot_seq, engine FROM draft;
+                             last_saved, snapshot_seq, engine FROM draft;
+
+-- A snapshot is an index into the journal: it saves time and takes the place of nothing. The first and the newest are kept.
+CREATE TABLE draft_snapshot (
+    id          INTEGER PRIMARY KEY,
+    draft       INTEGER NOT NULL REFERENCES draft (id) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL,            -- the last edit it contains
+    format      INTEGER NOT NULL,            -- 1: the record as XML; 2: a state (session::State)
+    engine      TEXT NOT NULL,               -- version of the program that wrote it
+    state       BLOB NOT NULL,
+    at          INTEGER NOT NULL,
+    UNIQUE (draft, seq)
+) STRICT;
+INSERT INTO draft_snapshot (draft, seq, format, engine, state, at)
+    SELECT id, snapshot_seq, 1, engine, snapshot, updated_at FROM draft WHERE snapshot IS NOT NULL;
 DROP TABLE draft;
 ALTER TABLE draft_new RENAME TO draft;
 CREATE INDEX draft_form ON draft (form);
 
 -- A journal row that cannot be applied is shown, and blocks finalising until a person has looked.
-ALTER TABLE draft_edit ADD COLUMN accepted_at INTEGER;            -- when a person let go of a row that cannot be applied
+ALTER TABLE draft_edit ADD COLUMN unreplayed INTEGER NOT NULL DEFAULT 0; -- 1: found when the draft was opened
+ALTER TABLE draft_edit ADD COLUMN accepted_at INTEGER;            -- when a person let go of it
+CREATE INDEX draft_edit_unreplayed ON draft_edit (draft) WHERE unreplayed = 1;
 
 -- The id of a record is the one in its frozen bytes; two records may share one (a form without a rule for it).
 CREATE TABLE submission_new (

@@ -1,0 +1,365 @@
+//! A draft being filled: every change is a journal row, on disk before the call returns.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::drafts::{Claim, Replayed, UnreplayedRow};
+use super::word;
+use crate::clock::Step;
+use crate::form::FormDef;
+use crate::session::{Changes, Edit, FormSession, Policy, ScreenKey, ScreenView, Violation};
+use crate::store::{self, Draft, DraftId, Finalized, FormKey, ProjectId, Snapshot, SubmissionId};
+use crate::{Error, ErrorKind, Result};
+
+/// Written into snapshots: another version of the engine may derive other calculated values.
+pub(super) const ENGINE: &str = env!("CARGO_PKG_VERSION");
+/// After so many journal rows a snapshot is made, so that opening stays quick.
+const ROWS_PER_SNAPSHOT: u64 = 200;
+
+/// A draft being filled: a [`FormSession`] whose every change is a journal row, on disk before the call returns. While it
+/// lives nobody else can open the draft.
+#[derive(Debug)]
+pub struct DraftSession {
+    claim: Claim,
+    form: FormKey,
+    project: ProjectId,
+    /// The form id under which the server lists the form.
+    form_id: String,
+    seed: u64,
+    session: FormSession,
+    /// Number of the last journal row.
+    last_row: u64,
+    /// Number of the last row that the newest snapshot contains.
+    snapshot_row: u64,
+    /// The rows that could not be applied when the draft was opened.
+    unreplayed: Vec<UnreplayedRow>,
+    /// Memory holds a change that the disk refused, because the disk could not be read either: it is read again before
+    /// anything else is done.
+    is_ahead: bool,
+}
+
+/// What came of finalising.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finalization {
+    /// The record is in the outbox.
+    Finalized {
+        /// The record.
+        record: SubmissionId,
+        /// Its instanceID.
+        instance_id: String,
+    },
+    /// Nothing has changed; these stand in the way, in the order of the form.
+    Violations(Vec<Violation>),
+}
+
+impl DraftSession {
+    pub(super) fn new(claim: Claim, row: &Draft, replayed: Replayed) -> Self {
+        let Replayed { session, last_row, snapshot_row, unreplayed } = replayed;
+        Self {
+            claim,
+            form: row.summary.form,
+            project: row.summary.project,
+            form_id: row.summary.form_id.clone(),
+            seed: row.seed,
+            session,
+            last_row,
+            snapshot_row,
+            unreplayed,
+            is_ahead: false,
+        }
+    }
+
+    /// Runs what a record runs when it is opened again.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        self.apply(&Edit::Resume).map(|_| ())
+    }
+
+    /// The draft.
+    #[must_use]
+    pub fn id(&self) -> DraftId {
+        self.claim.draft
+    }
+
+    /// The form version it stays on.
+    #[must_use]
+    pub fn form_key(&self) -> FormKey {
+        self.form
+    }
+
+    /// The session, to look at.
+    #[must_use]
+    pub fn session(&self) -> &FormSession {
+        &self.session
+    }
+
+    /// Answers a question, by its path with positions; none or empty clears.
+    ///
+    /// # Errors
+    /// Why it is refused; then nothing has changed. [`ErrorKind::StorageFull`] and others of the store: the session is as
+    /// it is on the disk.
+    pub fn answer(&mut self, node: &str, value: Option<&str>) -> Result<Changes> {
+        self.apply(&Edit::Answer { node: node.to_owned(), value: value.map(str::to_owned) })
+    }
+
+    /// Appends an instance to a range, by the range's path.
+    ///
+    /// # Errors
+    /// As [`DraftSession::answer`].
+    pub fn add_repeat(&mut self, range: &str) -> Result<Changes> {
+        self.apply(&Edit::Add { range: range.to_owned() })
+    }
+
+    /// Removes an instance, by its path.
+    ///
+    /// # Errors
+    /// As [`DraftSession::answer`].
+    pub fn remove_repeat(&mut self, node: &str) -> Result<Changes> {
+        self.apply(&Edit::Remove { node: node.to_owned() })
+    }
+
+    /// Shows another language, by tag or name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchLanguage`], those of the store.
+    pub fn set_language(&mut self, name: &str) -> Result<Changes> {
+        self.apply(&Edit::Language { name: name.to_owned() })
+    }
+
+    /// Goes to a screen; a draft opened again opens there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`], those of the store.
+    pub fn move_to(&mut self, key: &ScreenKey) -> Result<()> {
+        let screen = self.session.screen_path(key);
+        self.apply(&Edit::Move { screen }).map(|_| ())
+    }
+
+    /// Goes to the next screen.
+    ///
+    /// # Errors
+    /// Those of the store. `Ok(Err(violations))`: the policy does not let go of this screen.
+    pub fn next(&mut self, policy: Policy) -> Result<Result<ScreenKey, Vec<Violation>>> {
+        match self.session.next(&self.session.current(), policy) {
+            Ok(key) => self.move_to(&key).map(|()| Ok(key)),
+            Err(violations) => Ok(Err(violations)),
+        }
+    }
+
+    /// Goes to the screen before; stays at the first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn previous(&mut self) -> Result<ScreenKey> {
+        let current = self.session.current();
+        let key = self.session.previous(&current).unwrap_or(current);
+        self.move_to(&key).map(|()| key)
+    }
+
+    /// The screen shown.
+    #[must_use]
+    pub fn screen(&self) -> ScreenView {
+        self.session.screen(&self.session.current())
+    }
+
+    /// Seals a file beside the draft and answers the question with its name, which is chosen here and tells nothing: the
+    /// question's name, random letters, the file's extension. When this returns, the file is in the store; `give_away`
+    /// then removes the source.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the file cannot be read; as [`DraftSession::answer`].
+    pub fn attach(&mut self, node: &str, source: &Path, give_away: bool) -> Result<String> {
+        let unreadable = |error: std::io::Error| Error::new(ErrorKind::Io, "the file to attach").caused_by(error);
+        let mut file = std::fs::File::open(source).map_err(unreadable)?;
+        let extension =
+            source.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = self.attach_from(node, &extension, &mut file)?;
+        if give_away {
+            std::fs::remove_file(source).map_err(unreadable)?;
+        }
+        Ok(name)
+    }
+
+    /// The same for bytes that are no file.
+    ///
+    /// # Errors
+    /// As [`DraftSession::attach`].
+    pub fn attach_from(&mut self, node: &str, extension: &str, source: &mut dyn Read) -> Result<String> {
+        let name = self.file_name(node, extension);
+        let attachment = self.claim.client.inner.store.attach(self.claim.draft, &name, source)?.id;
+        let answered = self.apply(&Edit::Attach { name: name.clone() }).and_then(|_| self.answer(node, Some(&name)));
+        answered.inspect_err(|_| {
+            // Nothing names it. If it cannot be erased now, it is when the draft is finalised.
+            let _ = self.claim.client.inner.store.remove_attachment(attachment);
+        })?;
+        Ok(name)
+    }
+
+    /// Seals a file under a name of ours; the answer that names it comes from elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], those of the store.
+    pub fn attach_named(&mut self, name: &str, source: &mut dyn Read) -> Result<()> {
+        self.claim.client.inner.store.attach(self.claim.draft, name, source)?;
+        self.apply(&Edit::Attach { name: name.to_owned() }).map(|_| ())
+    }
+
+    /// A name for a file of a question: `[a-z0-9-]+.ext`.
+    #[must_use]
+    pub fn file_name(&self, node: &str, extension: &str) -> String {
+        let question = node.rsplit('/').next().unwrap_or_default();
+        let slug: String =
+            question.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let slug = slug.trim_matches('-');
+        let extension: String =
+            extension.chars().filter(char::is_ascii_alphanumeric).take(5).map(|c| c.to_ascii_lowercase()).collect();
+        // Drawn apart from the step's own numbers, so that the name does not shift what the form draws.
+        let mut random = Step { at: 0, seed: !self.seed, number: self.last_row }.random();
+        let stem = if slug.is_empty() { "file" } else { slug };
+        let extension = if extension.is_empty() { "bin" } else { &extension };
+        format!("{stem}-{}.{extension}", word(&mut random, 8))
+    }
+
+    /// The changes that could not be carried over when the draft was opened, in order, and that nobody has looked at yet.
+    pub fn unreplayed(&self) -> impl Iterator<Item = &UnreplayedRow> {
+        self.unreplayed.iter().filter(|row| row.accepted_at.is_none())
+    }
+
+    /// Keeps that a person has looked at what could not be carried over; the draft can be finalised then. The rows stay in
+    /// the journal as long as the draft does.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn accept_unreplayed(&mut self) -> Result<()> {
+        self.catch_up()?;
+        let at = self.claim.client.now_ms();
+        self.claim.client.inner.store.accept_unreplayed(self.claim.draft, at)?;
+        for row in &mut self.unreplayed {
+            row.accepted_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    /// Finalises the record into the outbox, or says what stands in the way.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreplayed`] while something could not be carried over and nobody has looked;
+    /// [`ErrorKind::MissingAttachment`]; [`ErrorKind::Unsupported`] for a form whose records must be encrypted; those of
+    /// the store. The draft is as it was then.
+    pub fn finalize(&mut self) -> Result<Finalization> {
+        if self.session.form().public_key.is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, "records of this form must be encrypted before sending"));
+        }
+        self.catch_up()?;
+        let n_unreplayed = self.unreplayed().count();
+        if n_unreplayed > 0 {
+            return Err(Error::new(ErrorKind::Unreplayed, format!("{n_unreplayed} of draft {}", self.claim.draft)));
+        }
+        let at = self.claim.client.now_ms();
+        let finished = match self.session.finalize(self.step(at)) {
+            Ok(finished) => finished,
+            Err(violations) => return Ok(Finalization::Violations(violations)),
+        };
+        let finalized = Finalized {
+            xml: finished.xml.into_bytes(),
+            name: finished.instance_name,
+            attachments: self.session.attachment_names(),
+            last_saved: Some(finished.draft_xml.into_bytes()),
+            at,
+        };
+        match self.claim.client.inner.store.finalize(self.claim.draft, &finalized) {
+            Ok(record) => Ok(Finalization::Finalized { record, instance_id: finished.instance_id }),
+            Err(error) => Err(self.back_to_disk(error)),
+        }
+    }
+
+    /// Keeps the whole record as it is now, so that opening it again takes no replay up to here.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn save_snapshot(&mut self) -> Result<()> {
+        self.catch_up()?;
+        let at = self.claim.client.now_ms();
+        self.claim.client.inner.store.save_snapshot(
+            self.claim.draft,
+            &Snapshot {
+                seq: self.last_row,
+                format: 1,
+                state: self.session.draft_xml().into_bytes(),
+                name: self.session.instance_name(),
+                screen: self.session.screen_path(&self.session.current()),
+                language: self.session.language_name().unwrap_or_default().to_owned(),
+                engine: ENGINE.to_owned(),
+                at,
+            },
+        )?;
+        self.snapshot_row = self.last_row;
+        Ok(())
+    }
+
+    /// Leaves the draft for now: a snapshot, and last-saved.
+    ///
+    /// # Errors
+    /// Those of the store; every answer is on the disk all the same.
+    pub fn save(&mut self) -> Result<()> {
+        self.save_snapshot()?;
+        if self.session.form().public_key.is_none() {
+            let (xml, at) = (self.session.draft_xml(), self.claim.client.now_ms());
+            self.claim.client.inner.store.set_last_saved(self.project, &self.form_id, xml.as_bytes(), at)?;
+        }
+        Ok(())
+    }
+
+    fn step(&self, at: i64) -> Step {
+        Step { at, seed: self.seed, number: self.last_row + 1 }
+    }
+
+    /// One change: in memory first, because it may be refused; then on the disk. If the disk refuses, memory goes back to
+    /// what the disk has.
+    fn apply(&mut self, edit: &Edit) -> Result<Changes> {
+        self.catch_up()?;
+        let at = self.claim.client.now_ms();
+        let changes = self.session.apply(edit, self.step(at))?;
+        let row = store::Edit {
+            seq: self.last_row + 1,
+            op: edit.op().to_owned(),
+            node: edit.node().unwrap_or_default().to_owned(),
+            value: edit.value().map(str::to_owned),
+            at,
+        };
+        self.claim.client.inner.store.append_edit(self.claim.draft, &row).map_err(|error| self.back_to_disk(error))?;
+        self.last_row += 1;
+        if self.last_row - self.snapshot_row >= ROWS_PER_SNAPSHOT {
+            // The change itself is safe; a full disk may well refuse the larger snapshot.
+            let _ = self.save_snapshot();
+        }
+        Ok(changes)
+    }
+
+    /// Undoes in memory what the disk has refused with `error`.
+    fn back_to_disk(&mut self, error: Error) -> Error {
+        self.is_ahead = true;
+        // A store that is paused cannot be read now; then the next change begins with it.
+        let _ = self.catch_up();
+        error
+    }
+
+    /// Makes memory what the disk has, if it is not.
+    fn catch_up(&mut self) -> Result<()> {
+        if self.is_ahead {
+            let client = &self.claim.client;
+            let replayed = client.replayed(&client.inner.store.draft(self.claim.draft)?)?;
+            let Replayed { session, last_row, snapshot_row, unreplayed } = replayed;
+            self.session = session;
+            (self.last_row, self.snapshot_row, self.unreplayed) = (last_row, snapshot_row, unreplayed);
+            self.is_ahead = false;
+        }
+        Ok(())
+    }
+
+    /// The form.
+    #[must_use]
+    pub fn form(&self) -> &Arc<FormDef> {
+        self.session.form()
+    }
+}

@@ -1,0 +1,169 @@
+//! The journal tells facts: what was answered is there after a kill, whatever clock, list or program has changed since.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
+
+use veldwerk::ErrorKind;
+use veldwerk::client::{DraftId, Fixed};
+use veldwerk::store;
+use veldwerk_server::FormSource;
+use veldwerk_tests::phone::{Phone, fixed};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The same clock, some days later.
+fn days_later(days: i64) -> Option<Fixed> {
+    Some(Fixed { now_ms: fixed().now_ms + days * DAY_MS, ..fixed() })
+}
+
+/// A form `f` with these nodes, binds and controls.
+fn form(nodes: &str, binds: &str, body: &str) -> FormSource {
+    let xml = format!(
+        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+                   xmlns:jr="http://openrosa.org/javarosa">
+             <h:head><h:title>F</h:title><model>
+               <instance><data id="f" version="1">{nodes}<meta><instanceID/></meta></data></instance>
+               <instance id="towns"><root><item><name>ede</name><from>2026-01-16</from></item></root></instance>
+               {binds}
+               <bind nodeset="/data/meta/instanceID" type="string" jr:preload="uid"/>
+             </model></h:head>
+             <h:body>{body}</h:body>
+           </h:html>"#
+    );
+    FormSource { xml: xml.into_bytes(), files: vec![] }
+}
+
+/// A phone with a draft of this form, begun on 15 January 2026 and left at once.
+fn begun(form: &FormSource) -> (Phone, DraftId) {
+    let phone = Phone::fixed();
+    phone.server.publish(form).unwrap();
+    let _ = phone.refresh();
+    let key = phone.client().find_form(phone.project, "f").unwrap().key;
+    let draft = phone.client().start_draft(key, None).unwrap().id();
+    (phone, draft)
+}
+
+#[test]
+fn what_is_answered_where_a_condition_opened_at_midnight_is_there_after_a_kill() {
+    let input = r#"<input ref="/data/s/a"><label>A</label></input>"#;
+    let select = r#"<select1 ref="/data/s/a"><label>A</label>
+                      <itemset nodeset="instance('towns')/root/item[date(from) &lt;= today()]">
+                        <value ref="name"/><label ref="name"/></itemset></select1>"#;
+    let cases = [
+        (r#"<bind nodeset="/data/s" relevant="today() &gt;= date('2026-01-16')"/>"#, input),
+        (r#"<bind nodeset="/data/s/a" readonly="today() &lt; date('2026-01-16')"/>"#, input),
+        ("", select),
+    ];
+    for (binds, body) in cases {
+        let (mut phone, id) = begun(&form("<s><a/></s>", binds, body));
+        phone.reopen(days_later(2));
+        let mut draft = phone.client().open_draft(id).unwrap();
+        draft.save().unwrap();
+        draft.answer("/data/s/a", Some("ede")).unwrap();
+        drop(draft);
+        for days in [2, 3] {
+            phone.reopen(days_later(days));
+            let draft = phone.client().open_draft(id).unwrap();
+            assert_eq!(draft.session().engine().value_at("/data/s/a"), "ede", "{binds}{body}");
+            assert_eq!(draft.unreplayed().count(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_row_that_nothing_can_take_is_shown_and_holds_up_finalising_until_a_person_has_looked() {
+    let (phone, id) = begun(&form("<a/>", "", r#"<input ref="/data/a"><label>A</label></input>"#));
+    let row = |seq, op: &str, node: &str, value: &str| store::Edit {
+        seq,
+        op: op.into(),
+        node: node.into(),
+        value: Some(value.into()),
+        at: fixed().now_ms + seq as i64,
+    };
+    for row in [
+        row(1, "answer", "/data/gone", "seven"),
+        row(2, "answer", "/data/a", "kept"),
+        row(3, "dance", "/data/a", "a waltz"),
+        row(4, "answer", "/data/meta", "a group holds no answer"),
+    ] {
+        phone.client().store().append_edit(id, &row).unwrap();
+    }
+
+    let draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(draft.session().engine().value_at("/data/a"), "kept");
+    let shown = |draft: &veldwerk::client::DraftSession| {
+        draft.unreplayed().map(|row| (row.seq, row.op.clone(), row.value.clone())).collect::<Vec<_>>()
+    };
+    let waiting = shown(&draft);
+    assert_eq!(
+        waiting.iter().map(|row| (row.0, row.1.as_str())).collect::<Vec<_>>(),
+        [(1, "answer"), (3, "dance"), (4, "answer")]
+    );
+    assert_eq!(phone.client().drafts(None).unwrap()[0].unreplayed, 3);
+    drop(draft);
+
+    // A snapshot does not hide them, and neither does another opening.
+    let mut draft = phone.client().open_draft(id).unwrap();
+    draft.save().unwrap();
+    drop(draft);
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(shown(&draft), waiting);
+    assert_eq!(draft.finalize().unwrap_err().kind(), ErrorKind::Unreplayed);
+
+    draft.accept_unreplayed().unwrap();
+    drop(draft);
+    assert_eq!(phone.client().drafts(None).unwrap()[0].unreplayed, 0);
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(shown(&draft), []);
+    assert_eq!(phone.client().store().edits(id).unwrap().len(), 4 + 4, "the rows stay as long as the draft");
+    let (record, _) = phone.finalized(draft.finalize().unwrap());
+    let xml = String::from_utf8(phone.client().store().submission_xml(record).unwrap()).unwrap();
+    assert!(xml.contains("<a>kept</a>"), "{xml}");
+}
+
+#[test]
+fn the_journal_is_whole_and_any_snapshot_of_it_gives_the_same() {
+    let (phone, id) = begun(&form("<a/><b/>", "", r#"<input ref="/data/a"><label>A</label></input>"#));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    for n in 0..450 {
+        draft.answer("/data/a", Some(&n.to_string())).unwrap();
+    }
+    let left = draft.session().draft_xml();
+    drop(draft);
+    let store = phone.client().store();
+    assert_eq!(store.edits(id).unwrap().len(), 451);
+    assert_eq!(store.snapshots(id).unwrap().iter().map(|kept| kept.seq).collect::<Vec<_>>(), [400, 0]);
+    assert_eq!(phone.client().replay_draft(id).unwrap().draft_xml(), left);
+
+    // A program that cannot read the newest begins at an older one, and at the very beginning if it can read none.
+    for seq in [400, 0] {
+        let unreadable = store::Snapshot {
+            seq,
+            format: 1,
+            state: b"from another world".to_vec(),
+            name: String::new(),
+            screen: String::new(),
+            language: String::new(),
+            engine: "99.0.0".into(),
+            at: 0,
+        };
+        store.save_snapshot(id, &unreadable).unwrap();
+        assert_eq!(phone.client().replay_draft(id).unwrap().draft_xml(), left);
+    }
+}
+
+#[test]
+fn a_draft_is_open_once_at_a_time() {
+    let (phone, id) = begun(&form("<a/>", "", r#"<input ref="/data/a"><label>A</label></input>"#));
+    let client = phone.client();
+    let mut draft = client.open_draft(id).unwrap();
+    assert_eq!(client.open_draft(id).unwrap_err().kind(), ErrorKind::DraftInUse);
+    assert_eq!(client.delete_draft(id).unwrap_err().kind(), ErrorKind::DraftInUse);
+    assert_eq!(client.remove_project(phone.project, true).unwrap_err().kind(), ErrorKind::DraftInUse);
+    draft.answer("/data/a", Some("kept")).unwrap();
+    drop(draft);
+    let draft = client.open_draft(id).unwrap();
+    assert_eq!(draft.session().engine().value_at("/data/a"), "kept");
+    drop(draft);
+    client.delete_draft(id).unwrap();
+    assert_eq!(client.open_draft(id).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(client.open_draft(id).unwrap_err().kind(), ErrorKind::NotFound, "a refusal lets go again");
+}
