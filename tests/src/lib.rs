@@ -1,6 +1,8 @@
 //! Support for the integration tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+pub mod central;
+pub mod dice;
 pub mod memory_store;
 pub mod person;
 pub mod phone;

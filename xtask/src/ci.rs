@@ -6,16 +6,17 @@ use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission};
 use crate::workspace::{PACKAGES, cargo, program};
-use crate::{Result, demo, run, setup, suites};
+use crate::{Result, demo, reliability, run, setup, suites};
 
 /// The steps in their order.
-const STEPS: [(&str, Step); 8] = [
+const STEPS: [(&str, Step); 9] = [
     ("set-up", set_up),
     ("fmt", |_| check(&["fmt", "--check"])),
     ("clippy", clippy),
     // The engine builds and passes its tests where SQLite, the network and tokio do not exist.
     ("engine", |_| tests(&["test", "--locked", "--package", "veldwerk", "--no-default-features", "--lib"])),
     ("test", |permission| suites::run_and_show(&[], permission)),
+    ("crash", |_| Ok(Counts::of_check(reliability::check("crash")?))),
     ("doc", doc),
     ("deny", deny),
     ("demo", |_| Ok(Counts::of_check(run::succeeds(demo::build()?.arg("--auto"))?))),

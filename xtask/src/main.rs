@@ -15,6 +15,7 @@ mod demo;
 mod forms;
 mod fuzz;
 mod machine;
+mod reliability;
 mod run;
 mod setup;
 mod suites;
@@ -39,6 +40,12 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --only STEP                   this step alone; may be given more than once
       --yes                         as above
   cargo xtask bench [ARGUMENTS]     the speed table, in release
+  cargo xtask crash                 processes killed at random moments; fails if one answer, file or record is lost
+      --runs N                      how many kills (default 500)
+      --seed N                      another course of chance, the same for one number
+      --seconds N                   stop then, whatever the count (default 600)
+      --only N                      one home alone, as the table names it
+      --release                     of a release build
   cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
       --seconds N                   for how long (default 60)
   cargo xtask help                  this text
@@ -78,6 +85,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
             ci::run(&options.values("--only"), &options.permission())
         }
         "bench" => bench::run(rest),
+        harness if reliability::is_harness(harness) => reliability::run(harness, rest),
         "fuzz" => {
             let Some((target, rest)) = rest.split_first() else {
                 return Err(format!("Which target? One of: {}.", fuzz::target_names()));

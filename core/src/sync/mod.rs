@@ -18,7 +18,6 @@ pub mod retry;
 pub mod runner;
 mod store;
 pub mod transport;
-mod turn;
 
 pub use forms::{FormOutcome, Outcome, RefreshReport};
 pub use machine::{Queued, RecordId, State};
@@ -28,7 +27,6 @@ pub use project::{Project, redact};
 pub use retry::Reason;
 pub use runner::{SendReport, SyncJob, Until};
 pub use store::{
-    Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewFile, NewForm, Outgoing,
-    OutgoingAttachment, Remembered, SyncStore,
+    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewFile, NewForm, Outgoing, OutgoingAttachment,
+    Remembered, SyncStore,
 };
-pub use turn::{Turn, TurnGuard};

@@ -1,0 +1,258 @@
+//! `crash`: processes that are killed in the middle of whatever they do.
+//!
+//! A worker does what chance says with a home, and tells before and after each thing. It is killed with SIGKILL after a
+//! random number of lines and a random moment more, so mostly inside a call. Then the home is opened and compared with what
+//! was told. A home lives up to five times; after the last everything is sent, and the server must have every record once.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use veldwerk::client::{Cancel, Client, Until};
+use veldwerk::store::Key;
+use veldwerk_tests::central::{Central, Rules};
+use veldwerk_tests::dice::{Dice, bytes};
+
+use crate::deed::Line;
+use crate::forms::FIRST_MOMENT;
+use crate::ledger::Ledger;
+use crate::report::Report;
+use crate::stage::{self, Stage};
+use crate::worker::{Orders, pause_us};
+use crate::{Options, audit};
+
+/// From one life of a home to the next; midnight lies between the first two.
+const BETWEEN_LIVES_MS: i64 = 18 * 3_600_000;
+/// Deeds after which a worker ends by itself: longer than anybody waits.
+const MANY: u64 = 100_000;
+
+/// What all threads count together.
+#[derive(Default)]
+struct Counts {
+    kills: AtomicU64,
+    homes: AtomicU64,
+    deeds: AtomicU64,
+    drafts: AtomicU64,
+    records: AtomicU64,
+    received: AtomicU64,
+    exports: AtomicU64,
+    removals: AtomicU64,
+}
+
+impl Counts {
+    fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Report {
+    let central = Central::start(Rules { latency: Duration::from_millis(2), ..Rules::default() });
+    let report = Mutex::new(Report::new("crash: a process killed at random moments", options.seed));
+    let counts = Counts::default();
+    let began = Instant::now();
+    let next = AtomicU64::new(0);
+    let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for thread in 0..n_threads {
+            let (central, report, counts, next) = (&central, &report, &counts, &next);
+            scope.spawn(move || {
+                let stage = Stage::new(central, thread);
+                let is_over = || {
+                    counts.kills.load(Ordering::Relaxed) >= options.count
+                        || began.elapsed() > Duration::from_secs(options.seconds)
+                };
+                while !is_over() {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if options.only.is_some_and(|only| only != number) {
+                        if number > options.only.unwrap_or_default() {
+                            return;
+                        }
+                        continue;
+                    }
+                    let losses = live(&stage, central, options.seed, number, counts);
+                    report.lock().unwrap_or_else(PoisonError::into_inner).lose(number, losses);
+                }
+            });
+        }
+    });
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    report.row("kills", of(&counts.kills));
+    report.row("homes", of(&counts.homes));
+    report.row("calls that had returned", of(&counts.deeds));
+    report.row("drafts compared", of(&counts.drafts));
+    report.row("records compared", of(&counts.records));
+    report.row("records at the server", of(&counts.received));
+    report.row("exports read back", of(&counts.exports));
+    report.row("removed projects looked for", of(&counts.removals));
+    report
+}
+
+/// One home, from its first life to the moment when everything has arrived.
+fn live(stage: &Stage, central: &Central, seed: u64, number: u64, counts: &Counts) -> Vec<String> {
+    let mut dice = Dice::new(seed, number);
+    let place = stage.place(number);
+    let home = place.join("home");
+    let mut ledger = Ledger::default();
+    ledger.may_import(&stage.import.to_string_lossy(), stage.importable.clone());
+    // One home in five begins from nothing, so that its making is killed too.
+    if dice.chance(0.8) {
+        stage::copy(&stage.template, &home);
+        ledger.has_project(1, &stage.url);
+    }
+    let mut losses = Vec::new();
+    let n_lives = 1 + dice.below(5);
+    for life in 0..n_lives {
+        let orders = Orders {
+            home: home.clone(),
+            seed: dice.bits(),
+            home_seed: seed.wrapping_mul(1_000_003).wrapping_add(number),
+            now_ms: FIRST_MOMENT + life as i64 * BETWEEN_LIVES_MS,
+            url: stage.url.clone(),
+            other_url: stage.other_url.clone(),
+            exports: place.clone(),
+            imports: vec![stage.import.clone()],
+            deeds: MANY,
+            largest_file: 200_000,
+            online: true,
+        };
+        let n_lines = dice.small_below(300);
+        let after_us = dice.small_below(8000);
+        losses.extend(kill(&orders, n_lines, after_us, &mut ledger));
+        Counts::add(&counts.kills, 1);
+
+        let client = match stage::open(&home, orders.now_ms, orders.home_seed) {
+            Ok(client) => client,
+            Err(error) => {
+                losses.push(format!("the home does not open: {}", error.kind().code()));
+                break;
+            }
+        };
+        losses.extend(ledger.check(&client));
+        losses.extend(ledger.check_server(&client, &stage.received(central), false));
+        drop(client);
+        let secrets = ledger.removed().filter_map(|url| stage.token_of(url));
+        Counts::add(&counts.removals, ledger.removed().count().min(1) as u64);
+        losses.extend(audit::look(&home, &Key::from_bytes([7; 32]), secrets));
+        losses.extend(check_exports(stage, &place, &ledger, counts));
+        if !losses.is_empty() {
+            break;
+        }
+    }
+    let (drafts, records) = ledger.size();
+    Counts::add(&counts.homes, 1);
+    Counts::add(&counts.deeds, ledger.n_ended);
+    Counts::add(&counts.drafts, drafts as u64);
+    Counts::add(&counts.records, records as u64);
+    if losses.is_empty() {
+        let now_ms = FIRST_MOMENT + n_lives as i64 * BETWEEN_LIVES_MS;
+        let client = stage::open(&home, now_ms, 1).unwrap();
+        send_everything(&client);
+        let received = stage.received(central);
+        Counts::add(&counts.received, received.len() as u64);
+        losses.extend(ledger.check_server(&client, &received, true));
+    }
+    stage.clear(central);
+    if losses.is_empty() {
+        let _ = fs::remove_dir_all(&place);
+    }
+    losses
+}
+
+/// Lets a worker live until so many lines and microseconds have passed, and hears what it said.
+fn kill(orders: &Orders, n_lines: u64, after_us: u64, ledger: &mut Ledger) -> Vec<String> {
+    let forking = stage::FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["worker", &serde_json::to_string(orders).unwrap()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(forking);
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (said, hear) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in output.split(b'\n').map_while(Result::ok) {
+            // The last line of a killed process may be cut short.
+            if let Ok(line) = serde_json::from_slice::<Line>(&line) {
+                let _ = said.send(line);
+            }
+        }
+    });
+    for line in hear.iter().take(n_lines as usize) {
+        ledger.hear(line);
+    }
+    pause_us(after_us);
+    let ended_itself = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.join().unwrap();
+    hear.into_iter().for_each(|line| ledger.hear(line));
+    let Some(status) = ended_itself else { return Vec::new() };
+    let mut words = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    let words: Vec<&str> = words.lines().filter(|line| !line.starts_with("note:")).collect();
+    vec![format!("the worker ended by itself ({status}): {}", words.join(" / "))]
+}
+
+/// Every export folder goes into a home of its own: what comes in is what was exported, whole.
+fn check_exports(stage: &Stage, place: &Path, ledger: &Ledger, counts: &Counts) -> Vec<String> {
+    let mut losses = Vec::new();
+    for (folder, promised) in &ledger.exports {
+        if !Path::new(folder).is_dir() {
+            if !promised.is_empty() {
+                losses.push("an export is gone".to_owned());
+            }
+            continue;
+        }
+        Counts::add(&counts.exports, 1);
+        let reader = place.join("reader");
+        let _ = fs::remove_dir_all(&reader);
+        stage::copy(&stage.template, &reader);
+        let client = stage::open(&reader, FIRST_MOMENT, 3).unwrap();
+        // An export of the other project comes into this one: it is the same server.
+        let project = client.projects().unwrap()[0].id;
+        if let Err(error) = client.import(project, Path::new(folder)) {
+            losses.push(format!("an export cannot be imported: {}", error.kind().code()));
+            continue;
+        }
+        let mut missing = promised.clone();
+        for record in client.outbox(None).unwrap() {
+            let xml = client.store().submission_xml(record.id).unwrap();
+            let xml = String::from_utf8_lossy(&xml).into_owned();
+            missing.remove(&xml);
+            let Some(files) = ledger.record_files(&xml) else {
+                losses.push("an export holds a record that nobody finalised".to_owned());
+                continue;
+            };
+            let attached = client.store().submission_attachments(record.id).unwrap();
+            let whole = files.iter().all(|(name, file)| {
+                let row = attached.iter().find(|row| row.name == *name);
+                row.is_some_and(|row| {
+                    client.store().read_attachment(row.id, 0, file.size + 1).ok() == Some(bytes(file.seed, file.size))
+                })
+            });
+            if !whole {
+                losses.push("an export was imported with a file cut short or missing".to_owned());
+            }
+        }
+        if !missing.is_empty() {
+            losses.push(format!("{} of {} records are missing in an export", missing.len(), promised.len()));
+        }
+    }
+    losses
+}
+
+/// Sends until nothing is left, as a person would who presses the button again.
+fn send_everything(client: &Client) {
+    let until = Until::Empty { limit_ms: 20_000, longest_wait_ms: 20 };
+    for project in client.projects().unwrap() {
+        let _ = client.refresh_blocking(project.id, Arc::new(|_| {}), Cancel::default());
+        let _ = client.send_blocking(project.id, until, Arc::new(|_| {}), Cancel::default());
+    }
+}

@@ -1,0 +1,80 @@
+//! What a harness says at its end: rows, and every loss with how to see it again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// The table of one harness.
+#[derive(Debug)]
+pub(crate) struct Report {
+    name: &'static str,
+    began: Instant,
+    rows: Vec<(String, String)>,
+    losses: Vec<Loss>,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    /// Which home, trace or record, for `--only`.
+    pub(crate) number: u64,
+    /// What, without an answer in it.
+    pub(crate) what: String,
+}
+
+impl Report {
+    pub(crate) fn new(name: &'static str, seed: u64) -> Self {
+        let rows = vec![("seed".to_owned(), seed.to_string())];
+        Self { name, began: Instant::now(), rows, losses: Vec::new() }
+    }
+
+    pub(crate) fn row(&mut self, what: &str, value: impl fmt::Display) {
+        self.rows.push((what.to_owned(), value.to_string()));
+    }
+
+    pub(crate) fn lose(&mut self, number: u64, losses: impl IntoIterator<Item = String>) {
+        self.losses.extend(losses.into_iter().map(|what| Loss { number, what }));
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.losses.is_empty()
+    }
+}
+
+/// Numbers in a loss differ from home to home; its kind is what is left without them.
+fn kind(what: &str) -> String {
+    let mut kind = String::new();
+    for c in what.chars() {
+        match c {
+            '0'..='9' if kind.ends_with('#') => {}
+            '0'..='9' => kind.push('#'),
+            other => kind.push(other),
+        }
+    }
+    kind
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{}", self.name)?;
+        for (what, value) in &self.rows {
+            writeln!(f, "  {what:<52} {value:>18}")?;
+        }
+        writeln!(f, "  {:<52} {:>18}", "time", format!("{:.0} s", seconds(self.began.elapsed())))?;
+        writeln!(f, "  {:<52} {:>18}", "LOSSES", self.losses.len())?;
+        let mut kinds: BTreeMap<String, Vec<&Loss>> = BTreeMap::new();
+        for loss in &self.losses {
+            kinds.entry(kind(&loss.what)).or_default().push(loss);
+        }
+        for losses in kinds.values() {
+            let numbers: Vec<String> = losses.iter().take(5).map(|loss| loss.number.to_string()).collect();
+            let example = losses.first().map_or("", |loss| &loss.what);
+            writeln!(f, "  {:>5} ×  {example}  (--only {})", losses.len(), numbers.join(" | "))?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
