@@ -16,7 +16,7 @@ fn a_record_arrives_exactly_once() {
     let code = server.settings_code().unwrap().unwrap();
     let client =
         Client::open(ClientConfig::new(folder.path().join("home"), Key::generate().unwrap(), TimeZone::UTC)).unwrap();
-    let project = client.add_project(&ProjectSource::SettingsCode(code), None).unwrap().id;
+    let project = client.add_project(&ProjectSource::SettingsCode(code), None).unwrap().project.id;
     let report = client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();
     assert!(report.forms.iter().all(|form| form.outcome.is_ok()), "{report:?}");
 

@@ -21,7 +21,7 @@ fn the_newcomer_in_arabic() {
     let config = ClientConfig::new(folder.path().join("home"), Key::generate().unwrap(), time_zone);
     let client = Client::open(ClientConfig { fixed, ..config }).unwrap();
     let code = server.settings_code().unwrap().unwrap();
-    let project = client.add_project(&ProjectSource::SettingsCode(code), None).unwrap().id;
+    let project = client.add_project(&ProjectSource::SettingsCode(code), None).unwrap().project.id;
     client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();
     let form = client.find_form(project, "pi_newcomers").unwrap();
     let mut draft = client.start_draft(form.key, Some("ar")).unwrap();

@@ -123,7 +123,7 @@ impl Client {
     /// Adds a project from the text of a settings code or from an address; the network is not asked. Class disk. Throws
     /// `InvalidProject`.
     pub fn add_project(&self, text: String, name: Option<String>) -> Result<ProjectSummary, SurveyError> {
-        Ok(self.inner.add_project(&ProjectSource::of_text(&text), name.as_deref())?.into())
+        Ok(self.inner.add_project(&ProjectSource::of_text(&text), name.as_deref())?.project.into())
     }
 
     /// Adds a project on a server that asks for a user. Class disk. Throws `InvalidProject`.
@@ -135,7 +135,7 @@ impl Client {
         name: Option<String>,
     ) -> Result<ProjectSummary, SurveyError> {
         let source = ProjectSource::Url { url, account: Some((user, password)) };
-        Ok(self.inner.add_project(&source, name.as_deref())?.into())
+        Ok(self.inner.add_project(&source, name.as_deref())?.project.into())
     }
 
     /// Every project. Class disk.

@@ -119,11 +119,23 @@ impl SurveyError {
             K::KeyMissing => Self::KeyMissing { code, reason },
             K::SignInNeeded => Self::SignInNeeded { code, reason },
             K::Offline | K::ServerError => Self::Offline { code, reason },
-            K::NotAServer => Self::NotAServer { code, reason },
+            K::NotAServer
+            | K::UnknownIssuer
+            | K::WrongCertificateName
+            | K::CertificateExpired
+            | K::CertificateNotYetValid
+            | K::NoSecureConnection => Self::NotAServer { code, reason },
             K::ServerRejected | K::TooLarge | K::RecordDiffers | K::UnsentRecords => {
                 Self::ServerRejected { code, reason }
             }
-            K::BadUrl | K::NotHttps | K::BadSettingsCode => Self::InvalidProject { code, reason },
+            K::BadUrl
+            | K::NotHttps
+            | K::BadSettingsCode
+            | K::CentralWebPage
+            | K::KoboWebPage
+            | K::FormLink
+            | K::OtherServer
+            | K::BadCertificate => Self::InvalidProject { code, reason },
             K::Interrupted => Self::Interrupted { code, reason },
             K::Io | K::FixedHome | K::Usage | K::Internal => Self::Internal { code, reason },
         }

@@ -2,7 +2,7 @@ use std::io::Read;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use veldwerk::client::{Cancel, Outcome, ProjectSource, ProjectSummary};
+use veldwerk::client::{AddOutcome, Added, Cancel, Outcome, ProjectSource, ProjectSummary, Renewed};
 use veldwerk::store::ProjectId;
 use veldwerk::{Error, ErrorKind, Result};
 
@@ -13,6 +13,8 @@ use crate::context::Context;
 pub(crate) enum ProjectCommand {
     /// Add a server by its address or an ODK settings code
     Add(AddArgs),
+    /// Give a project a new token, password or address; drafts, records and forms stay
+    Renew(RenewArgs),
     /// List the projects
     List,
     /// Remove a project with its forms and sent records
@@ -27,16 +29,15 @@ pub(crate) enum ProjectCommand {
 
 /// Where the project is.
 #[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("source").required(true))]
-pub(crate) struct AddArgs {
+pub(crate) struct Source {
     /// Address of the server
-    #[arg(long, group = "source")]
+    #[arg(long)]
     url: Option<String>,
     /// Text of an ODK settings code
-    #[arg(long, group = "source", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "url")]
     qr: Option<String>,
     /// `-` reads the address or the code from standard input, so that no token stays in the shell's history
-    #[arg(group = "source", value_name = "-", value_parser = ["-"])]
+    #[arg(value_name = "-", value_parser = ["-"], conflicts_with_all = ["url", "qr"])]
     stdin: Option<String>,
     /// User on the server
     #[arg(long, value_name = "U", requires = "password_stdin")]
@@ -44,14 +45,61 @@ pub(crate) struct AddArgs {
     /// Read the user's password from standard input
     #[arg(long, requires = "user", conflicts_with = "stdin")]
     password_stdin: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("joins").args(["url", "qr", "stdin"]).required(true))]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    source: Source,
     /// Name of the project
     #[arg(long, value_name = "N")]
     name: Option<String>,
 }
 
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("renews").args(["url", "qr", "stdin", "user"]).required(true).multiple(true))]
+pub(crate) struct RenewArgs {
+    /// The project
+    id: i64,
+    #[command(flatten)]
+    source: Source,
+    /// Also if it leads to another server or to another project there
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Name and password of a user.
+type Account = (String, String);
+
+impl Source {
+    /// The address or the code, with the account if it is given beside it; `None` if only the account is.
+    fn read(&self) -> Result<(Option<ProjectSource>, Option<Account>)> {
+        let account = match &self.user {
+            Some(user) => Some((user.clone(), read_stdin()?)),
+            None => None,
+        };
+        let mut source = match (&self.url, &self.qr, &self.stdin) {
+            (Some(url), ..) => Some(ProjectSource::Url { url: url.clone(), account: None }),
+            (None, Some(code), _) => Some(ProjectSource::SettingsCode(code.clone())),
+            (None, None, Some(_)) => Some(ProjectSource::of_text(&read_stdin()?)),
+            (None, None, None) => None,
+        };
+        match (&mut source, &account) {
+            (Some(ProjectSource::Url { account: own, .. }), Some(account)) => *own = Some(account.clone()),
+            (Some(ProjectSource::SettingsCode(_)), Some(_)) => {
+                return Err(Error::new(ErrorKind::Usage, "a settings code brings its own user"));
+            }
+            _ => {}
+        }
+        Ok((source, account))
+    }
+}
+
 pub(crate) fn run(context: &Context, command: &ProjectCommand) -> Result<()> {
     match command {
         ProjectCommand::Add(args) => add(context, args),
+        ProjectCommand::Renew(args) => renew(context, args),
         ProjectCommand::List => list(context),
         ProjectCommand::Remove { id, yes } => {
             context.client.remove_project(ProjectId(*id), *yes)?;
@@ -66,30 +114,70 @@ pub(crate) fn run(context: &Context, command: &ProjectCommand) -> Result<()> {
 }
 
 fn add(context: &Context, args: &AddArgs) -> Result<()> {
-    let mut source = match (&args.url, &args.qr) {
-        (Some(url), _) => ProjectSource::Url { url: url.clone(), account: None },
-        (None, Some(code)) => ProjectSource::SettingsCode(code.clone()),
-        (None, None) => ProjectSource::of_text(&read_stdin()?),
+    let (Some(source), _) = args.source.read()? else {
+        return Err(Error::new(ErrorKind::Usage, "an address or a settings code is needed: --url, --qr or -"));
     };
-    if let Some(user) = &args.user {
-        let password = read_stdin()?;
-        match &mut source {
-            ProjectSource::Url { account, .. } => *account = Some((user.clone(), password)),
-            ProjectSource::SettingsCode(_) => {
-                return Err(Error::new(ErrorKind::Usage, "a settings code brings its own user"));
-            }
+    let Added { project, outcome, unused } = context.client.add_project(&source, args.name.as_deref())?;
+    let id = project.id.0;
+    let beside = if let AddOutcome::Beside(other) = outcome { Some(other.0) } else { None };
+    if context.global.json {
+        let mut shown = as_json(&project);
+        shown["new"] = json!(outcome != AddOutcome::Present);
+        shown["beside"] = json!(beside);
+        shown["unused"] = json!(unused);
+        println!("{shown}");
+        return Ok(());
+    }
+    let (name, server) = (&project.name, &project.server);
+    match outcome {
+        AddOutcome::Present => println!(
+            "Project {id} is here already: {name} on {server}. Nothing was changed; `veldwerk project renew {id}` gives it a new \
+             password."
+        ),
+        AddOutcome::New | AddOutcome::Beside(_) => {
+            println!("Project {id}: {name} on {server}. Next: `veldwerk refresh` downloads its forms.");
         }
     }
-    let project = context.client.add_project(&source, args.name.as_deref())?;
-    if context.global.json {
-        println!("{}", as_json(&project));
-    } else {
+    if let Some(other) = beside {
         println!(
-            "Project {}: {} on {}. Next: `veldwerk refresh` downloads its forms.",
-            project.id.0, project.name, project.server
+            "Project {other} is the same project with another account. If this was a new code for that one, remove project {id} \
+             and give the code to `veldwerk project renew {other}`: its drafts and records stay."
         );
     }
+    name_unused(&unused);
     Ok(())
+}
+
+fn renew(context: &Context, args: &RenewArgs) -> Result<()> {
+    let id = ProjectId(args.id);
+    let Renewed { project, unused, freed } = match args.source.read()? {
+        (Some(source), _) => context.client.renew(id, &source, args.yes)?,
+        (None, Some((user, password))) => context.client.renew_account(id, &user, &password)?,
+        (None, None) => {
+            let needed = "an address, a settings code or a user is needed: --url, --qr, - or --user";
+            return Err(Error::new(ErrorKind::Usage, needed));
+        }
+    };
+    if context.global.json {
+        let mut shown = as_json(&project);
+        shown["ready"] = json!(freed);
+        shown["unused"] = json!(unused);
+        println!("{shown}");
+        return Ok(());
+    }
+    println!(
+        "Project {} is renewed: {} on {}. Records ready to be sent again: {freed}.",
+        args.id, project.name, project.server
+    );
+    name_unused(&unused);
+    Ok(())
+}
+
+/// Says what of a settings code changes nothing here.
+fn name_unused(unused: &[String]) {
+    if !unused.is_empty() {
+        println!("Not used of the code: {}.", unused.join(", "));
+    }
 }
 
 fn read_stdin() -> Result<String> {
@@ -114,7 +202,8 @@ fn list(context: &Context) -> Result<()> {
 }
 
 fn as_json(project: &ProjectSummary) -> serde_json::Value {
-    json!({ "id": project.id.0, "name": project.name, "server": project.server, "user": project.user })
+    json!({ "id": project.id.0, "name": project.name, "server": project.server, "user": project.user,
+            "settings": project.settings })
 }
 
 /// `refresh`: forms, media, lists.

@@ -129,6 +129,18 @@ impl Server {
         self.site.address
     }
 
+    /// Revokes the token of the project and makes another: whoever comes with the old one is refused from now on.
+    ///
+    /// # Errors
+    /// `internal` when there are no random numbers, or an error of the database; then the old one still holds.
+    pub fn renew_token(&mut self) -> Result<()> {
+        let token = Token::generate()?;
+        self.site.database.set_token(&token)?;
+        self.site.set_token_hash(token.hash());
+        self.token = Some(token);
+        Ok(())
+    }
+
     /// The token of the project, when it was made at this start; of an older one only a hash is kept.
     #[must_use]
     pub fn token(&self) -> Option<&Token> {

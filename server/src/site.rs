@@ -4,15 +4,15 @@ use crate::database::Database;
 use crate::page::Readings;
 use crate::token::PageKey;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use veldwerk::{Error, ErrorKind, Result};
 
 /// The state of a running server.
 pub(crate) struct Site {
     pub(crate) database: Database,
-    pub(crate) token_hash: [u8; 32],
+    token_hash: Mutex<[u8; 32]>,
     pub(crate) page_key: PageKey,
     pub(crate) address: SocketAddr,
     pub(crate) readings: Readings,
@@ -24,12 +24,22 @@ impl Site {
     pub(crate) fn new(database: Database, token_hash: [u8; 32], page_key: PageKey, address: SocketAddr) -> Self {
         Self {
             database,
-            token_hash,
+            token_hash: Mutex::new(token_hash),
             page_key,
             address,
             readings: Readings::default(),
             false_conflicts: AtomicU32::new(0),
         }
+    }
+
+    /// SHA-256 of the token that opens the project.
+    pub(crate) fn token_hash(&self) -> [u8; 32] {
+        *self.token_hash.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on another token opens the project.
+    pub(crate) fn set_token_hash(&self, hash: [u8; 32]) {
+        *self.token_hash.lock().unwrap_or_else(PoisonError::into_inner) = hash;
     }
 
     /// Asks the database on a thread where waiting harms nobody.

@@ -85,7 +85,7 @@ impl Phone {
         let client = Client::open(config(&folder.path().join("home"), fixed)).unwrap();
         let url = server.project_url().unwrap();
         let url = url.replace(&server.address().to_string(), &network(server.address()).to_string());
-        let project = client.add_project(&ProjectSource::Url { url, account: None }, None).unwrap().id;
+        let project = client.add_project(&ProjectSource::Url { url, account: None }, None).unwrap().project.id;
         let phone = Self { server, project, client: Some(client), folder };
         let report = phone.refresh();
         assert!(report.forms.iter().all(|form| form.outcome.is_ok()), "{report:?}");

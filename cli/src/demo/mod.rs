@@ -142,7 +142,7 @@ impl Phone {
         let home = folder.join("phone");
         let global = Global { home: Some(home.clone()), key_file: None, project: None, json: false, quiet: true };
         let client = Context::open(&global)?.client;
-        let project = client.add_project(&ProjectSource::SettingsCode(code), Some("Demo"))?.id;
+        let project = client.add_project(&ProjectSource::SettingsCode(code), Some("Demo"))?.project.id;
         Ok(Self { global, home, folder: folder.to_owned(), project })
     }
 

@@ -437,7 +437,7 @@ mod tests {
         let (home, key) = (folder.path().join("home"), Key::generate().unwrap());
         let client = Client::open(ClientConfig::new(home, key, TimeZone::UTC)).unwrap();
         let code = ProjectSource::SettingsCode(server.settings_code().unwrap().unwrap());
-        let project = client.add_project(&code, None).unwrap().id;
+        let project = client.add_project(&code, None).unwrap().project.id;
         client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();
         (folder, client)
     }

@@ -216,7 +216,6 @@ impl Client {
     }
 
     /// Takes every draft of a project.
-    #[cfg(feature = "sync")]
     pub(super) fn claim_drafts(&self, project: ProjectId) -> Result<Vec<Claim>> {
         self.drafts(Some(project))?.iter().map(|draft| self.claim(draft.id)).collect()
     }

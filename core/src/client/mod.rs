@@ -8,7 +8,6 @@ mod drafts;
 mod forms;
 #[cfg(feature = "sync")]
 mod outbox;
-#[cfg(feature = "sync")]
 mod projects;
 mod secret;
 #[cfg(feature = "sync")]
@@ -36,8 +35,7 @@ pub use draft_session::{DraftSession, Finalization};
 pub use drafts::UnreplayedRow;
 #[cfg(feature = "sync")]
 pub use outbox::{RecordSummary, SendOutcome};
-#[cfg(feature = "sync")]
-pub use projects::{ProjectSource, ProjectSummary};
+pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
 pub use secret::{SecretStore, home_key};
 pub use transfer::{Exported, Imported};
 

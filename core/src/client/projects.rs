@@ -1,9 +1,12 @@
 use super::Client;
-use crate::Result;
+use crate::openrosa::address::Address;
+#[cfg(feature = "sync")]
 use crate::openrosa::digest_auth::Account;
 use crate::openrosa::settings_qr::{self, Autosend, Mode};
 use crate::store::{Auth, ForgetSent, NewProject, Project, ProjectId, ProjectSettings};
+#[cfg(feature = "sync")]
 use crate::sync;
+use crate::{Error, ErrorKind, Result};
 
 /// Where a project's address comes from.
 #[derive(Clone)]
@@ -34,15 +37,56 @@ pub struct ProjectSummary {
     pub settings: ProjectSettings,
 }
 
+/// What came of [`Client::add_project`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The project.
+    pub project: ProjectSummary,
+    /// Whether it is a new one.
+    pub outcome: AddOutcome,
+    /// The keys of the settings code that change nothing here.
+    pub unused: Vec<String>,
+}
+
+/// Whether a project was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// It was.
+    New,
+    /// It was, and another account of the same project of the same server is here already: perhaps that one was to be
+    /// renewed ([`Client::renew`]).
+    Beside(ProjectId),
+    /// The same address with the same account is here already; nothing was changed.
+    Present,
+}
+
+/// What came of [`Client::renew`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The project as it is now.
+    pub project: ProjectSummary,
+    /// The keys of the settings code that change nothing here.
+    pub unused: Vec<String>,
+    /// How many records waited because of the account or the address, and are ready now.
+    pub freed: usize,
+}
+
 impl ProjectSource {
     /// Reads what a person typed or scanned: an address, or the text of a settings code.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
-        let text = text.trim();
-        if text.contains("://") && !text.starts_with('{') {
-            Self::Url { url: text.to_owned(), account: None }
-        } else {
-            Self::SettingsCode(text.to_owned())
+        let text = text.trim().to_owned();
+        if Address::is_meant_by(&text) { Self::Url { url: text, account: None } } else { Self::SettingsCode(text) }
+    }
+
+    fn read(&self) -> Result<Joining> {
+        match self {
+            Self::Url { url, account } => Joining::new(url, account.clone()),
+            Self::SettingsCode(text) => {
+                let mut code = settings_qr::decode(text)?;
+                let account = code.username.take().map(|user| (user, code.password.take().unwrap_or_default()));
+                Ok(Joining { code: Some(code.clone()), ..Joining::new(&code.server_url, account)? })
+            }
         }
     }
 }
@@ -56,33 +100,129 @@ impl std::fmt::Debug for ProjectSource {
     }
 }
 
-impl Client {
-    /// Adds a project; the network is not asked. `name` beats the one of a settings code, and that the server's host.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::BadUrl`], [`crate::ErrorKind::NotHttps`], [`crate::ErrorKind::BadSettingsCode`], those of the store.
-    pub fn add_project(&self, source: &ProjectSource, name: Option<&str>) -> Result<ProjectSummary> {
-        let (url, account, own_name, settings) = match source {
-            ProjectSource::Url { url, account } => (url.clone(), account.clone(), None, ProjectSettings::default()),
-            ProjectSource::SettingsCode(text) => {
-                let code = settings_qr::decode(text)?;
-                let settings = settings_of(&code);
-                let account = code.username.map(|user| (user, code.password.unwrap_or_default()));
-                (code.server_url, account, code.project_name, settings)
-            }
-        };
-        let url = url.trim().trim_end_matches('/').to_owned();
-        let checked = sync::Project::new(&url, None)?;
-        let (url_prefix, token) = split_token(&url);
-        let auth = match (token, account) {
-            (Some(token), _) => Auth::Token(token),
+/// A source that was read.
+struct Joining {
+    address: Address,
+    auth: Auth,
+    /// The settings code, if it is one.
+    code: Option<settings_qr::Settings>,
+}
+
+impl Joining {
+    fn new(url: &str, account: Option<(String, String)>) -> Result<Self> {
+        let address = Address::read(url)?;
+        let auth = match (&address.token, account.or_else(|| address.account.clone())) {
+            (Some(token), _) => Auth::Token(token.clone()),
             (None, Some((user, password))) => Auth::Basic { user, password },
             (None, None) => Auth::None,
         };
-        let host = checked.base_url().host_str().unwrap_or_default().to_owned();
-        let name = name.map(str::to_owned).or(own_name).filter(|name| !name.trim().is_empty()).unwrap_or(host);
-        let id = self.inner.store.add_project(&NewProject { name, url_prefix, auth, settings, ca: String::new() })?;
-        Ok(summary(&self.project_row(id)?))
+        Ok(Self { address, auth, code: None })
+    }
+
+    /// Whether the project is reached at the same address under the same account. A password may have been changed.
+    fn is_same_as(&self, project: &Project, address: &Address) -> bool {
+        let same_account = match (&self.auth, &project.auth) {
+            (Auth::Basic { user, .. }, Auth::Basic { user: known, .. }) => user == known,
+            (auth, known) => auth == known,
+        };
+        same_account && self.address.prefix == address.prefix
+    }
+
+    fn unused(&self) -> Vec<String> {
+        self.code.as_ref().map(|code| code.unused.clone()).unwrap_or_default()
+    }
+}
+
+impl Client {
+    /// Adds a project; the network is not asked. `name` beats the one of a settings code, and that the server's host. The same
+    /// address with the same account is the same project, and is not added again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadUrl`], [`ErrorKind::NotHttps`], [`ErrorKind::BadSettingsCode`]; [`ErrorKind::CentralWebPage`],
+    /// [`ErrorKind::KoboWebPage`], [`ErrorKind::FormLink`] for an address that only a browser can use; those of the store.
+    pub fn add_project(&self, source: &ProjectSource, name: Option<&str>) -> Result<Added> {
+        let joining = source.read()?;
+        let unused = joining.unused();
+        let mut outcome = AddOutcome::New;
+        for project in self.inner.store.projects()? {
+            let Ok(address) = Address::read(&project.url()) else { continue };
+            if joining.is_same_as(&project, &address) {
+                return Ok(Added { project: summary(&project), outcome: AddOutcome::Present, unused });
+            }
+            if outcome == AddOutcome::New && joining.address.place() == address.place() {
+                outcome = AddOutcome::Beside(project.id);
+            }
+        }
+        let Joining { address, auth, code } = joining;
+        let code = code.unwrap_or_default();
+        let server = address.server();
+        let host = server.split_once("://").map_or("", |(_, host)| host).to_owned();
+        let name = name.map(str::to_owned).or(code.project_name.clone());
+        let name = name.filter(|name| !name.trim().is_empty()).unwrap_or(host);
+        let settings = followed(&code, ProjectSettings::default());
+        let new = NewProject { name, url_prefix: address.prefix, auth, settings, ca: String::new() };
+        let id = self.inner.store.add_project(&new)?;
+        Ok(Added { project: summary(&self.project_row(id)?), outcome, unused })
+    }
+
+    /// Gives a project a new token, password or address. Drafts, records and forms stay, and records that waited because of
+    /// the account or the address are ready to be sent. What a settings code says of anything else counts too.
+    ///
+    /// Where the source names no account, the one of before stays, but never goes to another server. Another server (scheme,
+    /// host, port) or another project of the same ODK Central only with `move_there`: records would go to others.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OtherServer`]; those of [`Client::add_project`]; [`ErrorKind::NotFound`].
+    pub fn renew(&self, id: ProjectId, source: &ProjectSource, move_there: bool) -> Result<Renewed> {
+        let before = self.project_row(id)?;
+        let Joining { address, auth, code } = source.read()?;
+        let (old_server, old_place) = match Address::read(&before.url()) {
+            Ok(address) => (address.server(), address.place()),
+            Err(_) => Default::default(),
+        };
+        let stays = old_server == address.server();
+        let is_central = |place: &str| place.contains("/v1/projects/");
+        let other_project = is_central(&old_place) && is_central(&address.place()) && old_place != address.place();
+        if !move_there && (!stays || other_project) {
+            let detail = if stays { "another project of the same server".to_owned() } else { address.server() };
+            return Err(Error::new(ErrorKind::OtherServer, detail));
+        }
+        let keeps_account = auth == Auth::None && stays && matches!(before.auth, Auth::Basic { .. });
+        let auth = if keeps_account { before.auth.clone() } else { auth };
+        let unused = code.as_ref().map(|code| code.unused.clone()).unwrap_or_default();
+        let settings = match &code {
+            Some(code) => followed(code, before.settings.clone()),
+            None => before.settings.clone(),
+        };
+        self.renewed(&Project { url_prefix: address.prefix, auth, settings, ..before }, unused)
+    }
+
+    /// Gives a project the name and the password of a user, at the address of before. As [`Client::renew`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] if the address holds a token; [`ErrorKind::NotFound`], those of the store.
+    pub fn renew_account(&self, id: ProjectId, user: &str, password: &str) -> Result<Renewed> {
+        let before = self.project_row(id)?;
+        if matches!(before.auth, Auth::Token(_)) {
+            return Err(Error::new(ErrorKind::Usage, "the project signs in with a token and not as a user"));
+        }
+        let auth = Auth::Basic { user: user.to_owned(), password: password.to_owned() };
+        self.renewed(&Project { auth, ..before }, Vec::new())
+    }
+
+    fn renewed(&self, project: &Project, unused: Vec<String>) -> Result<Renewed> {
+        let freed = self.inner.store.renew_project(project, &REASONS_OF_ACCOUNT)?;
+        Ok(Renewed { project: summary(project), unused, freed })
+    }
+
+    /// Keeps other settings for a project.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], those of the store.
+    pub fn set_project_settings(&self, id: ProjectId, settings: ProjectSettings) -> Result<ProjectSummary> {
+        let project = Project { settings, ..self.project_row(id)? };
+        self.inner.store.update_project(&project)?;
+        Ok(summary(&project))
     }
 
     /// Every project.
@@ -97,13 +237,14 @@ impl Client {
     /// the drafts is open.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::DraftInUse`], [`crate::ErrorKind::UnsentRecords`], [`crate::ErrorKind::NotFound`], those of the store.
+    /// [`ErrorKind::DraftInUse`], [`ErrorKind::UnsentRecords`], [`ErrorKind::NotFound`], those of the store.
     pub fn remove_project(&self, id: ProjectId, give_up_unsent: bool) -> Result<()> {
         let _claims = self.claim_drafts(id)?;
         self.inner.store.remove_project(id, give_up_unsent)
     }
 
     /// The project as the network side wants it.
+    #[cfg(feature = "sync")]
     pub(super) fn sync_project(&self, id: ProjectId) -> Result<sync::Project> {
         let project = self.project_row(id)?;
         let account = match &project.auth {
@@ -114,52 +255,40 @@ impl Client {
     }
 }
 
+/// The reasons of waiting records that a new account or address may take away: codes of `sync::Reason`.
+const REASONS_OF_ACCOUNT: [&str; 5] = ["sign-in-needed", "not-allowed", "not-a-server", "not-secure", "other-host"];
+
 fn summary(project: &Project) -> ProjectSummary {
-    let server = sync::Project::new(&project.url_prefix.replace("{}", "-"), None);
     let user = match &project.auth {
         Auth::Basic { user, .. } => Some(user.clone()),
         Auth::Token(_) | Auth::None => None,
     };
-    let server = server.map(|server| sync::redact(server.base_url()).trim_end_matches("/…").to_owned());
     ProjectSummary {
         id: project.id,
         name: project.name.clone(),
-        server: server.unwrap_or_default(),
+        server: Address::read(&project.url()).map(|address| address.server()).unwrap_or_default(),
         user,
         settings: project.settings.clone(),
     }
 }
 
-/// What a settings code asks for. A newcomer's records go by themselves and do not stay.
-fn settings_of(code: &settings_qr::Settings) -> ProjectSettings {
-    let is_newcomer = code.mode == Some(Mode::Newcomer);
+/// The settings that a code asks for, in the place of those of `before`; our own, which no code holds, stay. A newcomer's
+/// records go by themselves and do not stay.
+fn followed(code: &settings_qr::Settings, before: ProjectSettings) -> ProjectSettings {
+    let mode = code.mode.or(before.mode);
+    let is_newcomer = mode == Some(Mode::Newcomer);
+    let or_before = |said: &Option<String>, before: String| said.clone().unwrap_or(before);
     ProjectSettings {
-        mode: code.mode,
-        icon: code.project_icon.clone().unwrap_or_default(),
-        color: code.project_color.clone().unwrap_or_default(),
+        mode,
+        icon: or_before(&code.project_icon, before.icon),
+        color: or_before(&code.project_color, before.color),
         metadata: code.metadata.clone(),
         form_update_mode: code.form_update_mode,
         autosend: if is_newcomer { Autosend::WifiAndCellular } else { code.autosend },
         constraint_behavior: code.constraint_behavior,
-        forget_sent: if is_newcomer || code.delete_send { ForgetSent::AtOnce } else { ForgetSent::Never },
-        ..ProjectSettings::default()
+        forget_sent: if is_newcomer || code.delete_send { ForgetSent::AtOnce } else { before.forget_sent },
+        ..before
     }
-}
-
-/// The token of `…/key/TOKEN/…` or `…/test/TOKEN/…`, and the address with `{}` in its place.
-fn split_token(url: &str) -> (String, Option<String>) {
-    for marker in ["/key/", "/test/"] {
-        if let Some((before, rest)) = url.split_once(marker) {
-            let (token, after) = match rest.split_once('/') {
-                Some((token, after)) => (token, format!("/{after}")),
-                None => (rest, String::new()),
-            };
-            if !token.is_empty() {
-                return (format!("{before}{marker}{{}}{after}"), Some(token.to_owned()));
-            }
-        }
-    }
-    (url.to_owned(), None)
 }
 
 #[cfg(test)]
@@ -167,17 +296,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_leaves_the_address() {
-        let split = |url| split_token(url);
-        assert_eq!(
-            split("https://h/v1/key/a$b!c/projects/1"),
-            ("https://h/v1/key/{}/projects/1".to_owned(), Some("a$b!c".to_owned()))
-        );
-        assert_eq!(split("https://h/v1/key/T"), ("https://h/v1/key/{}".to_owned(), Some("T".to_owned())));
-        assert_eq!(split("https://h/ana"), ("https://h/ana".to_owned(), None));
-        assert!(matches!(ProjectSource::of_text(" https://h "), ProjectSource::Url { .. }));
-        for code in ["eJyr", r#" {"general":{"server_url":"https://h"},"admin":{}}"#] {
-            assert!(matches!(ProjectSource::of_text(code), ProjectSource::SettingsCode(_)));
+    fn what_was_typed_or_scanned_is_told_apart() {
+        for address in [" https://h ", "h.test", "http://[::1]:80"] {
+            assert!(matches!(ProjectSource::of_text(address), ProjectSource::Url { .. }), "{address}");
         }
+        for code in ["eJyr", r#" {"general":{"server_url":"https://h"},"admin":{}}"#] {
+            assert!(matches!(ProjectSource::of_text(code), ProjectSource::SettingsCode(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_newcomer_leaves_nothing_behind() {
+        let code = settings_qr::Settings { mode: Some(Mode::Newcomer), ..settings_qr::Settings::default() };
+        let settings = followed(&code, ProjectSettings::default());
+        assert_eq!((settings.autosend, settings.forget_sent), (Autosend::WifiAndCellular, ForgetSent::AtOnce));
+        let later = followed(&settings_qr::Settings::default(), ProjectSettings { device_id: true, ..settings });
+        assert_eq!((later.mode, later.device_id), (Some(Mode::Newcomer), true), "what a code does not hold stays");
     }
 }

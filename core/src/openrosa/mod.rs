@@ -4,6 +4,7 @@
 //! Nothing here opens a connection, asks for the time or touches a file; `sync` does that, and `openrosa.md` is the
 //! source of every rule.
 
+pub mod address;
 pub mod digest_auth;
 mod element;
 pub mod form_list;

@@ -428,6 +428,19 @@ fn same_record(connection: &rusqlite::Connection, record: &NewRecord) -> Result<
     draft.map_or(Ok(None), |()| Err(differs()))
 }
 
+/// Makes the records of a project ready that wait, or need attention for one of `reasons` (codes). Says how many they are.
+pub(super) fn free(transaction: &Transaction<'_>, project: ProjectId, reasons: &[&str]) -> Result<usize> {
+    let mut freed = 0;
+    let mut update = transaction.prepare(
+        "UPDATE submission SET state = 'ready', reason = '', reason_text = '', attempts = 0, next_attempt_at = NULL
+         WHERE project = ?1 AND (state = 'waiting' OR state = 'needs_attention' AND reason = ?2)",
+    )?;
+    for reason in reasons {
+        freed += update.execute(params![project, reason])?;
+    }
+    Ok(freed)
+}
+
 impl RecordState {
     /// The word for it, in the database and on every screen.
     #[must_use]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::project_settings::ProjectSettings;
-use super::{ProjectId, Store, attachments, forms};
+use super::{ProjectId, Store, attachments, forms, outbox};
 use crate::{Error, ErrorKind, Result};
 
 /// What a project is made of.
@@ -79,23 +79,21 @@ impl Store {
     /// # Errors
     /// `NotFound`, `StoragePaused`, `StorageFull`.
     pub fn update_project(&self, project: &Project) -> Result<()> {
-        let (auth, user, secret) = project.auth.columns();
-        self.read(|connection| {
-            let changed = connection.execute(
-                "UPDATE project SET name = ?, url_prefix = ?, auth = ?, user = ?, secret = ?, settings = ?, ca = ?
-                 WHERE id = ?",
-                params![
-                    project.name,
-                    project.url_prefix,
-                    auth,
-                    user,
-                    secret,
-                    project.settings.to_json(),
-                    project.ca,
-                    project.id
-                ],
-            )?;
-            if changed == 0 { Err(not_found(project.id)) } else { Ok(()) }
+        self.read(|connection| update(connection, project))
+    }
+
+    /// Changes the account or the address of a project, in one transaction with all that follows from it: lists and manifests
+    /// are read afresh, the limit of the server is not known, and records that wait, or need attention for one of `reasons`
+    /// (codes), are ready. Says how many those are.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageFull`.
+    pub fn renew_project(&self, project: &Project, reasons: &[&str]) -> Result<usize> {
+        self.write(|transaction| {
+            update(transaction, project)?;
+            transaction.execute("DELETE FROM document WHERE project = ?", [project.id])?;
+            transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [project.id])?;
+            outbox::free(transaction, project.id, reasons)
         })
     }
 
@@ -213,6 +211,24 @@ impl fmt::Debug for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Project").field("id", &self.id).field("auth", &self.auth).finish_non_exhaustive()
     }
+}
+
+fn update(connection: &Connection, project: &Project) -> Result<()> {
+    let (auth, user, secret) = project.auth.columns();
+    let changed = connection.execute(
+        "UPDATE project SET name = ?, url_prefix = ?, auth = ?, user = ?, secret = ?, settings = ?, ca = ? WHERE id = ?",
+        params![
+            project.name,
+            project.url_prefix,
+            auth,
+            user,
+            secret,
+            project.settings.to_json(),
+            project.ca,
+            project.id
+        ],
+    )?;
+    if changed == 0 { Err(not_found(project.id)) } else { Ok(()) }
 }
 
 fn not_found(id: ProjectId) -> Error {

@@ -1,10 +1,11 @@
 //! The requests of one project: the headers every request has, the account, and where redirects may lead.
 
 use super::progress::{Cancel, Meter};
-use super::project::{Project, follow, same_host};
+use super::project::{Project, follow};
 use super::transport::{Failure, Method, Part, Request, Response, Transport};
 use crate::clock::{Clock, Random};
 use crate::error::{Error, ErrorKind};
+use crate::openrosa::address::same_host;
 use crate::openrosa::digest_auth::{Challenge, DigestAuth, challenge};
 use crate::openrosa::headers;
 use base64::Engine as _;

@@ -8,9 +8,10 @@
 //! them all (no server in sight, an account that is not accepted, a server that asks for patience) makes them all wait.
 
 use super::policy::Backoff;
-use super::project::{follow, same_host};
+use super::project::follow;
 use super::retry::{self, Reason, ServerErrors, Verdict};
 use crate::clock::Random;
+use crate::openrosa::address::same_host;
 use crate::openrosa::headers::{ACCEPT_CONTENT_LENGTH, DEFAULT_ACCEPT_CONTENT_LENGTH};
 use crate::openrosa::submission::{self, Part, Post};
 use crate::sync::transport::Response;

@@ -1,7 +1,8 @@
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
+use crate::openrosa::address::{check_protection, redact, same_host};
 use crate::openrosa::digest_auth::Account;
 use std::fmt;
-use url::{Host, Url};
+use url::Url;
 
 /// A server address with its account, as the network side sees it.
 #[derive(Clone)]
@@ -65,36 +66,6 @@ pub(super) fn follow(from: &Url, location: &str) -> Result<Url> {
     }
     check_protection(&url)?;
     Ok(url)
-}
-
-/// Whether two addresses lie on one host and port.
-#[must_use]
-pub(super) fn same_host(one: &Url, other: &Url) -> bool {
-    one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
-}
-
-/// What may be shown of an address: its host. Everything after it may hold a token.
-#[must_use]
-pub fn redact(url: &Url) -> String {
-    let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-    format!("{}://{}{port}/…", url.scheme(), url.host_str().unwrap_or_default())
-}
-
-fn check_protection(url: &Url) -> Result<()> {
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(()),
-        ("http", Some(host)) if is_loopback(&host) => Ok(()),
-        ("http", Some(_)) => Err(Error::new(ErrorKind::NotHttps, redact(url))),
-        _ => Err(ErrorKind::BadUrl.into()),
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! One HTTP exchange, behind a trait: `reqwest` is one way to make it, an app's own network stack may be another.
 
 use super::progress::Meter;
-use super::project::redact;
 use crate::error::{Error, ErrorKind, Result};
+use crate::openrosa::address::redact;
 use crate::openrosa::headers;
 use std::fmt;
 use std::future::Future;

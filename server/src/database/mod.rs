@@ -62,6 +62,13 @@ impl Database {
         Ok(())
     }
 
+    /// Puts another token in the place of the project's.
+    pub(crate) fn set_token(&self, token: &Token) -> Result<()> {
+        let update = "UPDATE project SET token_hash = ?1 WHERE id = 1";
+        self.connection().execute(update, params![token.hash()]).map_err(failed)?;
+        Ok(())
+    }
+
     fn rows<T>(
         &self,
         sql: &str,

@@ -60,7 +60,7 @@ impl FromRequestParts<Arc<Site>> for Access {
         let token = token.ok_or_else(|| {
             Refusal::json(StatusCode::UNAUTHORIZED, "Could not authenticate with the provided credentials.")
         })?;
-        if token.hash() != site.token_hash {
+        if token.hash() != site.token_hash() {
             return Err(Refusal::json(StatusCode::FORBIDDEN, "The authenticated actor may not do this."));
         }
         if path.get("project").map(String::as_str) != Some("1") {

@@ -1,0 +1,177 @@
+//! Accounts, servers and certificates that change: the client over real homes and real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+
+use veldwerk::ErrorKind;
+use veldwerk::client::{AddOutcome, Cancel, Client, ProjectSource, RecordState, Until};
+use veldwerk::openrosa::settings_qr::{self, Autosend, ConstraintBehavior, Metadata, Settings};
+use veldwerk_server::FormSource;
+use veldwerk_tests::phone::Phone;
+
+fn url(url: &str) -> ProjectSource {
+    ProjectSource::Url { url: url.to_owned(), account: None }
+}
+
+/// The new code of a server.
+fn code(phone: &Phone) -> ProjectSource {
+    ProjectSource::of_text(&phone.server.settings_code().unwrap().unwrap())
+}
+
+/// A finalised record of the form `visit`.
+fn record(phone: &Phone, name: &str) -> String {
+    let form = phone.client().find_form(phone.project, "visit").unwrap();
+    let mut draft = phone.client().start_draft(form.key, None).unwrap();
+    draft.answer("/data/name", Some(name)).unwrap();
+    phone.finalized(draft.finalize().unwrap()).1
+}
+
+fn states(client: &Client) -> Vec<RecordState> {
+    client.outbox(None).unwrap().into_iter().map(|record| record.state).collect()
+}
+
+fn reason_codes(client: &Client) -> Vec<String> {
+    let code = |state| match state {
+        RecordState::Waiting { reason, .. } | RecordState::NeedsAttention(reason) => reason.code,
+        other => format!("{other:?}"),
+    };
+    states(client).into_iter().map(code).collect()
+}
+
+#[test]
+fn a_revoked_token_with_three_records_in_the_outbox_and_a_new_code_sends_them() {
+    let mut phone = Phone::new();
+    let ids: Vec<String> = ["Ada", "Ben", "Cem"].map(|name| record(&phone, name)).into();
+    let form = phone.client().find_form(phone.project, "visit").unwrap();
+    let mut draft = phone.client().start_draft(form.key, None).unwrap();
+    draft.answer("/data/name", Some("Dua")).unwrap();
+    drop(draft);
+
+    phone.server.renew_token().unwrap();
+    let outcome = phone.send(Until::OnePass);
+    assert!(!outcome.is_done());
+    assert!(reason_codes(phone.client()).contains(&"sign-in-needed".to_owned()), "{outcome:?}");
+    let refreshed = phone.client().refresh_blocking(phone.project, Arc::new(|_| {}), Cancel::default());
+    assert_eq!(refreshed.unwrap_err().kind(), ErrorKind::SignInNeeded);
+
+    let renewed = phone.client().renew(phone.project, &code(&phone), false).unwrap();
+    assert_eq!((renewed.project.id, renewed.freed), (phone.project, 3));
+    assert_eq!(states(phone.client()), [RecordState::Ready, RecordState::Ready, RecordState::Ready]);
+    assert_eq!(phone.client().drafts(Some(phone.project)).unwrap().len(), 1);
+    assert!(phone.client().find_form(phone.project, "visit").is_ok(), "the forms stay");
+
+    assert!(phone.send(Until::OnePass).is_done());
+    let mut arrived: Vec<String> =
+        phone.server.records("visit").unwrap().into_iter().map(|record| record.instance_id).collect();
+    let mut ids = ids;
+    arrived.sort();
+    ids.sort();
+    assert_eq!(arrived, ids);
+    assert!(phone.refresh().forms.iter().all(|form| form.outcome.is_ok()));
+}
+
+#[test]
+fn another_server_or_project_takes_a_projects_records_only_when_confirmed() {
+    let phone = Phone::new();
+    let client = phone.client();
+    let here = phone.server.project_url().unwrap();
+    let elsewhere = [
+        here.replace("http://127.0.0.1", "https://127.0.0.1"),
+        here.replace("127.0.0.1", "localhost"),
+        "https://other.test/v1/key/T0ken/projects/1".to_owned(),
+        here.replace("/projects/1", "/projects/2"),
+    ];
+    for address in elsewhere {
+        let refused = client.renew(phone.project, &url(&address), false).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::OtherServer, "{address}");
+        assert!(!refused.to_string().contains("T0ken"), "{refused}");
+    }
+    assert_eq!(client.projects().unwrap()[0].server, format!("http://{}", phone.server.address()));
+    let moved = client.renew(phone.project, &url("https://other.test/v1/key/T0ken/projects/1"), true).unwrap();
+    assert_eq!(moved.project.server, "https://other.test");
+    assert_eq!(client.projects().unwrap(), [moved.project]);
+}
+
+#[test]
+fn a_password_stays_on_its_server() {
+    let phone = Phone::new();
+    let client = phone.client();
+    let account = Some(("ana".to_owned(), "geheim".to_owned()));
+    let source = ProjectSource::Url { url: "https://h.test/v1/projects/7".into(), account };
+    let id = client.add_project(&source, None).unwrap().project.id;
+    let user = |address: &str, move_there| client.renew(id, &url(address), move_there).unwrap().project.user;
+    assert_eq!(user("https://h.test/v1/projects/7/", false).as_deref(), Some("ana"), "a new address, the same account");
+    assert_eq!(client.renew_account(id, "ben", "nieuw").unwrap().project.user.as_deref(), Some("ben"));
+    assert_eq!(user("https://other.test/v1/projects/7", true), None, "no password goes to another server");
+    assert_eq!(user("https://other.test/v1/key/T0ken/projects/7", false), None);
+    assert_eq!(client.renew_account(id, "ben", "nieuw").unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[test]
+fn the_same_address_and_account_are_the_same_project_and_another_token_is_a_new_one() {
+    let phone = Phone::new();
+    let client = phone.client();
+    let add = |source: &ProjectSource| client.add_project(source, None).unwrap();
+    let with_user = |user: &str| ProjectSource::Url {
+        url: "https://h.test/v1/projects/7".into(),
+        account: Some((user.into(), "geheim".into())),
+    };
+    let first = add(&url("https://h.test/v1/key/one/projects/7"));
+    assert_eq!((first.outcome, first.project.name.as_str()), (AddOutcome::New, "h.test"));
+    for same in ["https://H.test:443/v1/key/one/projects/7/", "h.test/v1/projects/7?st=one"] {
+        let again = add(&url(same));
+        assert_eq!((again.outcome, again.project.id), (AddOutcome::Present, first.project.id), "{same}");
+    }
+    let other = add(&url("https://h.test/v1/key/two/projects/7"));
+    assert_eq!(other.outcome, AddOutcome::Beside(first.project.id));
+    assert_eq!(add(&with_user("ana")).outcome, AddOutcome::Beside(first.project.id));
+    assert_eq!(add(&with_user("ana")).outcome, AddOutcome::Present);
+    assert_eq!(add(&url("https://h.test/v1/key/one/projects/8")).outcome, AddOutcome::New);
+    assert_eq!(add(&url("https://h.test:8443/v1/key/one/projects/7")).outcome, AddOutcome::New);
+    assert_eq!(client.projects().unwrap().len(), 6);
+}
+
+#[test]
+fn what_a_settings_code_says_of_the_person_reaches_forms_and_the_rest_reaches_the_shell() {
+    let phone = Phone::new();
+    let metadata = Metadata { username: "Ana".into(), phonenumber: "+31".into(), email: "ana@h.test".into() };
+    let settings = Settings {
+        server_url: phone.server.project_url().unwrap(),
+        autosend: Autosend::WifiOnly,
+        constraint_behavior: ConstraintBehavior::OnFinalize,
+        metadata,
+        project_name: Some("Wells".into()),
+        ..Settings::default()
+    };
+    let source = ProjectSource::SettingsCode(settings_qr::encode(&settings).unwrap());
+    phone.client().remove_project(phone.project, false).unwrap();
+    let added = phone.client().add_project(&source, None).unwrap();
+    assert_eq!((added.project.name.as_str(), added.unused), ("Wells", vec![]));
+    let kept = phone.client().projects().unwrap().remove(0).settings;
+    assert_eq!((kept.autosend, kept.constraint_behavior), (Autosend::WifiOnly, ConstraintBehavior::OnFinalize));
+
+    let form = FormSource { xml: WHO.into(), files: vec![] };
+    phone.server.publish(&form).unwrap();
+    let refreshed = phone.client().refresh_blocking(added.project.id, Arc::new(|_| {}), Cancel::default()).unwrap();
+    assert!(refreshed.forms.iter().all(|form| form.outcome.is_ok()), "{refreshed:?}");
+    let form = phone.client().find_form(added.project.id, "who").unwrap();
+    let draft = phone.client().start_draft(form.key, None).unwrap();
+    let xml = draft.session().draft_xml();
+    for value in ["<name>Ana</name>", "<phone>+31</phone>", "<mail>ana@h.test</mail>", "<uri>mailto:ana@h.test</uri>"] {
+        assert!(xml.contains(value), "{value}: {xml}");
+    }
+}
+
+/// A form that asks who holds the device.
+const WHO: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+        xmlns:jr="http://openrosa.org/javarosa">
+    <h:head><h:title>Who</h:title><model>
+      <instance><data id="who"><name/><phone/><mail/><uri/><meta><instanceID/></meta></data></instance>
+      <bind nodeset="/data/name" type="string" jr:preload="property" jr:preloadParams="username"/>
+      <bind nodeset="/data/phone" type="string" jr:preload="property" jr:preloadParams="phonenumber"/>
+      <bind nodeset="/data/mail" type="string" jr:preload="property" jr:preloadParams="email"/>
+      <bind nodeset="/data/uri" type="string" jr:preload="property" jr:preloadParams="uri:email"/>
+      <bind nodeset="/data/meta/instanceID" type="string" jr:preload="uid"/>
+    </model></h:head>
+    <h:body><input ref="/data/name"><label>Name</label></input></h:body>
+  </h:html>"#;
