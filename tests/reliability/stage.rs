@@ -86,7 +86,7 @@ impl Stage {
 fn begin(home: &Path, url: &str, seed: u64) -> (Client, ProjectId) {
     let client = open(home, FIRST_MOMENT, seed).unwrap();
     let source = ProjectSource::Url { url: url.to_owned(), account: None };
-    let project = client.add_project(&source, None).unwrap().id;
+    let project = client.add_project(&source, None).unwrap().project.id;
     let report = client.refresh_blocking(project, Arc::new(|_| {}), Cancel::default()).unwrap();
     assert!(report.forms.iter().all(|form| form.outcome.is_ok()), "{report:?}");
     (client, project)

@@ -220,7 +220,7 @@ impl<'o> Worker<'o> {
             Deed::Open => {}
             Deed::AddProject { url } => {
                 let source = ProjectSource::Url { url: url.clone(), account: None };
-                let id = self.client.add_project(&source, None)?.id.0;
+                let id = self.client.add_project(&source, None)?.project.id.0;
                 return Ok(Outcome::Project { id });
             }
             Deed::Refresh { project } => {
