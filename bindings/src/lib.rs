@@ -4,7 +4,7 @@
 //!
 //! 1. [`Client::open`], then [`Client::add_project`] with what the person scanned or typed, and [`Client::refresh`].
 //! 2. [`Client::forms`], [`Client::start_draft`] or [`Client::open_draft`] give a [`DraftSession`]. Draw
-//!    [`DraftSession::screen`], call [`DraftSession::answer`] for everything the person does, draw what changed.
+//!    [`DraftSession::screen`], call [`DraftSession::answer`] for everything the person does, draw what it gives back.
 //! 3. [`DraftSession::finalize`], then [`Client::send`] when there is a connection.
 //!
 //! Every call says its class: *instant* computes only; *disk* takes milliseconds and belongs on a background thread;
@@ -19,10 +19,14 @@ mod error;
 mod records;
 mod runtime;
 mod session;
+mod views;
+mod words;
 
 pub use client::{Client, ClientConfig, FixedInputs, SecretStore, SyncHandle};
 pub use error::SurveyError;
 pub use records::*;
 pub use session::DraftSession;
+pub use views::*;
+pub use words::*;
 
 uniffi::setup_scaffolding!("veldwerk");

@@ -5,7 +5,7 @@ use veldwerk::client as core;
 use veldwerk::session::{Policy, ScreenKey};
 
 use crate::SurveyError;
-use crate::records::{Changes, Finalization, Language, MovePolicy, Moved, ScreenView, Violation};
+use crate::views::{ChoiceList, Finalization, Language, MovePolicy, Moved, ScreenView, Violation};
 
 /// A draft being filled. Everything that is accepted is on the phone's disk when the call returns.
 ///
@@ -23,6 +23,16 @@ impl DraftSession {
 
     fn lock(&self) -> MutexGuard<'_, core::DraftSession> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a change and gives what the screen shows then.
+    fn change<T>(
+        &self,
+        make: impl FnOnce(&mut core::DraftSession) -> veldwerk::Result<T>,
+    ) -> Result<ScreenView, SurveyError> {
+        let mut session = self.lock();
+        make(&mut session)?;
+        Ok(ScreenView::current(session.session()))
     }
 }
 
@@ -45,37 +55,38 @@ impl DraftSession {
 
     /// What the current screen shows. Class instant.
     pub fn screen(&self) -> ScreenView {
+        ScreenView::current(self.lock().session())
+    }
+
+    /// Choices of a question whose shown label contains `search` (case, accents, points and letter variants make no
+    /// difference), in the order of the form: up to `limit` of them from the `from`-th found. An empty search finds all.
+    /// Null for a question that offers no choices. Class instant up to some hundred choices, heavy for thousands.
+    pub fn choices(&self, question: String, search: String, from: u64, limit: u32) -> Option<ChoiceList> {
         let session = self.lock();
-        ScreenView::of(session.session(), &session.screen())
+        let node = session.session().node(&question)?;
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        session.session().choices(node, &search, from, limit as usize).map(Into::into)
     }
 
     /// Answers a question in the lexical form of the submission; null clears. Class disk. Throws `InvalidAnswer`; a value
     /// that breaks the question's constraint is kept, and its view says so.
-    pub fn answer(&self, node: String, value: Option<String>) -> Result<Changes, SurveyError> {
-        let mut session = self.lock();
-        let changes = session.answer(&node, value.as_deref())?;
-        Ok(Changes::of(session.session(), &changes))
+    pub fn answer(&self, node: String, value: Option<String>) -> Result<ScreenView, SurveyError> {
+        self.change(|session| session.answer(&node, value.as_deref()))
     }
 
     /// Adds an instance to a repeat, by the path of its range. Class disk. Throws `InvalidAnswer`.
-    pub fn add_repeat(&self, range: String) -> Result<Changes, SurveyError> {
-        let mut session = self.lock();
-        let changes = session.add_repeat(&range)?;
-        Ok(Changes::of(session.session(), &changes))
+    pub fn add_repeat(&self, range: String) -> Result<ScreenView, SurveyError> {
+        self.change(|session| session.add_repeat(&range))
     }
 
     /// Removes an instance of a repeat. Class disk. Throws `InvalidAnswer`.
-    pub fn remove_repeat(&self, node: String) -> Result<Changes, SurveyError> {
-        let mut session = self.lock();
-        let changes = session.remove_repeat(&node)?;
-        Ok(Changes::of(session.session(), &changes))
+    pub fn remove_repeat(&self, node: String) -> Result<ScreenView, SurveyError> {
+        self.change(|session| session.remove_repeat(&node))
     }
 
     /// Shows another language, by tag or name. Class disk. Throws `InvalidAnswer`.
-    pub fn set_language(&self, name: String) -> Result<Changes, SurveyError> {
-        let mut session = self.lock();
-        let changes = session.set_language(&name)?;
-        Ok(Changes::of(session.session(), &changes))
+    pub fn set_language(&self, name: String) -> Result<ScreenView, SurveyError> {
+        self.change(|session| session.set_language(&name))
     }
 
     /// Goes to the next screen, or says what the policy does not let go of. Class disk.
@@ -85,40 +96,35 @@ impl DraftSession {
             MovePolicy::OnMove => Policy::OnMove,
             MovePolicy::OnFinalize => Policy::OnFinalize,
         })?;
+        let screen = ScreenView::current(session.session());
         Ok(match moved {
-            Ok(_) => Moved::To { screen: ScreenView::of(session.session(), &session.screen()) },
-            Err(violations) => Moved::Refused { violations: violations.iter().map(Into::into).collect() },
+            Ok(_) => Moved::To { screen },
+            Err(violations) => Moved::Refused { screen, violations: violations.iter().map(Into::into).collect() },
         })
     }
 
     /// Goes to the screen before; stays at the first. Class disk.
     pub fn previous(&self) -> Result<ScreenView, SurveyError> {
-        let mut session = self.lock();
-        session.previous()?;
-        Ok(ScreenView::of(session.session(), &session.screen()))
+        self.change(core::DraftSession::previous)
     }
 
     /// Goes to the screen that shows a question; stays if none does. Class disk.
     pub fn go_to(&self, node: String) -> Result<ScreenView, SurveyError> {
-        let mut session = self.lock();
-        let key = session.session().node(&node).and_then(|node| session.session().goto(node));
-        if let Some(key) = key {
-            session.move_to(&key)?;
-        }
-        Ok(ScreenView::of(session.session(), &session.screen()))
+        self.change(|session| {
+            let key = session.session().node(&node).and_then(|node| session.session().goto(node));
+            key.map_or(Ok(()), |key| session.move_to(&key))
+        })
     }
 
     /// Goes to the end: what is still open, and finalising. Class disk.
     pub fn go_to_end(&self) -> Result<ScreenView, SurveyError> {
-        let mut session = self.lock();
-        session.move_to(&ScreenKey::End)?;
-        Ok(ScreenView::of(session.session(), &session.screen()))
+        self.change(|session| session.move_to(&ScreenKey::End))
     }
 
-    /// Seals a file beside the draft and answers the question with the name it goes by, which is given back; `give_away`
-    /// removes the source afterwards. Class disk. Throws `InvalidAnswer`, `StorageFull`, `Internal`.
-    pub fn attach(&self, node: String, source: String, give_away: bool) -> Result<String, SurveyError> {
-        Ok(self.lock().attach(&node, Path::new(&source), give_away)?)
+    /// Seals a file beside the draft and answers the question with the name it goes by; `give_away` removes the source
+    /// afterwards. Class disk. Throws `InvalidAnswer`, `StorageFull`, `Internal`.
+    pub fn attach(&self, node: String, source: String, give_away: bool) -> Result<ScreenView, SurveyError> {
+        self.change(|session| session.attach(&node, Path::new(&source), give_away))
     }
 
     /// Everything that stands in the way of finalising. Class instant.

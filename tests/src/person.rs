@@ -57,23 +57,23 @@ impl Person {
             if question.data_type == DataType::Binary {
                 let _ = draft.attach_from(&question.path, "jpg", &mut &b"a photo"[..]);
             } else {
-                let value = self.answer_to(&question);
+                let value = self.answer_to(draft, &question);
                 let _ = draft.answer(&question.path, value.as_deref());
             }
         }
         self.go_on(draft);
     }
 
-    fn answer_to(&mut self, question: &QuestionView) -> Option<String> {
+    fn answer_to(&mut self, draft: &DraftSession, question: &QuestionView) -> Option<String> {
         if self.below(10) == 0 {
             return None;
         }
-        if question.control == ControlKind::Rank {
-            return Some(question.choices.iter().map(|choice| choice.value.as_str()).collect::<Vec<_>>().join(" "));
-        }
         if question.control.has_choices() {
-            let n_choices = question.choices.len();
-            return (n_choices > 0).then(|| question.choices[self.below(n_choices)].value.clone());
+            let from = if question.control == ControlKind::Rank { 0 } else { self.below(question.n_choices) };
+            let limit = if question.control == ControlKind::Rank { question.n_choices } else { 1 };
+            let choices = draft.session().choices(question.node, "", from, limit)?.choices;
+            let values: Vec<_> = choices.into_iter().map(|choice| choice.value).collect();
+            return (!values.is_empty()).then(|| values.join(" "));
         }
         let number = self.below(60);
         Some(match question.data_type {

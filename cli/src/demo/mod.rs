@@ -187,8 +187,9 @@ impl Phone {
         for event in part.events.lines().take_while(|event| !event.contains("@case")) {
             script.play_line(&mut draft, event)?;
         }
-        let cases = draft.session().node("/data/g_case/case").and_then(|node| draft.session().question_at(node));
-        let case = cases.and_then(|cases| cases.choices.into_iter().next()).ok_or(ErrorKind::NotFound)?;
+        let cases = draft.session().node("/data/g_case/case");
+        let first = cases.and_then(|cases| draft.session().choices(cases, "", 0, 1));
+        let case = first.and_then(|first| first.choices.into_iter().next()).ok_or(ErrorKind::NotFound)?;
         let id = draft.id();
         drop(draft);
         client.delete_draft(id)?;

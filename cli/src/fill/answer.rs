@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use veldwerk::form::{ControlKind, DataType};
 use veldwerk::session::{ChoiceView, QuestionView};
+use veldwerk::text::fold::fold;
 
 /// More choices than this are found by their letters, not shown at once.
 pub(super) const MANY: usize = 20;
@@ -44,20 +45,19 @@ pub(super) fn is_text(question: &QuestionView) -> bool {
 
 /// Whether the question has so many choices that they are found by their letters.
 pub(super) fn is_long(question: &QuestionView) -> bool {
-    question.choices.len() > MANY
+    question.n_choices > MANY
 }
 
-/// The choices that contain the letters, those that begin with them first; numbered as in the whole list.
+/// The choices that contain the letters, folded, those that begin with them first; numbered as in the whole list.
 pub(super) fn found<'a>(question: &'a QuestionView, letters: &str) -> Vec<(usize, &'a ChoiceView)> {
-    let letters = letters.to_lowercase();
-    let numbered = || question.choices.iter().enumerate().map(|(i, choice)| (i + 1, choice));
-    let label = |choice: &ChoiceView| choice.label.plain.to_lowercase();
-    let begins = numbered().filter(|(_, choice)| label(choice).starts_with(&letters));
-    let contains = numbered().filter(|(_, choice)| {
-        let label = label(choice);
-        !label.starts_with(&letters) && label.contains(&letters)
-    });
-    begins.chain(contains).collect()
+    let letters = fold(letters);
+    let labelled = question.choices.iter().map(|choice| (fold(&choice.label.plain), (choice.index + 1, choice)));
+    let (mut begin, mut contain) = (Vec::new(), Vec::new());
+    for (label, choice) in labelled.filter(|(label, _)| label.contains(&letters)) {
+        if label.starts_with(&letters) { begin.push(choice) } else { contain.push(choice) }
+    }
+    begin.append(&mut contain);
+    begin
 }
 
 /// How the answer is written, where that needs saying.

@@ -132,7 +132,15 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
 
     /// The screen shown, with the focus on a question that is asked.
     fn view(&mut self) -> ScreenView {
-        let view = self.draft.screen();
+        let mut view = self.draft.screen();
+        for question in &mut view.questions {
+            // A terminal numbers choices as in the whole list, so it wants them all.
+            if question.choices.len() < question.n_choices
+                && let Some(all) = self.draft.session().choices(question.node, "", 0, usize::MAX)
+            {
+                question.choices = all.choices;
+            }
+        }
         let stops = stops(&view);
         if !stops.contains(&self.focus.question) {
             let later = stops.iter().find(|&&stop| stop > self.focus.question);

@@ -4,6 +4,7 @@ use veldwerk::form::{ControlKind, DataType};
 use veldwerk::session::{
     ChoiceView, FormSession, Progress, QuestionView, ScreenKind, ScreenView, Violation, ViolationKind,
 };
+use veldwerk::text::fold::fold;
 use veldwerk::text::{Color, Text};
 
 use super::answer::{self, MANY};
@@ -68,9 +69,9 @@ pub(super) fn overview(
     let mut page = vec![line(words, words.get("overview.title"), Look::BOLD), empty(words)];
     let width = questions.len().to_string().len();
     let current = session.current();
-    let letters = letters.to_lowercase();
+    let letters = fold(letters);
     for (i, question) in questions.iter().enumerate() {
-        let is_found = |text: &str| text.to_lowercase().contains(&letters);
+        let is_found = |text: &str| fold(text).contains(&letters);
         if !is_found(&question.label.plain) && !is_found(&question.shown_value) {
             continue;
         }
@@ -240,7 +241,7 @@ fn choices(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragrap
     if answer::appears(question, "likert") || answer::appears(question, "list-nolabel") {
         return vec![in_a_row(question, &found, words)];
     }
-    let width = question.choices.len().to_string().len();
+    let width = question.n_choices.to_string().len();
     let mut offered = Vec::new();
     for (number, choice) in found.iter().take(MANY) {
         let look = if choice.chosen { ANSWER } else { PLAIN };
@@ -302,8 +303,8 @@ fn how_to_answer(question: &QuestionView, words: Words) -> Option<String> {
             Some(words.get("fill.choose_many").to_owned())
         }
         ControlKind::Range => {
-            let setting = |name: &str| question.settings.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-            Some(words.isolated(&format!("{} – {}", setting("start")?, setting("end")?)))
+            let scale = question.widget.scale.as_ref()?;
+            Some(words.isolated(&format!("{} – {}", scale.start, scale.end)))
         }
         ControlKind::Upload => Some(words.get("file.choose").to_owned()),
         ControlKind::Input | ControlKind::Secret if question.data_type == DataType::Geopoint => {

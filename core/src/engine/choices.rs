@@ -16,6 +16,26 @@ pub struct Choice {
     source: Source,
 }
 
+/// What a question offers, not looked up yet; see [`Engine::offer`].
+#[derive(Clone, Debug)]
+pub struct Offer {
+    sources: Vec<Source>,
+}
+
+impl Offer {
+    /// How many choices there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Source {
     /// The n-th item written in the form.
@@ -28,25 +48,43 @@ impl Engine {
     /// What a question offers, in order.
     #[must_use]
     pub fn choices(&self, control: ControlId, question: NodeId) -> Vec<Choice> {
+        let offer = self.offer(control, question);
+        offer.sources.iter().map(|&source| self.choice_from(source, control, question)).collect()
+    }
+
+    /// What a question offers, before any value or text is looked up: a list may have ten thousand rows of which three are
+    /// shown.
+    #[must_use]
+    pub fn offer(&self, control: ControlId, question: NodeId) -> Offer {
         let definition = &self.form.controls[control];
-        match &definition.itemset {
-            Some(itemset) => {
-                let offered = self.offered(itemset, question);
-                offered
-                    .into_iter()
-                    .map(|node| Choice {
-                        value: self.item_text(itemset.value, question, node),
-                        source: Source::Node(node),
-                    })
-                    .collect()
+        let sources = match &definition.itemset {
+            Some(itemset) => self.offered(itemset, question).into_iter().map(Source::Node).collect(),
+            None => (0..definition.items.len()).map(Source::Item).collect(),
+        };
+        Offer { sources }
+    }
+
+    /// The choices of an offer from the `from`-th (counted from 0), each looked up when it is asked for.
+    pub fn choices_from<'a>(
+        &'a self,
+        offer: &'a Offer,
+        from: usize,
+        control: ControlId,
+        question: NodeId,
+    ) -> impl Iterator<Item = Choice> + 'a {
+        let sources = offer.sources.get(from..).unwrap_or_default();
+        sources.iter().map(move |&source| self.choice_from(source, control, question))
+    }
+
+    fn choice_from(&self, source: Source, control: ControlId, question: NodeId) -> Choice {
+        let definition = &self.form.controls[control];
+        let value = match source {
+            Source::Item(index) => definition.items.get(index).map(|item| item.value.to_string()),
+            Source::Node(node) => {
+                definition.itemset.as_ref().map(|itemset| self.item_text(itemset.value, question, node))
             }
-            None => {
-                let items = definition.items.iter().enumerate();
-                items
-                    .map(|(index, item)| Choice { value: item.value.to_string(), source: Source::Item(index) })
-                    .collect()
-            }
-        }
+        };
+        Choice { value: value.unwrap_or_default(), source }
     }
 
     pub(super) fn offered_values(&self, control: ControlId, question: NodeId) -> HashSet<String> {

@@ -33,7 +33,7 @@ use crate::text::{Language, language};
 use crate::xml::{Document, Names};
 use crate::xpath::date;
 
-pub use choices::Choice;
+pub use choices::{Choice, Offer};
 use recompute::Queue;
 pub use texts::{Part, Words};
 pub use validate::{Violation, ViolationKind};

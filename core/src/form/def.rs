@@ -88,6 +88,8 @@ pub struct NodeDef {
     pub max_pixels: Option<u32>,
     /// `odk:quality` of a recording.
     pub quality: Option<Box<str>>,
+    /// `odk:allow-mock-accuracy`: whether a shell may take a made-up place.
+    pub allows_mock_places: bool,
 }
 
 /// What a new instance of a repeat starts as.

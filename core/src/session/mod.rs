@@ -7,6 +7,7 @@
 mod edit;
 mod screens;
 mod view;
+mod widget;
 
 use std::sync::Arc;
 
@@ -21,7 +22,10 @@ use crate::{ErrorKind, Result};
 pub use crate::engine::{Changes, Settings, ViolationKind};
 pub use edit::Edit;
 pub use screens::{Policy, ScreenKey};
-pub use view::{ChoiceView, Media, Progress, QuestionView, ScreenKind, ScreenView, Violation};
+pub use view::{
+    ChoiceList, ChoiceView, InstanceView, MAX_CHOICES, Media, Progress, QuestionView, ScreenKind, ScreenView, Violation,
+};
+pub use widget::{Medium, Number, Place, Scale, Upload, Widget};
 
 /// One record being filled, with the screen it is at.
 #[derive(Clone, Debug)]

@@ -1,9 +1,14 @@
 use super::screens::is_header;
+use super::widget::Widget;
 use super::{FormSession, ScreenKey, ViolationKind};
 use crate::engine::{self, Choice};
 use crate::form::{ControlKind, DataType, Label};
 use crate::ids::{ControlId, NodeId};
+use crate::text::fold::fold;
 use crate::text::{Part, Text};
+
+/// A question with more choices than this carries only the chosen ones; the others come by [`FormSession::choices`].
+pub const MAX_CHOICES: usize = 100;
 
 /// What one screen shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +21,8 @@ pub struct ScreenView {
     pub path: Vec<Text>,
     /// Its questions in order.
     pub questions: Vec<QuestionView>,
+    /// The instances of repeats around it, outermost first.
+    pub instances: Vec<InstanceView>,
     /// How far it is.
     pub progress: Progress,
     /// At the end: what stands in the way of finalising.
@@ -44,6 +51,21 @@ pub struct Progress {
     pub total: usize,
 }
 
+/// An instance of a repeat around a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceView {
+    /// Its node.
+    pub node: NodeId,
+    /// Its path, with positions.
+    pub path: String,
+    /// Which one it is, from 1.
+    pub position: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Whether the person may remove it, and add others.
+    pub may_change: bool,
+}
+
 /// One question as it is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuestionView {
@@ -67,8 +89,11 @@ pub struct QuestionView {
     pub guidance: Option<Text>,
     /// Picture, sound and video of the label.
     pub media: Media,
-    /// What is offered, in order.
+    /// What is offered, in order; where that is more than [`MAX_CHOICES`], only what is chosen. Of a range the labels of
+    /// its ticks.
     pub choices: Vec<ChoiceView>,
+    /// How many choices are offered in all.
+    pub n_choices: usize,
     /// The answer, in the lexical form of the submission.
     pub value: String,
     /// The answer as a person reads it: labels of choices, else the value.
@@ -81,15 +106,26 @@ pub struct QuestionView {
     pub header: bool,
     /// What is wrong with the answer now.
     pub violation: Option<Violation>,
-    /// Other attributes for the widget, such as `mediatype`, `start`, `end`, `step`.
-    pub settings: Vec<(String, String)>,
+    /// Bounds, limits and looks.
+    pub widget: Widget,
+}
+
+/// Some of the choices of a question: see [`FormSession::choices`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChoiceList {
+    /// The choices asked for, in the order of the form.
+    pub choices: Vec<ChoiceView>,
+    /// How many are found in all.
+    pub total: usize,
 }
 
 /// Bare file names in the form's media.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the medium of its name")]
+#[expect(missing_docs, reason = "the others are the media of their names")]
 pub struct Media {
     pub image: Option<String>,
+    /// The picture shown large when the other is touched.
+    pub big_image: Option<String>,
     pub audio: Option<String>,
     pub video: Option<String>,
 }
@@ -97,6 +133,8 @@ pub struct Media {
 /// One choice as it is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChoiceView {
+    /// Its place among all that is offered, from 0.
+    pub index: usize,
     /// The value stored.
     pub value: String,
     /// Its words.
@@ -139,6 +177,7 @@ impl FormSession {
             kind,
             path: self.headings(&key),
             questions: questions.into_iter().map(|(control, node)| self.question(control, node)).collect(),
+            instances: self.instances(&key),
             progress: Progress { done, total: screens.len() - 1 },
             violations: if key == ScreenKey::End { self.violations() } else { Vec::new() },
         }
@@ -149,6 +188,64 @@ impl FormSession {
     pub fn question_at(&self, node: NodeId) -> Option<QuestionView> {
         let known = self.engine.tree().get(node)?;
         self.form().nodes[known.def].control.map(|control| self.question(control, node))
+    }
+
+    /// Choices of a question whose shown label contains `search`, letters folded ([`fold`]), in the order of the form: up
+    /// to `limit` of them from the `from`-th found (counted from 0). Nothing to search for finds all. None for a node
+    /// that offers no choices.
+    #[must_use]
+    pub fn choices(&self, question: NodeId, search: &str, from: usize, limit: usize) -> Option<ChoiceList> {
+        let known = self.engine.tree().get(question)?;
+        let control = self.form().nodes[known.def].control.filter(|&control| self.offers_choices(control))?;
+        let offer = self.engine.offer(control, question);
+        let search = fold(search);
+        if search.is_empty() {
+            let choices = self.engine.choices_from(&offer, from, control, question).take(limit);
+            let choices = choices.zip(from..).map(|(choice, index)| self.choice(control, question, &choice, index));
+            return Some(ChoiceList { choices: choices.collect(), total: offer.len() });
+        }
+        let mut found = ChoiceList { choices: Vec::new(), total: 0 };
+        for (index, choice) in self.engine.choices_from(&offer, 0, control, question).enumerate() {
+            let label = self.choice_label(control, question, &choice);
+            if fold(&label.plain).contains(&search) {
+                if (from..from.saturating_add(limit)).contains(&found.total) {
+                    found.choices.push(self.choice_labelled(control, question, &choice, index, label));
+                }
+                found.total += 1;
+            }
+        }
+        Some(found)
+    }
+
+    /// Whether a control has choices to pick, or a range has labels for its ticks.
+    fn offers_choices(&self, control: ControlId) -> bool {
+        let control = &self.form().controls[control];
+        control.kind.has_choices() || control.kind == ControlKind::Range
+    }
+
+    fn instances(&self, key: &ScreenKey) -> Vec<InstanceView> {
+        let (form, tree) = (self.form(), self.engine.tree());
+        let node = match *key {
+            ScreenKey::Node(node) => node,
+            ScreenKey::Add { parent, .. } => parent,
+            ScreenKey::End => return Vec::new(),
+        };
+        let repeats = tree.ancestors(node).filter(|&node| form.nodes[tree.node(node).def].repeat.is_some());
+        let mut instances: Vec<_> = repeats
+            .map(|node| {
+                let def = tree.node(node).def;
+                let of = tree.node(node).parent.map_or(1, |parent| tree.children_of(parent, def).count());
+                InstanceView {
+                    node,
+                    path: self.path(node),
+                    position: tree.position(node),
+                    of,
+                    may_change: self.engine.may_add(def),
+                }
+            })
+            .collect();
+        instances.reverse();
+        instances
     }
 
     fn is_question(&self, node: NodeId) -> bool {
@@ -188,12 +285,7 @@ impl FormSession {
         let known = engine.tree().node(node);
         let name = form.names.get(form.nodes[known.def].name);
         let text = |label: &Label| Some(self.text(&engine.words(label, node), "")).filter(|text| !text.is_empty());
-        let choices: Vec<_> = if definition.kind.has_choices() {
-            let offered = engine.choices(control, node).into_iter();
-            offered.map(|choice| self.choice(control, node, &choice)).collect()
-        } else {
-            Vec::new()
-        };
+        let (choices, n_choices) = self.carried_choices(control, node);
         let chosen: Vec<_> = match definition.kind {
             // In the order of the answer: for a rank that is the point.
             ControlKind::Select | ControlKind::Rank => {
@@ -202,7 +294,7 @@ impl FormSession {
             }
             _ => choices.iter().filter(|choice| choice.chosen).collect(),
         };
-        let shown_value = if chosen.is_empty() {
+        let shown_value = if chosen.is_empty() || !definition.kind.has_choices() {
             known.value.clone()
         } else {
             chosen.iter().map(|choice| choice.label.plain.as_str()).collect::<Vec<_>>().join(", ")
@@ -224,26 +316,68 @@ impl FormSession {
             value: known.value.clone(),
             shown_value,
             choices,
+            n_choices,
             readonly: engine.is_readonly(node),
             required: known.required,
             header: is_header(definition),
             violation: engine.violation(node).map(|violation| self.violation_view(violation)),
-            settings: definition.settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            widget: Widget::of(definition, &form.nodes[known.def]),
         }
     }
 
-    fn choice(&self, control: ControlId, node: NodeId, choice: &Choice) -> ChoiceView {
-        let value = &self.engine.tree().node(node).value;
-        let chosen = match self.form().controls[control].kind {
-            ControlKind::Select1 => *value == choice.value,
-            _ => value.split_ascii_whitespace().any(|value| value == choice.value),
-        };
-        ChoiceView {
-            value: choice.value.clone(),
-            label: self.text(&self.engine.choice_words(control, node, choice), &choice.value),
-            media: media(|form| self.engine.choice_media(control, node, choice, form)),
-            chosen,
+    /// The choices that a view carries, and how many there are.
+    fn carried_choices(&self, control: ControlId, node: NodeId) -> (Vec<ChoiceView>, usize) {
+        if !self.offers_choices(control) {
+            return (Vec::new(), 0);
         }
+        let offer = self.engine.offer(control, node);
+        let all = self.engine.choices_from(&offer, 0, control, node).enumerate();
+        let view = |(index, choice): (usize, Choice)| self.choice(control, node, &choice, index);
+        if offer.len() <= MAX_CHOICES {
+            return (all.map(view).collect(), offer.len());
+        }
+        // An answer names a value once: when all are found, the rest need not be looked at.
+        let n_chosen = self.chosen_values(control, node).len();
+        let chosen = all.filter(|(_, choice)| self.is_chosen(control, node, &choice.value)).take(n_chosen);
+        (chosen.map(view).collect(), offer.len())
+    }
+
+    /// The values that the answer names.
+    fn chosen_values(&self, control: ControlId, node: NodeId) -> Vec<&str> {
+        let value = self.engine.tree().node(node).value.as_str();
+        match self.form().controls[control].kind {
+            ControlKind::Select | ControlKind::Rank => value.split_ascii_whitespace().collect(),
+            _ => Some(value).filter(|value| !value.is_empty()).into_iter().collect(),
+        }
+    }
+
+    fn is_chosen(&self, control: ControlId, node: NodeId, value: &str) -> bool {
+        self.chosen_values(control, node).contains(&value)
+    }
+
+    fn choice(&self, control: ControlId, node: NodeId, choice: &Choice, index: usize) -> ChoiceView {
+        self.choice_labelled(control, node, choice, index, self.choice_label(control, node, choice))
+    }
+
+    fn choice_labelled(
+        &self,
+        control: ControlId,
+        node: NodeId,
+        choice: &Choice,
+        index: usize,
+        label: Text,
+    ) -> ChoiceView {
+        ChoiceView {
+            index,
+            value: choice.value.clone(),
+            label,
+            media: media(|form| self.engine.choice_media(control, node, choice, form)),
+            chosen: self.is_chosen(control, node, &choice.value),
+        }
+    }
+
+    fn choice_label(&self, control: ControlId, node: NodeId, choice: &Choice) -> Text {
+        self.text(&self.engine.choice_words(control, node, choice), &choice.value)
     }
 
     pub(super) fn violation_view(&self, violation: engine::Violation) -> Violation {
@@ -258,5 +392,6 @@ impl FormSession {
 }
 
 fn media(find: impl Fn(&str) -> Option<String>) -> Media {
-    Media { image: find("image").or_else(|| find("big-image")), audio: find("audio"), video: find("video") }
+    let big_image = find("big-image");
+    Media { image: find("image").or_else(|| big_image.clone()), big_image, audio: find("audio"), video: find("video") }
 }

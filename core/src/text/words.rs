@@ -23,15 +23,16 @@ pub fn word(key: &str, language: &str) -> Option<&'static str> {
     Words::of(Tag::parse(language).as_ref()).get(key)
 }
 
-/// The key of the words for a kind of error: `error.` and its code, with underscores. All that is wrong with a form is one
-/// text; its author reads the diagnostic.
+/// The key of the words for an error, by the code of its kind: `error.` and the code, with underscores. All that is wrong
+/// with a form is one text; its author reads the diagnostic.
 #[must_use]
-pub fn error_key(kind: ErrorKind) -> String {
-    let own = key("error", kind.code());
+pub fn error_key(code: &str) -> String {
+    let own = key("error", code);
     if table().contains_key(own.as_str()) {
         return own;
     }
-    if is_of_the_form(kind) { "error.invalid_form".to_owned() } else { "error.internal".to_owned() }
+    let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == code);
+    if kind.is_some_and(|&kind| is_of_the_form(kind)) { "error.invalid_form" } else { "error.internal" }.to_owned()
 }
 
 /// The key of the words for a reason why a record is not sent (`sync::Reason`): `reason.` and its code, with underscores.
@@ -132,10 +133,10 @@ impl Words {
         if is_harmless { text.to_owned() } else { format!("\u{2068}{text}\u{2069}") }
     }
 
-    /// What an error says to people; `code` of the table is its code.
+    /// What an error says to people, by the code of its kind.
     #[must_use]
-    pub fn error(self, kind: ErrorKind) -> String {
-        self.with(&error_key(kind), &[("code", kind.code())]).unwrap_or_default()
+    pub fn error(self, code: &str) -> String {
+        self.with(&error_key(code), &[("code", code)]).unwrap_or_default()
     }
 
     /// Why a record is not sent, by the code of its reason.
@@ -218,7 +219,7 @@ mod tests {
             let own = table().contains_key(&key("error", kind.code()));
             assert!(own != (is_of_the_form(kind) || of_programs.contains(&kind)), "words.csv: {}", kind.code());
             for language in LANGUAGES {
-                let text = Words::of(Tag::parse(language).as_ref()).error(kind);
+                let text = Words::of(Tag::parse(language).as_ref()).error(kind.code());
                 assert!(!text.is_empty() && gaps(&text).is_empty(), "{} {language}", kind.code());
             }
         }
@@ -245,11 +246,8 @@ mod tests {
             ["Verder", "التالي", "ቀጽሉ", "Next", "Next"]
         );
         assert_eq!(word("action.fly", "nl"), None);
-        assert_eq!(Words::of(None).error(ErrorKind::NotXml), word("error.invalid_form", "en").unwrap());
-        assert_eq!(
-            Words::of(None).error(ErrorKind::Internal),
-            "Something went wrong. Your answers are saved. Code: internal"
-        );
+        assert_eq!(Words::of(None).error("not-xml"), word("error.invalid_form", "en").unwrap());
+        assert_eq!(Words::of(None).error("internal"), "Something went wrong. Your answers are saved. Code: internal");
         assert_eq!(Words::of(None).reason("a-code-of-tomorrow"), word("reason.rejected", "en").unwrap());
     }
 

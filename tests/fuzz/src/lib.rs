@@ -28,7 +28,8 @@ pub fn fill(form: &str, files: &dyn Files) {
     let mut number = 0;
     for key in session.screens().into_iter().take(20) {
         for question in session.screen(&key).questions {
-            let chosen = question.choices.first().map(|choice| choice.value.clone());
+            let first = session.choices(question.node, "", 0, 1).and_then(|first| first.choices.into_iter().next());
+            let chosen = first.map(|choice| choice.value);
             number += 1;
             // Refused or not, the session stands.
             let value = chosen.unwrap_or_else(|| "3".to_owned());

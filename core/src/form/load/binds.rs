@@ -58,6 +58,7 @@ impl Loader {
             control: None,
             max_pixels: None,
             quality: None,
+            allows_mock_places: false,
         });
         if let Some(parent) = parent {
             let siblings = &mut self.nodes[parent];
@@ -135,6 +136,7 @@ impl Loader {
                 (Namespace::JavaRosa, "preloadParams") => preload_parameter = value.into_owned(),
                 (Namespace::OpenRosa, "max-pixels") => self.nodes[def].max_pixels = value.trim().parse().ok(),
                 (Namespace::Odk, "quality") => self.nodes[def].quality = Some(value.trim().into()),
+                (Namespace::Odk, "allow-mock-accuracy") => self.nodes[def].allows_mock_places = value.trim() == "true",
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@ use crate::xml::Namespace;
 /// Attributes that a control keeps for its widget.
 const SETTINGS: &[&str] = &[
     "mediatype",
+    "accept",
     "start",
     "end",
     "step",
@@ -19,6 +20,7 @@ const SETTINGS: &[&str] = &[
     "autoplay",
     "tick-interval",
     "placeholder",
+    "intent",
 ];
 
 impl Loader {

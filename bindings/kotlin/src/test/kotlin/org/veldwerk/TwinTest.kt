@@ -74,11 +74,18 @@ class TwinTest {
                 assertEquals("invalid-choice", refused.code)
                 draft.goTo("/data/intro/consent")
                 when (val moved = draft.next(MovePolicy.ON_MOVE)) {
-                    is Moved.Refused -> assertTrue(moved.violations.single().missing)
+                    is Moved.Refused -> {
+                        assertTrue(moved.violations.single().missing)
+                        assertTrue(moved.screen.questions.single().violation!!.missing)
+                    }
                     is Moved.To -> fail("the screen let go")
                 }
-                val changes = draft.answer("/data/intro/consent", "yes")
-                assertTrue(changes.questions.any { it.node == "/data/intro/adult" })
+                val shown = draft.answer("/data/intro/consent", "yes").questions.single()
+                assertEquals(Pair("yes", null), Pair(shown.value, shown.violation))
+                when (val moved = draft.next(MovePolicy.ON_MOVE)) {
+                    is Moved.Refused -> fail("the screen holds")
+                    is Moved.To -> assertEquals("/data/intro/adult", moved.screen.questions.single().node)
+                }
             }
         }
     }
