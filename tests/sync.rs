@@ -5,19 +5,22 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+use veldwerk::client::{Client, ProjectSource, Records, SendOutcome, SubmissionId};
 use veldwerk::clock::FixedClock;
 use veldwerk::error::ErrorKind;
 use veldwerk::openrosa::digest_auth::{self, Account, Qop};
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::manifest::{self, MediaFile, MediaKind};
 use veldwerk::openrosa::{hash, response};
+use veldwerk::store::{Imported, NewAttachment, NewRecord, ProjectId};
 use veldwerk::sync::http::Http;
 use veldwerk::sync::policy::{SyncPolicy, Timeouts};
-use veldwerk::sync::{Cancel, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Until};
+use veldwerk::sync::{Cancel, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Turn, Until};
 use veldwerk_server::faults::{Fault, Proxy};
 use veldwerk_tests::memory_store::MemoryStore;
+use veldwerk_tests::phone::config;
 use veldwerk_tests::raw_server::{Heard, Plan, RawServer};
 
 const XML: &str = "<?xml version=\"1.0\"?><visit id=\"visit\"><meta><instanceID>uuid:1</instanceID></meta></visit>";
@@ -48,6 +51,7 @@ fn job_with(url: &str, store: &Arc<MemoryStore>, timeouts: Timeouts) -> SyncJob<
         on_progress: Arc::new(|_| {}),
         cancel: Cancel::default(),
         nudge: Nudge::default(),
+        turn: Turn::default(),
     }
 }
 
@@ -362,12 +366,224 @@ async fn two_sendings_at_once_send_a_record_once() {
     let server = server_for_records(|_, _| stored()).await;
     let store = Arc::new(MemoryStore::default());
     let records: Vec<_> = (0..5).map(|_| store.queue("visit", XML, &[("a.jpg", Some(bytes(20_000)))])).collect();
-    let (one, other) = (job(&server.url(), &store), job(&server.url(), &store));
+    let one = job(&server.url(), &store);
+    let other = SyncJob { turn: one.turn.clone(), ..job(&server.url(), &store) };
     let (one, other) = tokio::join!(one.send(Until::OnePass, false), other.send(Until::OnePass, true));
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!(one.states.len() + other.states.len(), records.len());
     assert_eq!(server.heard_of("POST").len(), records.len());
     assert!(records.iter().all(|&record| store.record(record).state == Some(State::Sent)));
+}
+
+#[tokio::test]
+async fn a_sending_that_waits_lets_another_go_first() {
+    let server = server_for_records(|n, _| if n == 0 { Plan::reply(503, "") } else { stored() }).await;
+    let store = Arc::new(MemoryStore::default());
+    let record = store.queue("visit", XML, &[]);
+    let hours = 10 * 60 * 60_000;
+    let patient = job(&server.url(), &store);
+    let asked = SyncJob { turn: patient.turn.clone(), ..job(&server.url(), &store) };
+    let nudge = patient.nudge.clone();
+    let waiting = async { patient.send(Until::Empty { limit_ms: hours, longest_wait_ms: hours }, false).await };
+    let by_hand = async {
+        let sent_by_hand = loop {
+            let report = asked.send(Until::OnePass, true).await.unwrap();
+            if report.states.get(&record) == Some(&State::Sent) {
+                break report;
+            }
+            tokio::task::yield_now().await;
+        };
+        nudge.nudge();
+        sent_by_hand
+    };
+    let (waited, _) = tokio::join!(waiting, by_hand);
+    assert!(!waited.unwrap().states.values().any(|state| *state == State::Sent), "there was nothing left for it");
+    assert_eq!(store.record(record).state, Some(State::Sent));
+    assert_eq!(server.heard_of("POST").len(), 2);
+}
+
+/// A phone whose project is at `url`, with records of one attachment each.
+struct Home {
+    client: Client,
+    project: ProjectId,
+    records: Vec<SubmissionId>,
+    _folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new(url: &str, n_records: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+        let source = ProjectSource::Url { url: url.to_owned(), account: None };
+        let project = client.add_project(&source, None).unwrap().project.id;
+        let mut home = Self { client, project, records: Vec::new(), _folder: folder };
+        for n in 0..n_records {
+            let record = home.queue("visit", &n.to_string(), &[("a.jpg", &bytes(9_000))]);
+            home.records.push(record);
+        }
+        home
+    }
+
+    fn queue(&self, form_id: &str, id: &str, files: &[(&str, &[u8])]) -> SubmissionId {
+        let record = NewRecord {
+            project: self.project,
+            instance_id: format!("uuid:{id}"),
+            form_id: form_id.into(),
+            version: String::new(),
+            title: "Visit".into(),
+            name: String::new(),
+            xml: XML.as_bytes().to_vec(),
+            finalized_at: self.records.len() as i64,
+        };
+        let files = files.iter().map(|(name, bytes)| NewAttachment { name: (*name).into(), source: Box::new(*bytes) });
+        match self.client.store().import_record(&record, files.collect()).unwrap() {
+            Imported::Queued(record) => record,
+            Imported::Present(_) => panic!("it is here already"),
+        }
+    }
+
+    async fn send(&self) -> veldwerk::Result<SendOutcome> {
+        self.client.send(self.project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await
+    }
+
+    fn states(&self) -> Vec<&'static str> {
+        self.client.outbox(None).unwrap().iter().map(|record| record.state.name()).collect()
+    }
+}
+
+#[tokio::test]
+async fn storage_paused_in_the_middle_of_a_post_leaves_no_record_sending() {
+    let paused: Arc<OnceLock<Client>> = Arc::default();
+    let client = paused.clone();
+    let server = server_for_records(move |n, _| {
+        if n == 0 {
+            client.get().unwrap().pause_storage().unwrap();
+        }
+        stored()
+    })
+    .await;
+    let home = Home::new(&server.url(), 2);
+    paused.set(home.client.clone()).unwrap();
+    assert_eq!(home.send().await.unwrap_err().kind(), ErrorKind::StoragePaused);
+    home.client.resume_storage().unwrap();
+    assert_eq!(home.states(), ["sent", "ready"], "what the server has is known all the same");
+    assert!(home.send().await.unwrap().is_done());
+    assert_eq!(server.heard_of("POST").len(), 2);
+}
+
+#[tokio::test]
+async fn storage_paused_when_a_post_breaks_leaves_no_record_sending() {
+    let paused: Arc<OnceLock<Client>> = Arc::default();
+    let client = paused.clone();
+    let server = server_for_records(move |n, _| {
+        if n == 0 {
+            client.get().unwrap().pause_storage().unwrap();
+            return Plan::CutRequest { after: 100 };
+        }
+        stored()
+    })
+    .await;
+    let home = Home::new(&server.url(), 1);
+    paused.set(home.client.clone()).unwrap();
+    home.send().await.unwrap_err();
+    home.client.resume_storage().unwrap();
+    assert_eq!(home.states(), ["waiting"]);
+    assert!(home.send().await.unwrap().is_done());
+}
+
+#[tokio::test]
+async fn a_sending_that_is_dropped_leaves_no_record_sending() {
+    let posted = Arc::new(tokio::sync::Notify::new());
+    let notify = posted.clone();
+    let server = server_for_records(move |n, _| {
+        notify.notify_one();
+        if n == 0 { Plan::Stall } else { stored() }
+    })
+    .await;
+    let home = Home::new(&server.url(), 1);
+    tokio::select! {
+        _ = home.send() => panic!("nothing was answered"),
+        () = posted.notified() => {}
+    }
+    assert_eq!(home.states(), ["ready"]);
+    assert!(home.send().await.unwrap().is_done());
+}
+
+#[tokio::test]
+async fn a_sending_that_panics_leaves_no_record_sending() {
+    let server = server_for_records(|_, _| stored()).await;
+    let home = Home::new(&server.url(), 1);
+    let (client, project) = (home.client.clone(), home.project);
+    let sending = tokio::spawn(async move {
+        let on_progress = Arc::new(|_| panic!("a shell's mistake"));
+        client.send(project, Until::OnePass, on_progress, Cancel::default()).await
+    });
+    assert!(sending.await.unwrap_err().is_panic());
+    assert_eq!(home.states(), ["ready"]);
+    assert!(home.send().await.unwrap().is_done());
+}
+
+#[tokio::test]
+async fn what_was_left_sending_is_freed_by_retry_by_resume_and_by_the_next_sending() {
+    let server = server_for_records(|_, _| stored()).await;
+    let home = Home::new(&server.url(), 1);
+    let lose_sight = || assert!(home.client.store().begin_sending(home.records[0]).unwrap().is_some());
+    lose_sight();
+    home.client.retry(&Records::OfProject(home.project)).unwrap();
+    assert_eq!(home.states(), ["ready"]);
+    lose_sight();
+    home.client.resume_storage().unwrap();
+    assert_eq!(home.states(), ["ready"]);
+    lose_sight();
+    assert!(home.send().await.unwrap().is_done());
+}
+
+#[tokio::test]
+async fn a_record_on_the_road_is_not_freed() {
+    let sending: Arc<OnceLock<Client>> = Arc::default();
+    let client = sending.clone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let server = server_for_records(move |_, _| {
+        let client = client.get().unwrap();
+        client.resume_storage().unwrap();
+        let record = client.outbox(None).unwrap()[0].id;
+        assert_eq!(client.retry(&Records::One(record)).unwrap(), 0);
+        log.lock().unwrap().push(client.outbox(None).unwrap()[0].state.name());
+        stored()
+    })
+    .await;
+    let home = Home::new(&server.url(), 1);
+    sending.set(home.client.clone()).unwrap();
+    assert!(home.send().await.unwrap().is_done());
+    assert_eq!(*seen.lock().unwrap(), ["sending"]);
+}
+
+#[tokio::test]
+async fn two_sends_of_one_client_send_every_record_once() {
+    let server = server_for_records(|_, _| stored()).await;
+    let home = Home::new(&server.url(), 5);
+    let (one, other) = tokio::join!(home.send(), home.send());
+    assert!(one.unwrap().is_done() && other.unwrap().is_done(), "both tell of every record");
+    assert_eq!(server.heard_of("POST").len(), 5);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_sent_from_and_written_when_it_can() {
+    let server = server_for_records(|n, _| if n == 1 { refused(404, "no such form") } else { stored() }).await;
+    let home = Home::new(&server.url(), 3);
+    home.client.store().refuse_writes(true).unwrap();
+    let outcome = home.send().await.unwrap();
+    let states: Vec<_> = outcome.records.iter().map(|record| record.state.name()).collect();
+    assert_eq!(states, ["sent", "needs_attention", "sent"]);
+    assert!(home.send().await.unwrap().records.iter().all(|record| record.id == home.records[1]), "nothing goes twice");
+    assert_eq!(server.heard_of("POST").len(), 3);
+    let on_disk = |n: usize| home.client.store().submission(home.records[n]).unwrap().state.name();
+    assert_eq!([0, 1, 2].map(on_disk), ["ready"; 3]);
+    home.client.store().refuse_writes(false).unwrap();
+    home.send().await.unwrap();
+    assert_eq!([0, 1, 2].map(on_disk), ["sent", "needs_attention", "sent"]);
+    assert_eq!(server.heard_of("POST").len(), 3);
 }
 
 #[tokio::test]

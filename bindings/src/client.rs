@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use veldwerk::client::{self as core, Cancel, ProjectSource, Until, home_key};
-use veldwerk::store::{DraftId, FormKey, Key, ProjectId, SubmissionId};
+use veldwerk::store::{DraftId, FormKey, Key, ProjectId, Records, SubmissionId};
 use veldwerk::{Error, ErrorKind};
 
 use crate::records::{DraftSummary, FormOutcome, FormSummary, Notice, ProjectSummary, RecordSummary};
@@ -192,7 +192,8 @@ impl Client {
 
     /// Lets a record that waits or needs attention be sent at the next occasion. Class disk.
     pub fn retry(&self, record: i64) -> Result<(), SurveyError> {
-        Ok(self.inner.retry(SubmissionId(record))?)
+        self.inner.retry(&Records::One(SubmissionId(record)))?;
+        Ok(())
     }
 
     /// Brings the forms of a project up to date. Class network. Throws `Offline`, `NotAServer`, `SignInNeeded`,

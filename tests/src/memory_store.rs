@@ -5,8 +5,8 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard};
 use veldwerk::sync::retry::ServerErrors;
 use veldwerk::sync::{
-    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment, Queued, RecordId,
-    Remembered, State, SyncStore,
+    Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment,
+    Queued, RecordId, Remembered, State, SyncStore,
 };
 use veldwerk::{Error, ErrorKind, Result};
 
@@ -21,6 +21,8 @@ pub struct Record {
     pub attachments: Vec<(String, Option<Vec<u8>>)>,
     /// Names of those that the server has.
     pub acknowledged: Vec<String>,
+    /// The number of the latest claim.
+    pub claim: ClaimNumber,
     /// Its state; `None` while it is being sent.
     pub state: Option<State>,
     /// Tries begun.
@@ -53,6 +55,13 @@ struct Content {
     n_rows: i64,
 }
 
+impl Record {
+    /// Whether it may be claimed.
+    fn is_open(&self) -> bool {
+        matches!(self.state, Some(State::Ready | State::Waiting { .. }))
+    }
+}
+
 impl MemoryStore {
     /// Puts a record into the outbox and says its row.
     pub fn queue(&self, form_id: &str, xml: &str, attachments: &[(&str, Option<Vec<u8>>)]) -> RecordId {
@@ -63,6 +72,7 @@ impl MemoryStore {
             xml: xml.as_bytes().to_vec(),
             attachments: attachments.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect(),
             acknowledged: Vec::new(),
+            claim: 0,
             state: Some(State::Ready),
             tries: 0,
             attempts: Vec::new(),
@@ -112,37 +122,57 @@ impl SyncStore for MemoryStore {
         Ok(unsent.collect())
     }
 
+    fn release(&self) -> Result<()> {
+        for row in self.content().records.values_mut() {
+            row.state.get_or_insert(State::Ready);
+        }
+        Ok(())
+    }
+
     fn claim(&self, record: RecordId) -> Result<Claim> {
         let mut content = self.content();
         let Some(row) = content.records.get_mut(&record) else { return Ok(Claim::Gone) };
-        if matches!(row.state, None | Some(State::Sent)) {
+        if !row.is_open() {
             return Ok(Claim::Gone);
         }
         row.state = None;
+        row.claim += 1;
         row.tries += 1;
-        let left = row.attachments.iter().filter(|(name, _)| !row.acknowledged.contains(name));
-        let attachments = left.map(|(name, bytes)| {
+        let left = (0..).zip(&row.attachments).filter(|(_, (name, _))| !row.acknowledged.contains(name));
+        let attachments = left.map(|(attachment, (name, bytes))| {
             let (name, bytes) = (name.clone(), bytes.clone());
             let size = bytes.as_ref().map_or(1, Vec::len) as u64;
             let open = move || match bytes.clone() {
                 Some(bytes) => Ok(Box::new(Cursor::new(bytes)) as Box<dyn std::io::Read + Send>),
                 None => Err(Error::from(ErrorKind::StorageDamaged)),
             };
-            OutgoingAttachment { name, size, open: Arc::new(open) }
+            OutgoingAttachment { attachment, name, size, open: Arc::new(open) }
         });
-        Ok(Claim::Taken(Outgoing { attachments: attachments.collect(), xml: row.xml.clone().into() }))
+        Ok(Claim::Taken(Outgoing {
+            claim: Some(row.claim),
+            attachments: attachments.collect(),
+            xml: row.xml.clone().into(),
+        }))
     }
 
-    fn attachments_sent(&self, record: RecordId, names: &[String]) -> Result<()> {
+    fn attachments_sent(&self, record: RecordId, attachments: &[i64]) -> Result<()> {
         let mut content = self.content();
         let row = content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?;
-        row.acknowledged.extend_from_slice(names);
+        let sent = (0..).zip(&row.attachments).filter(|(n, _)| attachments.contains(n));
+        row.acknowledged.extend(sent.map(|(_, (name, _))| name.clone()));
         Ok(())
     }
 
-    fn mark(&self, record: RecordId, state: State) -> Result<()> {
+    fn mark(&self, record: RecordId, claim: Option<ClaimNumber>, state: State) -> Result<()> {
         let mut content = self.content();
-        content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?.state = Some(state);
+        let row = content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?;
+        let may_be_written = match claim {
+            Some(claim) => row.state.is_none() && row.claim == claim,
+            None => row.is_open(),
+        };
+        if may_be_written {
+            row.state = Some(state);
+        }
         Ok(())
     }
 

@@ -6,10 +6,13 @@
 mod draft_session;
 mod drafts;
 mod forms;
-#[cfg(feature = "sync")]
 mod outbox;
 mod projects;
 mod secret;
+#[cfg(feature = "sync")]
+mod sender;
+#[cfg(feature = "sync")]
+mod sending;
 #[cfg(feature = "sync")]
 mod sync_store;
 mod transfer;
@@ -28,15 +31,16 @@ use crate::openrosa::settings_qr::Mode;
 use crate::store::{FormKey, Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
-pub use crate::store::{DraftId, DraftSummary, FormSummary, RecordState, SubmissionId};
+pub use crate::store::{DraftId, DraftSummary, FormSummary, RecordState, Records, SubmissionId};
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
 pub use draft_session::{DraftSession, Finalization};
 pub use drafts::UnreplayedRow;
-#[cfg(feature = "sync")]
-pub use outbox::{RecordSummary, SendOutcome};
+pub use outbox::RecordSummary;
 pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
 pub use secret::{SecretStore, home_key};
+#[cfg(feature = "sync")]
+pub use sending::SendOutcome;
 pub use transfer::{Exported, Imported};
 
 /// Setting: the device id of this home.
@@ -105,6 +109,9 @@ struct Inner {
     forms: Mutex<BTreeMap<FormKey, Arc<FormDef>>>,
     /// Drafts that a session has open.
     open_drafts: Mutex<BTreeSet<DraftId>>,
+    /// What the sendings of each project share.
+    #[cfg(feature = "sync")]
+    senders: Mutex<BTreeMap<ProjectId, Arc<sender::Sender>>>,
 }
 
 impl Client {
@@ -131,6 +138,8 @@ impl Client {
             policy: config.policy,
             forms: Mutex::default(),
             open_drafts: Mutex::default(),
+            #[cfg(feature = "sync")]
+            senders: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -144,12 +153,15 @@ impl Client {
         self.inner.store.pause()
     }
 
-    /// Opens the database again. Twice is once.
+    /// Opens the database again. Twice is once. Records whose sending ended meanwhile are not called `sending` any longer.
     ///
     /// # Errors
     /// As [`Client::open`].
     pub fn resume_storage(&self) -> Result<()> {
-        self.inner.store.resume()
+        self.inner.store.resume()?;
+        // A store that cannot be written is open all the same; the next sending does it.
+        let _ = self.free_abandoned();
+        Ok(())
     }
 
     /// The store underneath, for tests that provoke its bad days.

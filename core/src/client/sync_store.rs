@@ -4,15 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::forms::utf8;
+use super::sender::{Sender, is_unwritable};
 use crate::clock::Clock;
 use crate::form::{Files, FormDef};
 use crate::openrosa::manifest::MediaKind;
-use crate::store::{self, Content, FormFileId, FormKey, NewFormFile, ProjectId, RecordState, Store, SubmissionId};
+use crate::store::{
+    self, AttachmentId, Content, FormFileId, FormKey, NewFormFile, ProjectId, RecordState, Store, SubmissionId,
+};
 use crate::sync::machine::State;
 use crate::sync::retry::ServerErrors;
 use crate::sync::{
-    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment, Queued, RecordId,
-    Remembered, SyncStore,
+    Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment,
+    Queued, RecordId, Remembered, SyncStore,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -21,16 +24,34 @@ pub(super) struct ProjectStore {
     store: Arc<Store>,
     project: ProjectId,
     clock: Arc<dyn Clock>,
+    sender: Arc<Sender>,
 }
 
 impl ProjectStore {
-    pub(super) fn new(store: Arc<Store>, project: ProjectId, clock: Arc<dyn Clock>) -> Self {
-        Self { store, project, clock }
+    pub(super) fn new(store: Arc<Store>, project: ProjectId, clock: Arc<dyn Clock>, sender: Arc<Sender>) -> Self {
+        Self { store, project, clock, sender }
     }
 
     fn server_errors(&self, record: SubmissionId) -> Result<Option<ServerErrors>> {
         let attempts = self.store.attempts(record)?;
         Ok(ServerErrors::in_log(attempts.iter().map(|attempt| (attempt.ended_at, attempt.http_status))))
+    }
+
+    fn outgoing(&self, id: SubmissionId, claim: Option<ClaimNumber>) -> Result<Outgoing> {
+        let xml = self.store.submission_xml(id)?.into();
+        let mut attachments = Vec::new();
+        for attachment in self.store.submission_attachments(id)? {
+            if attachment.sent_at.is_none() && !self.sender.is_sent(id, attachment.id) {
+                let source = self.store.attachment_source(attachment.id)?;
+                attachments.push(OutgoingAttachment {
+                    attachment: attachment.id.0,
+                    name: attachment.name,
+                    size: attachment.size,
+                    open: Arc::new(move || Ok(Box::new(source.open()?) as Box<dyn Read + Send>)),
+                });
+            }
+        }
+        Ok(Outgoing { claim, xml, attachments })
     }
 }
 
@@ -40,10 +61,11 @@ impl SyncStore for ProjectStore {
     fn outbox(&self) -> Result<Vec<Queued>> {
         let mut queued = Vec::new();
         for record in self.store.outbox(Some(self.project))? {
-            let due_ms = match record.state {
-                RecordState::Ready => 0,
+            let due_ms = match self.sender.state(record.id).unwrap_or(record.state) {
+                // The sending that asks has nothing on the road: what is still called so could not be made ready.
+                RecordState::Ready | RecordState::Sending => 0,
                 RecordState::Waiting { next_attempt_at, .. } => next_attempt_at,
-                RecordState::Sending | RecordState::Sent { .. } | RecordState::NeedsAttention(_) => continue,
+                RecordState::Sent { .. } | RecordState::NeedsAttention(_) => continue,
             };
             queued.push(Queued {
                 record: record.id.0,
@@ -56,39 +78,47 @@ impl SyncStore for ProjectStore {
         Ok(queued)
     }
 
-    fn claim(&self, record: RecordId) -> Result<Claim> {
-        let id = SubmissionId(record);
-        match self.store.begin_sending(id) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Claim::Gone),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
-            Err(error) => return Err(error),
+    fn release(&self) -> Result<()> {
+        match self.sender.release(&self.store, self.project) {
+            Err(error) if is_unwritable(&error) => Ok(()),
+            released => released,
         }
-        let (Ok(xml), Ok(attachments)) = (self.store.submission_xml(id), self.store.submission_attachments(id)) else {
-            return Ok(Claim::Broken);
-        };
-        let unsent = attachments.into_iter().filter(|attachment| attachment.sent_at.is_none());
-        let outgoing = unsent.map(|attachment| {
-            let store = Arc::clone(&self.store);
-            OutgoingAttachment {
-                name: attachment.name,
-                size: attachment.size,
-                open: Arc::new(move || Ok(Box::new(store.open_attachment(attachment.id)?) as Box<dyn Read + Send>)),
-            }
-        });
-        Ok(Claim::Taken(Outgoing { xml: xml.into(), attachments: outgoing.collect() }))
     }
 
-    fn attachments_sent(&self, record: RecordId, names: &[String]) -> Result<()> {
-        for attachment in self.store.submission_attachments(SubmissionId(record))? {
-            if names.contains(&attachment.name) {
-                self.store.mark_attachment_sent(attachment.id, self.clock.now_ms())?;
-            }
+    fn claim(&self, record: RecordId) -> Result<Claim> {
+        let id = SubmissionId(record);
+        self.sender.write_what_is_left(&self.store);
+        let claim = match self.store.begin_sending(id) {
+            Ok(Some(claim)) => Some(claim),
+            Ok(None) => return Ok(Claim::Gone),
+            // The same bytes may be sent twice, so nothing is lost if a crash forgets that they were.
+            Err(error) if is_unwritable(&error) => match self.store.submission(id) {
+                Ok(record) => match self.sender.state(id).unwrap_or(record.state) {
+                    RecordState::Ready | RecordState::Waiting { .. } => None,
+                    RecordState::Sending => Some(record.claim),
+                    RecordState::Sent { .. } | RecordState::NeedsAttention(_) => return Ok(Claim::Gone),
+                },
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        match self.outgoing(id, claim) {
+            Ok(outgoing) => Ok(Claim::Taken(outgoing)),
+            Err(error) if error.kind() == ErrorKind::StoragePaused => Err(error),
+            Err(_) => Ok(Claim::Broken(claim)),
+        }
+    }
+
+    fn attachments_sent(&self, record: RecordId, attachments: &[i64]) -> Result<()> {
+        let at = self.clock.now_ms();
+        for &attachment in attachments {
+            self.sender.write_attachment_sent(&self.store, SubmissionId(record), AttachmentId(attachment), at)?;
         }
         Ok(())
     }
 
-    fn mark(&self, record: RecordId, state: State) -> Result<()> {
+    fn mark(&self, record: RecordId, claim: Option<ClaimNumber>, state: State) -> Result<()> {
         let reason =
             |reason: crate::sync::Reason| store::Reason { code: reason.code().into(), text: reason.sentence().into() };
         let state = match state {
@@ -99,7 +129,7 @@ impl SyncStore for ProjectStore {
             State::Sent => RecordState::Sent { at: self.clock.now_ms() },
             State::NeedsAttention(why) => RecordState::NeedsAttention(reason(why)),
         };
-        self.store.set_state(SubmissionId(record), &state)
+        self.sender.write_state(&self.store, SubmissionId(record), claim, state)
     }
 
     fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()> {
@@ -110,7 +140,11 @@ impl SyncStore for ProjectStore {
             http_status: attempt.status,
             note: String::new(),
         };
-        self.store.add_attempt(SubmissionId(record), &noted)
+        match self.store.add_attempt(SubmissionId(record), &noted) {
+            // It is for support only.
+            Err(error) if is_unwritable(&error) => Ok(()),
+            noted => noted,
+        }
     }
 
     fn forms(&self) -> Result<Vec<InstalledForm>> {

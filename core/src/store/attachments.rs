@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
 
@@ -31,6 +32,13 @@ pub struct Attachment {
 ///
 /// A file that was changed or cut fails with an `io::Error` that holds an [`Error`] of kind `StorageDamaged`.
 pub struct AttachmentReader(SealedFile);
+
+/// A sealed file with its key.
+pub struct AttachmentSource {
+    path: PathBuf,
+    key: FileKey,
+    size: u64,
+}
 
 const ATTACHMENT: &str = "SELECT id, name, size, sha256, sent_at FROM attachment";
 
@@ -92,16 +100,25 @@ impl Store {
     /// # Errors
     /// `NotFound`, `StorageDamaged` if the file is not what was stored, `Io`, `StoragePaused`.
     pub fn open_attachment(&self, id: AttachmentId) -> Result<AttachmentReader> {
-        let (file, key, size): (String, FileKey, i64) = self.read(|connection| {
+        self.attachment_source(id)?.open()
+    }
+
+    /// Where the plain bytes of an attachment come from, to be opened later and as often as wanted, also while the store is
+    /// paused.
+    ///
+    /// # Errors
+    /// `NotFound`, `StoragePaused`, `StorageDamaged`.
+    pub fn attachment_source(&self, id: AttachmentId) -> Result<AttachmentSource> {
+        self.read(|connection| {
+            let query = "SELECT file, key, size FROM attachment WHERE id = ?";
             let found = connection
-                .query_row("SELECT file, key, size FROM attachment WHERE id = ?", [id], |row| {
-                    Ok((row.get(0)?, FileKey::from_slice(row.get_ref(1)?.as_blob()?), row.get(2)?))
+                .query_row(query, [id], |row| {
+                    Ok((row.get::<_, String>(0)?, FileKey::from_slice(row.get_ref(1)?.as_blob()?), row.get(2)?))
                 })
                 .optional()?;
-            let (file, key, size) = found.ok_or_else(|| not_found(id))?;
-            Ok((file, key?, size))
-        })?;
-        SealedFile::open(&self.files().join(file), &key, size.cast_unsigned()).map(AttachmentReader)
+            let (file, key, size): (_, _, i64) = found.ok_or_else(|| not_found(id))?;
+            Ok(AttachmentSource { path: self.files().join(file), key: key?, size: size.cast_unsigned() })
+        })
     }
 
     /// Deletes an attachment: its key first, so that what may remain of the file is noise.
@@ -177,6 +194,22 @@ pub(super) fn erase(transaction: &Transaction<'_>, condition: &str, params: impl
     let mut statement = transaction.prepare(&format!("DELETE FROM attachment WHERE {condition} RETURNING file"))?;
     let erased = statement.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(erased)
+}
+
+impl AttachmentSource {
+    /// Opens it for reading from its beginning.
+    ///
+    /// # Errors
+    /// `StorageDamaged` if the file is not there or has another length than what was stored; `Io`.
+    pub fn open(&self) -> Result<AttachmentReader> {
+        SealedFile::open(&self.path, &self.key, self.size).map(AttachmentReader)
+    }
+}
+
+impl fmt::Debug for AttachmentSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachmentSource").field("size", &self.size).finish_non_exhaustive()
+    }
 }
 
 impl AttachmentReader {

@@ -522,7 +522,8 @@ mod tests {
             Finalized { xml: b"<a/>".to_vec(), name: String::new(), attachments: vec![], last_saved: None, at: NOW };
         let record = home.finalize(draft, &finalized).unwrap();
         assert!(home.form(used).is_ok(), "an unsent record uses it");
-        home.set_state(record, &RecordState::Sent { at: NOW }).unwrap();
+        let claim = home.begin_sending(record).unwrap();
+        home.mark(record, claim, &RecordState::Sent { at: NOW }).unwrap();
         assert_eq!(home.form(used).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(home.submission(record).unwrap().form, None);
     }

@@ -45,7 +45,7 @@ impl Store {
         let home = Home::open(path, key)?;
         let connection = connection::connect(&home.database(), key)?;
         let store = Self { home, key: key.clone(), connection: Mutex::new(Some(connection)) };
-        store.ready_what_was_sending()?;
+        store.release(None)?;
         store.sweep()?;
         Ok(store)
     }

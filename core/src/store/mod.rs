@@ -77,12 +77,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::{ErrorKind, Result};
 
-pub use attachments::{Attachment, AttachmentReader};
+pub use attachments::{Attachment, AttachmentReader, AttachmentSource};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
 pub use key::Key;
-pub use outbox::{Attempt, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Submission};
+pub use outbox::{
+    Attempt, ClaimNumber, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Records, Submission,
+};
 pub use project_settings::{ForgetSent, ProjectSettings};
 pub use projects::{Auth, NewProject, Project};
 
@@ -135,6 +137,14 @@ impl Store {
             connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
             Ok(())
         })
+    }
+
+    /// Refuses to write, as on a disk that has become read-only, until told otherwise or opened again: how that is rehearsed.
+    ///
+    /// # Errors
+    /// `StoragePaused`.
+    pub fn refuse_writes(&self, refuse: bool) -> Result<()> {
+        self.read(|connection| Ok(connection.pragma_update(None, "query_only", refuse)?))
     }
 
     /// The folder of this home.

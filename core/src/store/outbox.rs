@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
 
 use super::attachments::SealedAttachment;
 use super::{DraftId, FormKey, ProjectId, Store, SubmissionId, attachments, drafts, forms, last_saved};
@@ -50,6 +51,33 @@ pub struct Submission {
     pub state: RecordState,
     /// How often sending was begun since it was last made ready by a person.
     pub attempts: u32,
+    /// The number of the sending that claimed it last.
+    pub claim: ClaimNumber,
+    /// Size of its XML in bytes.
+    pub xml_size: u64,
+    /// How many attachments it has.
+    pub attachments: u32,
+    /// Size of its attachments together, in bytes.
+    pub attachments_size: u64,
+}
+
+/// The right of one sending to write what becomes of the record that it claimed.
+pub type ClaimNumber = i64;
+
+/// Which records a person means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// This one.
+    One(SubmissionId),
+    /// Those of a form, whatever its version.
+    OfForm {
+        /// The project.
+        project: ProjectId,
+        /// The form's id.
+        form_id: String,
+    },
+    /// Those of a project.
+    OfProject(ProjectId),
 }
 
 /// How far the sending of a record is (openrosa.md §6). A draft is not in the outbox.
@@ -140,8 +168,12 @@ pub enum Imported {
 /// Attempts kept of one record.
 const MAX_ATTEMPTS_KEPT: i64 = 50;
 
+/// A list reads no blob: `length` of one is known without it.
 const SUBMISSION: &str = "SELECT id, project, form, instance_id, form_id, version, title, name, finalized_at, state, \
-                          reason, reason_text, attempts, next_attempt_at, sent_at FROM submission";
+                          reason, reason_text, attempts, next_attempt_at, sent_at, claim, length(xml) AS xml_size, \
+                          coalesce(files.n, 0) AS attachments, coalesce(files.size, 0) AS attachments_size \
+                          FROM submission LEFT JOIN (SELECT submission AS record, count(*) AS n, sum(size) AS size \
+                          FROM attachment WHERE submission IS NOT NULL GROUP BY submission) files ON files.record = id";
 
 impl Store {
     /// Makes a draft a record that is ready to be sent, in one transaction: the bytes are frozen, the attachments pass to
@@ -197,33 +229,29 @@ impl Store {
         })
     }
 
-    /// Marks a record as being sent and counts the attempt, **before** anything is sent. False: it is being sent already,
-    /// or has been, and must not be sent now.
+    /// Marks a record that is ready or waiting as being sent and counts the attempt, **before** anything is sent. `None`: it
+    /// is not there, someone else is sending it, or it is not to be sent now.
     ///
     /// # Errors
-    /// `NotFound`, `StoragePaused`, `StorageFull`.
-    pub fn begin_sending(&self, id: SubmissionId) -> Result<bool> {
+    /// `StoragePaused`, `StorageFull`.
+    pub fn begin_sending(&self, id: SubmissionId) -> Result<Option<ClaimNumber>> {
         self.read(|connection| {
-            let begun = connection.execute(
-                "UPDATE submission SET state = 'sending', attempts = attempts + 1, reason = '', reason_text = '',
-                                       next_attempt_at = NULL
-                 WHERE id = ? AND state NOT IN ('sending', 'sent')",
-                [id],
+            let mut claim = connection.prepare_cached(
+                "UPDATE submission SET state = 'sending', claim = claim + 1, attempts = attempts + 1, reason = '',
+                                       reason_text = '', next_attempt_at = NULL
+                 WHERE id = ? AND state IN ('ready', 'waiting') RETURNING claim",
             )?;
-            if begun == 1 {
-                return Ok(true);
-            }
-            let there = connection.query_row("SELECT 1 FROM submission WHERE id = ?", [id], |_| Ok(())).optional()?;
-            there.map_or_else(|| Err(not_found(id)), |()| Ok(false))
+            Ok(claim.query_row([id], |row| row.get(0)).optional()?)
         })
     }
 
-    /// Keeps how far the sending of a record is. `Ready` counts attempts from the beginning again. Sending is begun with
-    /// [`begin_sending`](Self::begin_sending), not here.
+    /// Writes what became of a record: of one that this sending claimed, under its number; without a number, of one that
+    /// nobody claimed and that is ready or waits. False: the record is in another state by now, and nothing was changed.
+    /// `Ready` counts attempts from the beginning again.
     ///
     /// # Errors
-    /// `NotFound`, `StoragePaused`, `StorageFull`.
-    pub fn set_state(&self, id: SubmissionId, state: &RecordState) -> Result<()> {
+    /// `StoragePaused`, `StorageFull`.
+    pub fn mark(&self, id: SubmissionId, claim: Option<ClaimNumber>, state: &RecordState) -> Result<bool> {
         let (mut reason, mut next_attempt_at, mut sent_at) = (None, None, None);
         match state {
             RecordState::Ready | RecordState::Sending => {}
@@ -235,15 +263,45 @@ impl Store {
         }
         let (code, text) = reason.map_or(("", ""), |reason| (&reason.code, &reason.text));
         self.write(|transaction| {
-            let changed = transaction.execute(
+            let mut mark = transaction.prepare_cached(
                 "UPDATE submission SET state = ?1, reason = ?2, reason_text = ?3, next_attempt_at = ?4, sent_at = ?5,
-                                       attempts = CASE ?1 WHEN 'ready' THEN 0 ELSE attempts END WHERE id = ?6",
-                params![state.name(), code, text, next_attempt_at, sent_at, id],
+                                       attempts = CASE ?1 WHEN 'ready' THEN 0 ELSE attempts END
+                 WHERE id = ?6 AND CASE WHEN ?7 IS NULL THEN state IN ('ready', 'waiting')
+                                        ELSE state = 'sending' AND claim = ?7 END",
             )?;
-            if changed == 0 {
-                return Err(not_found(id));
+            let changed = mark.execute(params![state.name(), code, text, next_attempt_at, sent_at, id, claim])?;
+            if matches!(state, RecordState::Sent { .. }) {
+                forms::drop_unused_forms(transaction)?;
             }
-            forms::drop_unused_forms(transaction)
+            Ok(changed == 1)
+        })
+    }
+
+    /// Makes ready what is marked as being sent: in a project, or everywhere. For whoever knows that no sending is alive
+    /// there. What was on the road may or may not have arrived; the same bytes under the same instance id may be sent again.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub fn release(&self, project: Option<ProjectId>) -> Result<()> {
+        self.read(|connection| {
+            connection.execute(
+                "UPDATE submission SET state = 'ready' WHERE state = 'sending' AND (?1 IS NULL OR project = ?1)",
+                [project],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Makes records that wait or need attention ready, with all patience restored; says how many. Those that are being sent
+    /// or have been stay as they are.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub fn retry(&self, records: &Records) -> Result<usize> {
+        self.read(|connection| {
+            let (condition, parameters) = records.condition();
+            let again = format!("{READY_AGAIN} WHERE state IN ('ready', 'waiting', 'needs_attention') AND {condition}");
+            Ok(connection.execute(&again, params_from_iter(parameters))?)
         })
     }
 
@@ -354,15 +412,6 @@ impl Store {
             Ok(id)
         })
     }
-
-    /// After a crash: what was being sent may or may not have arrived; the same bytes under the same instance id may be
-    /// sent again.
-    pub(super) fn ready_what_was_sending(&self) -> Result<()> {
-        self.read(|connection| {
-            connection.execute("UPDATE submission SET state = 'ready' WHERE state = 'sending'", [])?;
-            Ok(())
-        })
-    }
 }
 
 /// Adds the record of a draft, and what it leaves as last-saved.
@@ -431,14 +480,30 @@ fn same_record(connection: &rusqlite::Connection, record: &NewRecord) -> Result<
 /// Makes the records of a project ready that wait, or need attention for one of `reasons` (codes). Says how many they are.
 pub(super) fn free(transaction: &Transaction<'_>, project: ProjectId, reasons: &[&str]) -> Result<usize> {
     let mut freed = 0;
-    let mut update = transaction.prepare(
-        "UPDATE submission SET state = 'ready', reason = '', reason_text = '', attempts = 0, next_attempt_at = NULL
-         WHERE project = ?1 AND (state = 'waiting' OR state = 'needs_attention' AND reason = ?2)",
-    )?;
+    let mut update = transaction.prepare(&format!(
+        "{READY_AGAIN} WHERE project = ?1 AND (state = 'waiting' OR state = 'needs_attention' AND reason = ?2)"
+    ))?;
     for reason in reasons {
         freed += update.execute(params![project, reason])?;
     }
     Ok(freed)
+}
+
+/// What a record is after a person, or what is known of the world, has given reason for hope.
+const READY_AGAIN: &str = "UPDATE submission SET state = 'ready', reason = '', reason_text = '', next_attempt_at = NULL, \
+                           attempts = 0, failing_count = 0, failing_since = NULL";
+
+impl Records {
+    /// The same for a query: a condition on `submission`, and what stands for its question marks.
+    fn condition(&self) -> (&'static str, Vec<Value>) {
+        match self {
+            Self::One(id) => ("id = ?", vec![id.0.into()]),
+            Self::OfForm { project, form_id } => {
+                ("project = ? AND form_id = ?", vec![project.0.into(), form_id.clone().into()])
+            }
+            Self::OfProject(project) => ("project = ?", vec![project.0.into()]),
+        }
+    }
 }
 
 impl RecordState {
@@ -483,6 +548,10 @@ impl Submission {
             finalized_at: row.get("finalized_at")?,
             state: RecordState::read(row)?,
             attempts: row.get("attempts")?,
+            claim: row.get("claim")?,
+            xml_size: row.get::<_, i64>("xml_size")?.cast_unsigned(),
+            attachments: row.get("attachments")?,
+            attachments_size: row.get::<_, i64>("attachments_size")?.cast_unsigned(),
         })
     }
 }
@@ -591,6 +660,10 @@ mod tests {
             finalized_at: NOW,
             state: RecordState::Ready,
             attempts: 0,
+            claim: 0,
+            xml_size: finalized(&[]).xml.len() as u64,
+            attachments: 1,
+            attachments_size: 4,
         };
         assert_eq!(home.outbox(None).unwrap(), [submission]);
         assert_eq!(home.submission_xml(id).unwrap(), finalized(&[]).xml);
@@ -660,41 +733,109 @@ mod tests {
     #[test]
     fn every_state_comes_back() {
         let mut home = TestHome::new();
-        let draft = home.any_draft();
-        let id = home.finalize(draft, &finalized(&[])).unwrap();
+        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
         for state in [
             RecordState::Waiting { next_attempt_at: NOW + 2000, reason: reason() },
-            RecordState::NeedsAttention(reason()),
             RecordState::Ready,
-            RecordState::Sent { at: NOW + 5 },
+            RecordState::NeedsAttention(reason()),
         ] {
-            home.set_state(id, &state).unwrap();
+            assert!(home.mark(id, None, &state).unwrap());
             home.reopen();
             assert_eq!(home.submission(id).unwrap().state, state);
         }
-        let nowhere = SubmissionId(99);
-        assert_eq!(home.set_state(nowhere, &RecordState::Ready).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(home.retry(&Records::One(id)).unwrap(), 1);
+        let claim = home.begin_sending(id).unwrap();
+        assert!(home.mark(id, claim, &RecordState::Sent { at: NOW + 5 }).unwrap());
+        home.reopen();
+        assert_eq!(home.submission(id).unwrap().state, RecordState::Sent { at: NOW + 5 });
+        assert!(!home.mark(SubmissionId(99), None, &RecordState::Ready).unwrap());
     }
 
     #[test]
     fn a_record_is_sent_by_one_at_a_time_and_counted_before() {
         let mut home = TestHome::new();
         let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
-        assert!(home.begin_sending(id).unwrap());
-        assert!(!home.begin_sending(id).unwrap(), "it is being sent");
+        assert!(home.begin_sending(id).unwrap().is_some());
+        assert_eq!(home.begin_sending(id).unwrap(), None, "it is being sent");
         home.reopen();
         let after_crash = home.submission(id).unwrap();
         assert_eq!((after_crash.state, after_crash.attempts), (RecordState::Ready, 1));
 
-        assert!(home.begin_sending(id).unwrap());
+        let claim = home.begin_sending(id).unwrap();
         let waiting = RecordState::Waiting { next_attempt_at: NOW, reason: reason() };
-        home.set_state(id, &waiting).unwrap();
+        assert!(home.mark(id, claim, &waiting).unwrap());
         assert_eq!(home.submission(id).unwrap().attempts, 2);
-        home.set_state(id, &RecordState::Ready).unwrap();
+        assert!(home.mark(id, None, &RecordState::Ready).unwrap());
         assert_eq!(home.submission(id).unwrap().attempts, 0);
-        home.set_state(id, &RecordState::Sent { at: NOW }).unwrap();
-        assert!(!home.begin_sending(id).unwrap(), "it has been sent");
-        assert_eq!(home.begin_sending(SubmissionId(99)).unwrap_err().kind(), ErrorKind::NotFound);
+        let claim = home.begin_sending(id).unwrap();
+        assert!(home.mark(id, claim, &RecordState::Sent { at: NOW }).unwrap());
+        assert_eq!(home.begin_sending(id).unwrap(), None, "it has been sent");
+        assert_eq!(home.begin_sending(SubmissionId(99)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_state_is_written_only_from_the_state_it_was_claimed_in() {
+        let home = TestHome::new();
+        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
+        let first = home.begin_sending(id).unwrap();
+        let attention = RecordState::NeedsAttention(reason());
+        assert!(!home.mark(id, None, &attention).unwrap(), "someone is sending it");
+        home.release(None).unwrap();
+        assert!(!home.mark(id, first, &attention).unwrap(), "the claim was given up");
+        let second = home.begin_sending(id).unwrap();
+        assert_ne!(first, second);
+        assert!(!home.mark(id, first, &attention).unwrap(), "another has claimed it since");
+        assert!(home.mark(id, second, &RecordState::Sent { at: NOW }).unwrap());
+        for claim in [None, first, second] {
+            assert!(!home.mark(id, claim, &attention).unwrap(), "a sent record stays sent");
+        }
+        assert_eq!(home.retry(&Records::One(id)).unwrap(), 0);
+        assert_eq!(home.submission(id).unwrap().state, RecordState::Sent { at: NOW });
+    }
+
+    #[test]
+    fn what_is_released_is_of_the_project_meant() {
+        let home = TestHome::new();
+        let (one, two) = (home.any_project(), home.any_project());
+        let ids = [(one, "uuid:a"), (two, "uuid:b")].map(|(project, instance_id)| {
+            let Imported::Queued(id) = home.import_record(&record(project, instance_id), vec![]).unwrap() else {
+                panic!("it was not there before");
+            };
+            home.begin_sending(id).unwrap();
+            id
+        });
+        home.release(Some(one)).unwrap();
+        let states = ids.map(|id| home.submission(id).unwrap().state);
+        assert_eq!(states, [RecordState::Ready, RecordState::Sending]);
+    }
+
+    #[test]
+    fn retried_are_those_meant() {
+        let home = TestHome::new();
+        let (one, two) = (home.any_project(), home.any_project());
+        let rows = [(one, "visit"), (one, "other"), (two, "visit")];
+        let ids: Vec<_> = (0..)
+            .zip(rows)
+            .map(|(n, (project, form_id))| {
+                let record = NewRecord { form_id: form_id.into(), ..record(project, &format!("uuid:{n}")) };
+                let Imported::Queued(id) = home.import_record(&record, vec![]).unwrap() else {
+                    panic!("it was not there before");
+                };
+                id
+            })
+            .collect();
+        let of_form = Records::OfForm { project: one, form_id: "visit".into() };
+        for (records, expected) in
+            [(of_form, &ids[..1]), (Records::One(ids[1]), &ids[1..2]), (Records::OfProject(one), &ids[..2])]
+        {
+            for id in &ids {
+                home.retry(&Records::One(*id)).unwrap();
+                home.mark(*id, None, &RecordState::NeedsAttention(reason())).unwrap();
+            }
+            assert_eq!(home.retry(&records).unwrap(), expected.len());
+            let is_ready = |id: &&SubmissionId| home.submission(**id).unwrap().state == RecordState::Ready;
+            assert_eq!(ids.iter().filter(is_ready).copied().collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]
@@ -737,9 +878,9 @@ mod tests {
         let draft = home.any_draft();
         home.attach(draft, "a.jpg", &mut &b"x"[..]).unwrap();
         let id = home.finalize(draft, &finalized(&["a.jpg"])).unwrap();
-        home.begin_sending(id).unwrap();
+        let claim = home.begin_sending(id).unwrap();
         assert_eq!(home.delete_submission(id, false).unwrap_err().kind(), ErrorKind::UnsentRecords);
-        home.set_state(id, &RecordState::Sent { at: NOW }).unwrap();
+        home.mark(id, claim, &RecordState::Sent { at: NOW }).unwrap();
         home.delete_submission(id, false).unwrap();
         assert_eq!(home.outbox(None).unwrap(), []);
         assert_eq!(home.n_files("files"), 0);

@@ -15,6 +15,7 @@ use crate::openrosa::address::same_host;
 use crate::openrosa::headers::{ACCEPT_CONTENT_LENGTH, DEFAULT_ACCEPT_CONTENT_LENGTH};
 use crate::openrosa::submission::{self, Part, Post};
 use crate::sync::transport::Response;
+use std::collections::BTreeSet;
 use url::Url;
 
 /// A record's row in the outbox.
@@ -47,7 +48,7 @@ pub struct Parcel {
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Records lie in the outbox; those already known are left as they are.
+    /// These lie in the outbox now; what was known of the others is forgotten.
     Found(Vec<Queued>),
     /// The record asked for by [`Effect::Claim`] is marked as `sending`.
     Claimed(Parcel),
@@ -268,12 +269,10 @@ impl Machine {
             | Phase::Pausing(sending, _) => Some(sending.queued.record),
             Phase::Idle | Phase::Ended => None,
         };
-        for queued in records {
-            let known = self.queue.iter().any(|entry| entry.queued.record == queued.record);
-            if !known && on_the_road != Some(queued.record) {
-                self.queue.push(Entry { queued, tried: false });
-            }
-        }
+        let tried: BTreeSet<RecordId> =
+            self.queue.iter().filter(|entry| entry.tried).map(|entry| entry.queued.record).collect();
+        let others = records.into_iter().filter(|queued| on_the_road != Some(queued.record));
+        self.queue = others.map(|queued| Entry { tried: tried.contains(&queued.record), queued }).collect();
     }
 
     /// Takes up the next record, if none is on the road: the one tried least often among those due, the oldest among equals.
@@ -515,7 +514,7 @@ mod tests {
     use crate::clock::Step;
     use crate::openrosa::response;
     use proptest::prelude::*;
-    use std::collections::{BTreeMap, BTreeSet, VecDeque};
+    use std::collections::{BTreeMap, VecDeque};
 
     const HOME: &str = "https://h.test/v1/key/T/projects/1/submission";
 

@@ -18,6 +18,7 @@ pub mod retry;
 pub mod runner;
 mod store;
 pub mod transport;
+mod turn;
 
 pub use forms::{FormOutcome, Outcome, RefreshReport};
 pub use machine::{Queued, RecordId, State};
@@ -27,6 +28,7 @@ pub use project::Project;
 pub use retry::Reason;
 pub use runner::{SendReport, SyncJob, Until};
 pub use store::{
-    Attempt, Claim, FileContent, InstalledFile, InstalledForm, NewFile, NewForm, Outgoing, OutgoingAttachment,
-    Remembered, SyncStore,
+    Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewFile, NewForm, Outgoing,
+    OutgoingAttachment, Remembered, SyncStore,
 };
+pub use turn::{Turn, TurnGuard};

@@ -8,6 +8,7 @@ use super::progress::{Cancel, Nudge, OnProgress, Progress, Reporter, Step};
 use super::project::Project;
 use super::store::{Attempt, Claim, Outgoing, SyncStore};
 use super::transport::{Content, Failure, Method, Part, Transport};
+use super::turn::{Turn, TurnGuard};
 use crate::clock::{self, Clock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::openrosa::form_list;
@@ -18,8 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-/// Everything a project's sync needs. Runs on a tokio runtime with time and I/O; end it with [`Cancel`], not by dropping its
-/// future: a record dropped in the middle of its sending stays `sending` until the store is opened again.
+/// Everything a project's sync needs. Runs on a tokio runtime with time and I/O.
 pub struct SyncJob<S> {
     /// Where the project's forms and records are kept.
     pub store: Arc<S>,
@@ -39,6 +39,8 @@ pub struct SyncJob<S> {
     pub cancel: Cancel,
     /// Ends a wait.
     pub nudge: Nudge,
+    /// Shared by all jobs of the project.
+    pub turn: Turn,
 }
 
 /// When a sending ends.
@@ -75,7 +77,10 @@ impl<S: SyncStore> SyncJob<S> {
     }
 
     /// Sends what is in the outbox. With `asked`, because a person asks or the network is back, records that wait are not
-    /// waited for.
+    /// waited for. While another sending of the project has a record on the road, this one waits for its [turn](Turn); then
+    /// it goes on with what is left.
+    ///
+    /// However it ends, also by a panic or by being dropped, no record stays `sending`.
     ///
     /// # Errors
     /// [`ErrorKind::Interrupted`]; those of the store. What a server says is no error but a record's state.
@@ -97,15 +102,12 @@ impl<S: SyncStore> SyncJob<S> {
             began_ms: self.clock.now_ms(),
             began: Instant::now(),
             claimed: None,
+            turn: None,
             of: 0,
             report: SendReport::default(),
         };
-        let ended = sending.run(until, asked).await;
-        if let (Err(_), Some((record, _))) = (&ended, sending.claimed.take()) {
-            // The error is told anyway; if this fails too, opening the store makes the record ready again.
-            let _ = on_store(&self.store, move |store| store.mark(record, State::Ready)).await;
-        }
-        ended.map(|()| sending.report)
+        sending.run(until, asked).await?;
+        Ok(std::mem::take(&mut sending.report))
     }
 
     fn exchange(&self) -> Exchange {
@@ -132,15 +134,34 @@ pub(super) async fn on_store<S: SyncStore, T: Send + 'static>(
     ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a call of the store ended early")))
 }
 
+/// A record on the road. If nothing was written of it when this goes, it is ready again.
+struct OnTheRoad<S: SyncStore> {
+    store: Arc<S>,
+    record: RecordId,
+    outgoing: Outgoing,
+    is_settled: bool,
+}
+
+impl<S: SyncStore> Drop for OnTheRoad<S> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            // If this fails, whoever has the turn next makes it ready.
+            let _ = self.store.mark(self.record, self.outgoing.claim, State::Ready);
+        }
+    }
+}
+
 /// One sending under way.
-struct Sending<'a, S> {
+struct Sending<'a, S: SyncStore> {
     job: &'a SyncJob<S>,
     exchange: &'a Exchange,
     reporter: Reporter,
     machine: Machine,
     began_ms: i64,
     began: Instant,
-    claimed: Option<(RecordId, Outgoing)>,
+    // Above the turn, so that a record that is dropped is ready before another sending begins.
+    claimed: Option<OnTheRoad<S>>,
+    turn: Option<TurnGuard>,
     /// How many records were found.
     of: usize,
     report: SendReport,
@@ -148,7 +169,7 @@ struct Sending<'a, S> {
 
 impl<S: SyncStore> Sending<'_, S> {
     async fn run(&mut self, until: Until, asked: bool) -> Result<()> {
-        let found = self.found(asked).await?;
+        let found = self.begin(asked).await?;
         let mut effects = VecDeque::from(self.on(found));
         while let Some(effect) = effects.pop_front() {
             // What is known is written even then.
@@ -178,7 +199,16 @@ impl<S: SyncStore> Sending<'_, S> {
         self.began_ms.saturating_add(passed)
     }
 
-    async fn found(&mut self, asked: bool) -> Result<Event> {
+    /// Takes the turn and looks at what there is.
+    async fn begin(&mut self, asked: bool) -> Result<Event> {
+        if self.turn.is_none() {
+            let turn = tokio::select! {
+                () = self.job.cancel.cancelled() => return Err(ErrorKind::Interrupted.into()),
+                turn = self.job.turn.take() => turn,
+            };
+            self.turn = Some(turn);
+            on_store(&self.job.store, S::release).await?;
+        }
         let mut records = on_store(&self.job.store, S::outbox).await?;
         if asked {
             records.iter_mut().for_each(Queued::hurry);
@@ -195,8 +225,9 @@ impl<S: SyncStore> Sending<'_, S> {
         if self.now_ms() >= end_ms {
             return Ok(None);
         }
+        self.turn = None;
         let is_nudged = self.wait_until(due_ms.min(end_ms)).await;
-        if is_nudged { Ok(Some(Event::Hurry)) } else { self.found(false).await.map(Some) }
+        self.begin(is_nudged).await.map(Some)
     }
 
     /// Waits until then; earlier if cancelled, or if nudged, which is what comes back.
@@ -220,8 +251,8 @@ impl<S: SyncStore> Sending<'_, S> {
                 Ok(Some(self.request(Ask::new(Method::Get, url)).await?.0))
             }
             Effect::PartsSent { record, parts } => {
-                let names = self.names(&parts);
-                on_store(&self.job.store, move |store| store.attachments_sent(record, &names)).await.map(|()| None)
+                let sent = self.rows(&parts);
+                on_store(&self.job.store, move |store| store.attachments_sent(record, &sent)).await.map(|()| None)
             }
             Effect::Mark { record, state } => self.mark(record, state).await.map(|()| None),
             Effect::Pause { until_ms } => {
@@ -233,22 +264,32 @@ impl<S: SyncStore> Sending<'_, S> {
     }
 
     async fn claim(&mut self, record: RecordId) -> Result<Event> {
-        match on_store(&self.job.store, move |store| store.claim(record)).await? {
-            Claim::Gone => Ok(Event::Gone),
-            Claim::Broken => Ok(Event::Broken),
-            Claim::Taken(outgoing) => {
-                let part = |name: &String, size| submission::Part { name: name.clone(), size };
-                let parts = outgoing.attachments.iter().map(|attachment| part(&attachment.name, attachment.size));
-                let parcel = Parcel { xml_size: outgoing.xml.len() as u64, parts: parts.collect() };
-                self.claimed = Some((record, outgoing));
-                Ok(Event::Claimed(parcel))
-            }
-        }
+        // Bound to its end inside the call: a sending that is dropped meanwhile drops the record with it.
+        let store = self.job.store.clone();
+        let claimed = on_store(&self.job.store, move |here| {
+            let (outgoing, is_whole) = match here.claim(record)? {
+                Claim::Taken(outgoing) => (outgoing, true),
+                Claim::Broken(claim) => (Outgoing { claim, ..Outgoing::default() }, false),
+                Claim::Gone => return Ok(None),
+            };
+            Ok(Some((OnTheRoad { store, record, outgoing, is_settled: false }, is_whole)))
+        });
+        let Some((claimed, is_whole)) = claimed.await? else { return Ok(Event::Gone) };
+        let part = |name: &String, size| submission::Part { name: name.clone(), size };
+        let outgoing = &claimed.outgoing;
+        let parts = outgoing.attachments.iter().map(|attachment| part(&attachment.name, attachment.size));
+        let parcel = Parcel { xml_size: outgoing.xml.len() as u64, parts: parts.collect() };
+        self.claimed = Some(claimed);
+        Ok(if is_whole { Event::Claimed(parcel) } else { Event::Broken })
     }
 
     async fn mark(&mut self, record: RecordId, state: State) -> Result<()> {
-        on_store(&self.job.store, move |store| store.mark(record, state)).await?;
-        self.claimed.take_if(|(claimed, _)| *claimed == record);
+        let claimed = self.claimed.take_if(|claimed| claimed.record == record);
+        let claim = claimed.as_ref().and_then(|claimed| claimed.outgoing.claim);
+        on_store(&self.job.store, move |store| store.mark(record, claim, state)).await?;
+        if let Some(mut claimed) = claimed {
+            claimed.is_settled = true;
+        }
         self.report.states.insert(record, state);
         Ok(())
     }
@@ -268,7 +309,7 @@ impl<S: SyncStore> Sending<'_, S> {
 
     /// The parts of one POST: the XML, whether more follows, and the attachments, each under its own name.
     fn parts(&self, post: &Post) -> Vec<Part> {
-        let Some((_, outgoing)) = &self.claimed else { return Vec::new() };
+        let Some(OnTheRoad { outgoing, .. }) = &self.claimed else { return Vec::new() };
         let mut parts = vec![Part {
             name: XML_PART.to_owned(),
             file_name: Some(XML_FILE_NAME.to_owned()),
@@ -295,10 +336,10 @@ impl<S: SyncStore> Sending<'_, S> {
         parts
     }
 
-    fn names(&self, parts: &[usize]) -> Vec<String> {
-        let attachments = self.claimed.iter().flat_map(|(_, outgoing)| &outgoing.attachments);
-        let named = attachments.enumerate().filter(|(position, _)| parts.contains(position));
-        named.map(|(_, attachment)| attachment.name.clone()).collect()
+    fn rows(&self, parts: &[usize]) -> Vec<i64> {
+        let attachments = self.claimed.iter().flat_map(|claimed| &claimed.outgoing.attachments);
+        let of_these = attachments.enumerate().filter(|(position, _)| parts.contains(position));
+        of_these.map(|(_, attachment)| attachment.attachment).collect()
     }
 
     /// A request, as the machine wants to hear of it, and its status.

@@ -18,15 +18,20 @@ pub trait SyncStore: Send + Sync + 'static {
     /// Those of the store, as for every call here.
     fn outbox(&self) -> Result<Vec<Queued>>;
 
-    /// Marks a record as `sending` and counts the try, unless someone else is sending it; both in one step, so that of two
-    /// senders one gets it.
+    /// Makes ready what is marked as `sending`; called by a sending that has the project's [turn](super::Turn) and no record
+    /// on the road, so that what it finds was left behind.
+    fn release(&self) -> Result<()>;
+
+    /// Marks a record that is `ready` or `waiting` as `sending` and counts the try; in one step, so that of two senders one
+    /// gets it.
     fn claim(&self, record: RecordId) -> Result<Claim>;
 
-    /// Notes that the server has these attachments of a record.
-    fn attachments_sent(&self, record: RecordId, names: &[String]) -> Result<()>;
+    /// Notes that the server has these attachments of a record, by their rows.
+    fn attachments_sent(&self, record: RecordId, attachments: &[i64]) -> Result<()>;
 
-    /// Writes the state of a claimed record, or of one that waits.
-    fn mark(&self, record: RecordId, state: State) -> Result<()>;
+    /// Writes the state of a record: of one that this sending claimed, under its number; without a number, of one that is
+    /// `ready` or `waiting`. In any other state it stays as it is: what another sending or a person did since counts.
+    fn mark(&self, record: RecordId, claim: Option<ClaimNumber>, state: State) -> Result<()>;
 
     /// Notes what came of a POST, for support, and for the row of server errors in [`Queued`].
     fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()>;
@@ -63,13 +68,18 @@ pub enum Claim {
     Taken(Outgoing),
     /// It is not there any more, or someone else is sending it.
     Gone,
-    /// It is the caller's, but something of it cannot be read.
-    Broken,
+    /// It is the caller's, under this number, but it cannot be read.
+    Broken(Option<ClaimNumber>),
 }
 
+/// The right of one sending to write what becomes of the record that it claimed.
+pub type ClaimNumber = i64;
+
 /// A claimed record: the frozen bytes, and the attachments that the server has not acknowledged.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Outgoing {
+    /// The number of the claim; `None` if the store cannot be written and the claim is not in it.
+    pub claim: Option<ClaimNumber>,
     /// The XML, the same bytes at every try.
     pub xml: Arc<[u8]>,
     /// The attachments.
@@ -79,6 +89,8 @@ pub struct Outgoing {
 /// An attachment to be sent.
 #[derive(Clone)]
 pub struct OutgoingAttachment {
+    /// Its row.
+    pub attachment: i64,
     /// What the XML calls it.
     pub name: String,
     /// Its size in bytes.

@@ -89,16 +89,23 @@ CREATE TABLE submission_new (
     reason_text     TEXT NOT NULL DEFAULT '',
     attempts        INTEGER NOT NULL DEFAULT 0,
     next_attempt_at INTEGER,
-    sent_at         INTEGER
+    sent_at         INTEGER,
+    claim           INTEGER NOT NULL DEFAULT 0, -- counts the sendings begun; each writes under its own number only
+    answers_at      INTEGER,                    -- when the XML arrived; files of the record may still be missing there
+    failing_count   INTEGER NOT NULL DEFAULT 0, -- failures in a row that are the server's own, or a web page's
+    failing_since   INTEGER                     -- when the first of them came
 ) STRICT;
 INSERT INTO sqlite_sequence (name, seq) SELECT 'submission_new', seq FROM sqlite_sequence WHERE name = 'submission';
-INSERT INTO submission_new SELECT id, project, form, instance_id, form_id, version, title, name, xml, finalized_at, state,
-                                  reason, reason_text, attempts, next_attempt_at, sent_at FROM submission;
+INSERT INTO submission_new (id, project, form, instance_id, form_id, version, title, name, xml, finalized_at, state, reason,
+                            reason_text, attempts, next_attempt_at, sent_at)
+    SELECT id, project, form, instance_id, form_id, version, title, name, xml, finalized_at, state, reason, reason_text,
+           attempts, next_attempt_at, sent_at FROM submission;
 DROP TABLE submission;
 ALTER TABLE submission_new RENAME TO submission;
 CREATE INDEX submission_project ON submission (project, finalized_at);
 CREATE INDEX submission_form ON submission (form);
 CREATE INDEX submission_instance ON submission (instance_id);
+CREATE INDEX submission_unsent ON submission (project, state) WHERE state <> 'sent';
 
 -- What stays of a record that was sent and forgotten: that it arrived, and when. No answer, no name.
 CREATE TABLE receipt (
