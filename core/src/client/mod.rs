@@ -31,7 +31,9 @@ use crate::openrosa::settings_qr::Mode;
 use crate::store::{FormKey, Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
-pub use crate::store::{DraftId, DraftSummary, FormSummary, RecordState, Records, SubmissionId};
+pub use crate::store::{
+    DraftId, DraftSummary, FormSummary, MaintenanceReport, OpeningReport, RecordState, Records, SubmissionId,
+};
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
 pub use draft_session::{DraftSession, Finalization};
@@ -162,6 +164,21 @@ impl Client {
         // A store that cannot be written is open all the same; the next sending does it.
         let _ = self.free_abandoned();
         Ok(())
+    }
+
+    /// What was found when the home was opened: whether anything needs to be said to a person.
+    #[must_use]
+    pub fn opening(&self) -> OpeningReport {
+        self.inner.store.opening().clone()
+    }
+
+    /// Looks the home through and tidies it. It reads all of it, so it belongs where nobody waits: when the phone is being
+    /// charged, at night, or when something has failed with [`ErrorKind::StorageDamaged`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn maintenance(&self) -> Result<MaintenanceReport> {
+        self.inner.store.maintenance(self.now_ms())
     }
 
     /// The store underneath, for tests that provoke its bad days.

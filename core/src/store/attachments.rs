@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
 
 use super::folder::{PendingFile, io_error, random_name};
 use super::vault::{self, FileKey, Sealed, SealedFile};
-use super::{AttachmentId, DraftId, Store, SubmissionId, checkpoint};
+use super::{AttachmentId, DraftId, Store, SubmissionId};
 use crate::{Error, ErrorKind, Result};
 
 /// An attachment. Its `Debug` tells no name.
@@ -54,7 +54,12 @@ impl Store {
             let replaced = erase(transaction, "draft = ? AND name = ?", params![draft, name])?;
             Ok((file.insert(transaction, "draft", draft.0)?, replaced))
         });
-        let (id, replaced) = stored.inspect_err(|_| self.unlink(&file.file))?;
+        // A commit that failed on the way to the disk may turn out to have got there: then the row must find its file.
+        let (id, replaced) = stored.inspect_err(|error| {
+            if error.kind() != ErrorKind::Io {
+                self.unlink(&file.file);
+            }
+        })?;
         self.forget(replaced);
         Ok(Attachment { id, name: file.name, size: file.plain.size, sha256: file.plain.sha256, sent_at: None })
     }
@@ -157,14 +162,14 @@ impl Store {
 
     /// Removes the files whose rows were erased, and the traces of their keys in the write-ahead log.
     ///
-    /// The rows are gone for good by now, so this cannot fail: a file that stays is swept at the next opening.
+    /// The rows are gone for good by now, so this cannot fail: a file that stays goes at the next opening.
     pub(super) fn forget(&self, erased: Vec<String>) {
         if !erased.is_empty() {
-            let _ = self.read(checkpoint);
+            self.bury_files();
         }
-        erased.iter().for_each(|file| self.unlink(file));
     }
 
+    /// Removes a sealed file that got no row.
     pub(super) fn unlink(&self, file: &str) {
         let _ = fs::remove_file(self.files().join(file));
     }

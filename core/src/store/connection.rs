@@ -1,17 +1,21 @@
 //! How a database is opened, and what its errors mean.
 
+use std::fs;
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, ffi};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use zeroize::Zeroizing;
 
-use super::{Key, migrations};
+use super::{Key, copy, migrations};
 use crate::{Error, ErrorKind, Result};
 
 /// What every connection is set to, and what it must read back.
 ///
-/// `synchronous = FULL` because an answer cannot be fetched again: when a commit returns, it is on the disk.
+/// `locking_mode = EXCLUSIVE` because a home has one process and one connection: the index of the log then lies in memory and
+/// needs no file. `synchronous = FULL` because an answer cannot be fetched again: when a commit returns, it is on the disk.
 const PRAGMAS: &[(&str, &str, &str)] = &[
+    ("locking_mode", "EXCLUSIVE", "exclusive"),
     ("journal_mode", "WAL", "wal"),
     ("synchronous", "FULL", "2"),
     ("foreign_keys", "ON", "1"),
@@ -23,26 +27,72 @@ const PRAGMAS: &[(&str, &str, &str)] = &[
     ("cache_size", "-2000", "-2000"),
 ];
 
-/// Opens the database at `path` with `key`, which must be known to be the right one, and brings it to the newest schema.
+/// Makes a database with the newest schema at `path`, whole in the file itself: it needs no log to be read.
 ///
 /// # Errors
-/// `StorageDamaged`, `StorageTooNew` (the file is as it was), `StorageFull`, `Io`.
-pub(super) fn connect(path: &Path, key: &Key) -> Result<Connection> {
+/// `StorageFull`, `Io`.
+pub(super) fn create(path: &Path, key: &Key) -> Result<()> {
+    create_at(path, key, migrations::NEWEST).map(drop)
+}
+
+/// Makes a database with the schema of `version`; it has no log as long as this connection is the only one.
+///
+/// # Errors
+/// `StorageFull`, `Io`.
+pub(super) fn create_at(path: &Path, key: &Key, version: usize) -> Result<Connection> {
     let mut connection = Connection::open(path)?;
     unlock(&connection, key)?;
-    migrations::check_version(&connection)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA secure_delete = ON")?;
+    migrations::migrate(&mut connection, version)?;
+    Ok(connection)
+}
+
+/// Opens the database at `path` with `key`, which must be known to be the right one, and brings it to the newest schema;
+/// before that, a copy is kept beside it.
+///
+/// # Errors
+/// `StorageDamaged` also if it is empty, for an empty one is never filled; `StorageTooNew` (the file is as it was);
+/// `StorageFull` with the bytes needed if there is no room for the copy (the file is as it was); `Io`.
+pub(super) fn connect(path: &Path, key: &Key) -> Result<Connection> {
+    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    unlock(&connection, key)?;
+    let version = schema(&connection)?;
+    if connection.is_readonly("main")? {
+        return Err(Error::new(ErrorKind::Io, "the database cannot be written"));
+    }
     for (name, value, _) in PRAGMAS {
         connection.execute_batch(&format!("PRAGMA {name} = {value}"))?;
     }
     connection.set_prepared_statement_cache_capacity(64);
+    // Closing touches nothing unless it was prepared (`Store::pause`): a damaged database stays as it was found.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if version == migrations::NEWEST {
+        // This opening is the proof that the last migration holds. A copy that cannot be removed now goes another time.
+        let _ = copy::remove(path);
+        return Ok(connection);
+    }
+    copy::keep(&connection, path, key)?;
     connection.pragma_update(None, "foreign_keys", "OFF")?;
-    migrations::migrate(&mut connection)?;
+    migrations::migrate(&mut connection, migrations::NEWEST)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     Ok(connection)
 }
 
+/// The schema's version; a database without one has lost everything.
+fn schema(connection: &Connection) -> Result<usize> {
+    match migrations::check_version(connection)? {
+        0 => Err(Error::new(ErrorKind::StorageDamaged, "the database is empty")),
+        version => Ok(version),
+    }
+}
+
+/// Whether there is a database at `path` that holds anything.
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
 /// Gives the key in its raw form; SQLCipher 4 is the format whichever library reads it (at-rest.md).
-fn unlock(connection: &Connection, key: &Key) -> Result<()> {
+pub(super) fn unlock(connection: &Connection, key: &Key) -> Result<()> {
     connection.execute_batch("PRAGMA cipher = 'sqlcipher'; PRAGMA legacy = 4")?;
     let statement = Zeroizing::new(format!("PRAGMA key = \"x'{}'\"", *key.to_hex()));
     // The cause is left out: it would carry the statement, and so the key.
@@ -72,13 +122,14 @@ impl From<rusqlite::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::OpenFlags;
     use rusqlite::types::Value;
 
     #[test]
     fn every_pragma_reads_back() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = connect(&folder.path().join("store.db"), &Key::from_bytes([7; 32])).unwrap();
+        let (path, key) = (folder.path().join("store.db"), Key::from_bytes([7; 32]));
+        create(&path, &key).unwrap();
+        let connection = connect(&path, &key).unwrap();
         for (name, _, expected) in PRAGMAS {
             let value: Value = connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap();
             let text = match value {
@@ -94,7 +145,7 @@ mod tests {
     fn an_error_does_not_carry_the_key() {
         let key = Key::from_bytes([0xab; 32]);
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("store.db"), [1; 8192]).unwrap();
+        fs::write(folder.path().join("store.db"), [1; 8192]).unwrap();
         let error = connect(&folder.path().join("store.db"), &key).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageDamaged);
         assert!(!format!("{error:?} {error}").contains("abab"));

@@ -5,11 +5,12 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{
     Auth, Content, DraftId, Edit, FormKey, Key, NewDraft, NewForm, NewFormFile, NewProject, ProjectId, ProjectSettings,
-    Store,
+    Store, connection,
 };
 
 /// The moment of everything that has no better one.
@@ -97,6 +98,17 @@ impl TestHome {
         files
     }
 
+    /// Every page of the database and its log in the clear, as whoever has the key can see them.
+    pub(super) fn decrypted(&self) -> Vec<u8> {
+        let copy = copy_folder(&self.path());
+        let database = copy.path().join("store.db");
+        let connection = Connection::open(&database).unwrap();
+        connection::unlock(&connection, &self.key).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA rekey = ''").unwrap();
+        drop(connection);
+        fs::read(database).unwrap()
+    }
+
     /// How many files lie in a folder of the home.
     pub(super) fn n_files(&self, folder: &str) -> usize {
         self.all_files().keys().filter(|path| path.starts_with(Path::new(folder))).count()
@@ -109,6 +121,32 @@ impl Deref for TestHome {
     fn deref(&self) -> &Store {
         self.store.as_ref().unwrap()
     }
+}
+
+/// A copy of the home that a program of schema 1 made (`testdata/README.md`), and its key.
+pub(super) fn frozen_home() -> (TempDir, Key) {
+    let mut key = [0; 32];
+    (0..).zip(&mut key).for_each(|(n, byte)| *byte = n);
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/testdata/home-0001");
+    (copy_folder(&home), Key::from_bytes(key))
+}
+
+/// A copy of a folder with the folders in it.
+pub(super) fn copy_folder(from: &Path) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        fs::create_dir_all(copy.path().join(&folder)).unwrap();
+        for entry in fs::read_dir(from.join(&folder)).unwrap().map(Result::unwrap) {
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else {
+                fs::copy(entry.path(), copy.path().join(path)).unwrap();
+            }
+        }
+    }
+    copy
 }
 
 pub(super) fn new_form(project: ProjectId, form_id: &str, version: &str, files: Vec<NewFormFile>) -> NewForm {

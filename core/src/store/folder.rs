@@ -1,6 +1,5 @@
 //! A folder of files that are either whole or not there.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ pub(super) struct PendingFile {
 }
 
 impl PendingFile {
-    /// An empty file in `folder`, under a name that [`sweep`] takes away.
+    /// An empty file in `folder`, under a name that the next opening takes away ([`remove_pending`]).
     ///
     /// # Errors
     /// `StorageFull`, `Io`.
@@ -54,24 +53,33 @@ impl Write for PendingFile {
 impl Drop for PendingFile {
     fn drop(&mut self) {
         if !self.kept {
-            // If this fails too, the next opening sweeps it away.
+            // If this fails too, the next opening takes it away.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Deletes every file of `folder` that is not in `wanted`, pending ones included.
-///
-/// # Errors
-/// `Io`.
-pub(super) fn sweep(folder: &Path, wanted: &BTreeSet<String>) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(io_error)? {
-        let entry = entry.map_err(io_error)?;
-        if !entry.file_name().to_str().is_some_and(|name| wanted.contains(name)) {
-            fs::remove_file(entry.path()).map_err(io_error)?;
+/// Deletes what writing to `folder` has left when it was cut off: names that only [`PendingFile`] gives. What cannot be
+/// deleted stays; nothing else is touched.
+pub(super) fn remove_pending(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(is_pending) {
+            let _ = fs::remove_file(entry.path());
         }
     }
-    Ok(())
+}
+
+/// Whether a name is one of [`PendingFile`]'s, or of a download under way.
+fn is_pending(name: &str) -> bool {
+    let written = name.strip_suffix(PENDING).is_some_and(|name| is_hex(name, 32));
+    written || name.strip_prefix("download-").is_some_and(|name| is_hex(name, 16))
+}
+
+/// Whether a name is `digits` hexadecimal digits, as this program writes them.
+pub(super) fn is_hex(name: &str, digits: usize) -> bool {
+    name.len() == digits && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A name that says nothing: 128 random bits in hex.
@@ -83,7 +91,7 @@ pub(super) fn random_name() -> Result<String> {
 }
 
 /// A failed file operation; a full disk has a kind of its own.
-pub(super) fn io_error(error: io::Error) -> Error {
+pub(crate) fn io_error(error: io::Error) -> Error {
     // An error of ours may have travelled through a `Read`.
     match error.downcast::<Error>() {
         Ok(ours) => ours,
@@ -97,8 +105,19 @@ pub(super) fn io_error(error: io::Error) -> Error {
     }
 }
 
+/// Deletes a file; one that is not there is deleted already.
+///
+/// # Errors
+/// `Io`.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a rename survive a power cut.
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)?;
     }
@@ -131,15 +150,21 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    /// A folder of that name, a link, another program's file: nothing is touched, and nothing stops the rest.
     #[test]
-    fn sweep_keeps_what_is_wanted() {
+    fn only_what_was_being_written_here_is_taken_away() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a", "b", "c.new"] {
+        let ours = "0123456789abcdef0123456789abcdef";
+        let pending = format!("{}.new", "0".repeat(32));
+        fs::create_dir(folder.path().join(format!("{}.new", "f".repeat(32)))).unwrap();
+        let download = "download-0123456789abcdef";
+        let others = [ours, "c.new", "download-photo", "0123.new", ".thumbnails", "thesis.doc"];
+        for name in others.into_iter().chain([&pending[..], download]) {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        sweep(folder.path(), &BTreeSet::from(["b".to_owned()])).unwrap();
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["b"]);
+        remove_pending(folder.path());
+        assert!(!folder.path().join(&pending).exists() && !folder.path().join(download).exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), others.len() + 1);
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Store {
     }
 
     /// Puts a picture, sound or video into the media folder; the same bytes are kept once. A file that no form comes to
-    /// use is deleted when the home is opened again.
+    /// use is a stray, deleted after a month.
     ///
     /// # Errors
     /// `StorageFull`, `Io`.

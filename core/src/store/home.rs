@@ -1,102 +1,76 @@
-//! The folder, its lock, and the check of the key before anything is opened.
+//! The folder of a home: its making, its lock, its marker, and the check of the key before anything is opened.
 
-use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::folder::{self, PendingFile, io_error};
-use super::{Key, Store, connection};
+use super::cleaning::{FILES, MEDIA};
+use super::folder::{self, PendingFile, io_error, sync_folder};
+use super::{Key, connection};
 use crate::{Error, ErrorKind, Result};
 
 /// The layout of the folder; a higher number is a newer program's.
 const FORMAT: u64 = 1;
 
 const DATABASE: &str = "store.db";
+/// A database that is being made with its home; it becomes [`DATABASE`] when the home has its file.
+const FIRST_DATABASE: &str = "store.db.first";
 const HOME_FILE: &str = "home.json";
 const LOCK: &str = "lock";
+/// There while the database is open, and after it was not closed.
+const MARKER: &str = "open";
+const QUARANTINE: &str = "quarantine";
 
 /// A home that this process owns: while it lives, no other process can open it.
 #[derive(Debug)]
 pub(super) struct Home {
     path: PathBuf,
-    _lock: File,
-}
-
-impl Store {
-    /// Opens the home at `path` with `key`, or makes one (mode 0700) if there is none or the folder is empty. Sending that
-    /// was cut off is ready again, and files that no row knows are deleted.
-    ///
-    /// The key is checked before the database is touched. Whether a key must already exist is asked with
-    /// [`exists`](Self::exists): never make a new key for a home that is there.
-    ///
-    /// # Errors
-    /// - `WrongKey`: the home has another key; nothing was touched
-    /// - `KeyMissing`: there is a database, but nothing says which key it has; nothing was created
-    /// - `StoreInUse`: another process, or another `Store` of this one, has it open
-    /// - `StorageTooNew`: a newer program wrote it; nothing was touched
-    /// - `StorageDamaged`: the key is right and the database cannot be read; nothing was moved or deleted
-    /// - `StorageFull`, `Io`
-    pub fn open(path: &Path, key: &Key) -> Result<Self> {
-        let home = Home::open(path, key)?;
-        let connection = connection::connect(&home.database(), key)?;
-        let store = Self { home, key: key.clone(), connection: Mutex::new(Some(connection)) };
-        store.release(None)?;
-        store.sweep()?;
-        Ok(store)
-    }
-
-    /// Whether `path` holds a home, so that its key must exist: a shell without the key answers `KeyMissing`.
-    #[must_use]
-    pub fn exists(path: &Path) -> bool {
-        path.join(HOME_FILE).exists() || path.join(DATABASE).exists()
-    }
-
-    /// The folder of sealed attachments.
-    pub(super) fn files(&self) -> PathBuf {
-        self.home.files()
-    }
-
-    /// The folder of the forms' pictures, sound and video.
-    pub(super) fn media(&self) -> PathBuf {
-        self.home.media()
-    }
-
-    /// Deletes the files that no row knows: left by a crash, or of rows that are gone.
-    fn sweep(&self) -> Result<()> {
-        let (files, media) = self.read(|connection| {
-            Ok((
-                names(connection, "SELECT file FROM attachment")?,
-                names(connection, "SELECT DISTINCT sha256 FROM form_file WHERE dataset IS NULL")?,
-            ))
-        })?;
-        folder::sweep(&self.files(), &files)?;
-        folder::sweep(&self.media(), &media)
-    }
+    /// None where a file system that cannot be written has no file to lock.
+    _lock: Option<File>,
 }
 
 impl Home {
-    /// Checks the key, makes what is missing and takes the lock, in this order.
-    fn open(path: &Path, key: &Key) -> Result<Self> {
+    /// Checks the key, takes the lock and makes what is missing of a home that is new, in this order. A home that is there
+    /// is never made anew.
+    ///
+    /// A home is made so that a kill at any moment leaves either none, or one whose making the next opening completes: the
+    /// database under another name, then the file that makes it a home, then the database under its own.
+    pub(super) fn open(path: &Path, key: &Key) -> Result<Self> {
         let is_home = has_key(path, key)?;
         if !is_home {
             make_folder(path)?;
         }
-        let home = Self { path: path.to_owned(), _lock: lock(&path.join(LOCK))? };
+        let home = Self { path: path.to_owned(), _lock: lock(&path.join(LOCK), is_home)? };
         // Looked at again under the lock: another process may have made the home meanwhile.
         if !is_home && !has_key(path, key)? {
-            let mut file = PendingFile::create(path)?;
-            writeln!(file, "{}", json!({ "format": FORMAT, "key_id": key.id() })).map_err(io_error)?;
-            file.keep(HOME_FILE)?;
+            home.make(key)?;
         }
-        for folder in [home.files(), home.media()] {
-            fs::create_dir_all(folder).map_err(io_error)?;
+        if !home.database().exists() && home.path.join(FIRST_DATABASE).exists() {
+            fs::rename(home.path.join(FIRST_DATABASE), home.database()).map_err(io_error)?;
+            sync_folder(path)?;
         }
         Ok(home)
+    }
+
+    /// Whether there is a home at `path`, or what is left of one.
+    pub(super) fn exists(path: &Path) -> bool {
+        path.join(HOME_FILE).exists() || path.join(DATABASE).exists()
+    }
+
+    fn make(&self, key: &Key) -> Result<()> {
+        for left in [FIRST_DATABASE, "store.db.first-journal"] {
+            folder::remove(&self.path.join(left))?;
+        }
+        for folder in [self.files(), self.media()] {
+            fs::create_dir_all(folder).map_err(io_error)?;
+        }
+        connection::create(&self.path.join(FIRST_DATABASE), key)?;
+        sync_folder(&self.path)?;
+        let mut file = PendingFile::create(&self.path)?;
+        writeln!(file, "{}", json!({ "format": FORMAT, "key_id": key.id() })).map_err(io_error)?;
+        file.keep(HOME_FILE)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -107,12 +81,38 @@ impl Home {
         self.path.join(DATABASE)
     }
 
-    fn files(&self) -> PathBuf {
-        self.path.join("files")
+    pub(super) fn files(&self) -> PathBuf {
+        self.path.join(FILES)
     }
 
-    fn media(&self) -> PathBuf {
-        self.path.join("media")
+    pub(super) fn media(&self) -> PathBuf {
+        self.path.join(MEDIA)
+    }
+
+    /// Whether a damaged database was put aside; it may name files that the one in use does not.
+    pub(super) fn has_quarantine(&self) -> bool {
+        self.path.join(QUARANTINE).exists()
+    }
+
+    /// Whether the database was not closed and its log is gone all the same: what the log held is lost.
+    ///
+    /// A log that was cut short cannot be told from one that was never finished.
+    pub(super) fn has_lost_log(&self) -> bool {
+        self.path.join(MARKER).exists() && !self.path.join("store.db-wal").exists()
+    }
+
+    /// Notes that the database is open. The log must be there already, and be on the disk before the note is: else a power
+    /// cut in between would look like a lost log.
+    pub(super) fn mark_open(&self) -> Result<()> {
+        sync_folder(&self.path)?;
+        File::create(self.path.join(MARKER)).map_err(io_error)?;
+        sync_folder(&self.path)
+    }
+
+    /// Notes that the database holds everything by itself. The log must be empty, and still be there: it goes afterwards.
+    pub(super) fn mark_closed(&self) -> Result<()> {
+        folder::remove(&self.path.join(MARKER))?;
+        sync_folder(&self.path)
     }
 }
 
@@ -146,7 +146,9 @@ fn make_folder(path: &Path) -> Result<()> {
     for entry in fs::read_dir(path).map_err(io_error)? {
         let name = entry.map_err(io_error)?.file_name();
         // What a making that was cut off has left.
-        let ours = name.to_str().is_some_and(|name| name == LOCK || name.ends_with(folder::PENDING));
+        let ours = name.to_str().is_some_and(|name| {
+            [LOCK, FILES, MEDIA].contains(&name) || name.starts_with(FIRST_DATABASE) || name.ends_with(folder::PENDING)
+        });
         if !ours {
             return Err(Error::new(ErrorKind::Io, "the folder holds other files and no store"));
         }
@@ -156,25 +158,35 @@ fn make_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The exclusive lock of a home; the system lets go of it when the process ends, however it ends.
-fn lock(path: &Path) -> Result<File> {
-    let file = File::options().write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+/// The exclusive lock of a home; the system lets go of it when the process ends, however it ends. A home that is there may
+/// lie where nothing can be written: its lock is then taken on the file that is there, or there is none to take.
+fn lock(path: &Path, is_home: bool) -> Result<Option<File>> {
+    let file = match File::options().write(true).create(true).truncate(false).open(path) {
+        Err(error) if is_home && cannot_write(&error) => match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(io_error)?,
+        },
+        opened => opened.map_err(io_error)?,
+    };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(ErrorKind::StoreInUse.into()),
         // Where the system has no file locks, an app's private folder has one process anyway.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Some(file)),
         Err(TryLockError::Error(error)) => Err(io_error(error)),
     }
 }
 
-fn names(connection: &Connection, query: &str) -> Result<BTreeSet<String>> {
-    Ok(connection.prepare(query)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+/// Whether the place is what forbids writing: read-only, not ours, or full.
+fn cannot_write(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull | QuotaExceeded)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
     use crate::store::fixture::{TestHome, answer};
 
     fn open_error(home: &TestHome, key: &Key) -> ErrorKind {
@@ -287,14 +299,34 @@ mod tests {
     #[test]
     fn making_a_home_can_be_cut_off_anywhere() {
         let key = Key::from_bytes([7; 32]);
-        let home_file = json!({ "format": FORMAT, "key_id": key.id() }).to_string();
-        for left in [&[][..], &[(LOCK, "")], &[(LOCK, ""), ("00ff.new", "{")], &[(LOCK, ""), (HOME_FILE, &home_file)]] {
+        let made = tempfile::tempdir().unwrap();
+        connection::create(&made.path().join(DATABASE), &key).unwrap();
+        let database = fs::read(made.path().join(DATABASE)).unwrap();
+        let home_file = json!({ "format": FORMAT, "key_id": key.id() }).to_string().into_bytes();
+        let pending = format!("{}.new", "0f".repeat(16));
+        let (half, whole) = ((FIRST_DATABASE, &database[..5000]), (FIRST_DATABASE, &database[..]));
+        for left in [
+            &[][..],
+            &[(LOCK, &b""[..])],
+            &[(LOCK, b""), (FIRST_DATABASE, b"")],
+            &[(LOCK, b""), half, ("store.db.first-journal", b"half")],
+            &[(LOCK, b""), whole],
+            &[(LOCK, b""), whole, (&pending, b"{")],
+            &[(LOCK, b""), whole, (HOME_FILE, &home_file)],
+        ] {
             let folder = tempfile::tempdir().unwrap();
-            for (name, text) in left {
-                fs::write(folder.path().join(name), text).unwrap();
+            for (name, bytes) in left {
+                fs::write(folder.path().join(name), bytes).unwrap();
             }
-            let store = Store::open(folder.path(), &key).unwrap();
-            assert_eq!(store.projects().unwrap(), [], "{left:?}");
+            for _ in 0..2 {
+                let store = Store::open(folder.path(), &key).unwrap();
+                assert_eq!(store.projects().unwrap(), []);
+                assert_eq!(*store.opening(), crate::store::OpeningReport::default());
+            }
+            let mut names: Vec<_> =
+                fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, [FILES, HOME_FILE, LOCK, MEDIA, DATABASE]);
         }
     }
 
@@ -315,19 +347,5 @@ mod tests {
                 assert_eq!(store.edits(draft).unwrap(), edits[..=n]);
             }
         }
-    }
-
-    #[test]
-    fn files_that_no_row_knows_are_swept() {
-        let mut home = TestHome::new();
-        let draft = home.any_draft();
-        home.attach(draft, "a.jpg", &mut &b"photo"[..]).unwrap();
-        home.put_media(&mut &b"unused"[..]).unwrap();
-        fs::write(home.path().join("files/0123"), "renamed, but its row was never written").unwrap();
-        fs::write(home.path().join("files/4567.new"), "cut off").unwrap();
-        home.reopen();
-        assert_eq!((home.n_files("files"), home.n_files("media")), (1, 0));
-        let id = home.draft_attachments(draft).unwrap()[0].id;
-        assert_eq!(home.read_attachment(id, 0, 100).unwrap(), b"photo");
     }
 }

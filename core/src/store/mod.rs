@@ -2,7 +2,8 @@
 //!
 //! A *home* is a folder that one process at a time owns. It holds `store.db` (projects, forms with their lists, drafts and
 //! their journals, the outbox), `files/` (attachments, each sealed with a key of its own), `media/` (pictures, sound and
-//! video of forms, readable because players want a path), `home.json` (format and key id, no secret) and `lock`.
+//! video of forms, readable because players want a path), `home.json` (format and key id, no secret), `lock`, while it is
+//! open `open`, and after an update `store.db.before-2` until it has proved itself.
 //!
 //! The store takes and gives plain data: rows as small structs, XML as bytes, journal rows as text. It knows no form and
 //! no network, starts no thread, asks no clock: every moment is an argument, in milliseconds since 1970 (UTC). One
@@ -52,7 +53,9 @@
 use veldwerk_sqlite as _;
 
 mod attachments;
+mod cleaning;
 mod connection;
+mod copy;
 mod drafts;
 #[cfg(test)]
 mod fixture;
@@ -63,14 +66,15 @@ mod home;
 mod ids;
 mod key;
 mod last_saved;
+mod maintenance;
 mod migrations;
+mod opening;
 mod outbox;
 mod project_settings;
 mod projects;
 mod settings;
 mod vault;
 
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -82,6 +86,8 @@ pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, 
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
 pub use key::Key;
+pub use maintenance::{MaintenanceReport, MissingFile};
+pub use opening::OpeningReport;
 pub use outbox::{
     Attempt, ClaimNumber, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Records, Submission,
 };
@@ -94,38 +100,14 @@ pub use projects::{Auth, NewProject, Project};
 /// network.
 #[derive(Debug)]
 pub struct Store {
-    home: home::Home,
-    key: Key,
     connection: Mutex<Option<Connection>>,
+    key: Key,
+    report: OpeningReport,
+    /// The last to be dropped: the home is let go when the database is closed.
+    home: home::Home,
 }
 
 impl Store {
-    /// Closes the database, so that no file of it is open (an app going to the background must let go). Until
-    /// [`resume`](Self::resume) every call gives `StoragePaused`. The home stays locked. Pausing twice is once.
-    ///
-    /// # Errors
-    /// `StorageFull`, `Io`; then the database is still open.
-    pub fn pause(&self) -> Result<()> {
-        let mut guard = self.connection();
-        if let Some(connection) = guard.as_ref() {
-            checkpoint(connection)?;
-        }
-        *guard = None;
-        Ok(())
-    }
-
-    /// Opens the database again after [`pause`](Self::pause); if it is open, nothing happens.
-    ///
-    /// # Errors
-    /// As at [`open`](Self::open).
-    pub fn resume(&self) -> Result<()> {
-        let mut guard = self.connection();
-        if guard.is_none() {
-            *guard = Some(connection::connect(&self.home.database(), &self.key)?);
-        }
-        Ok(())
-    }
-
     /// Caps the database at `pages` pages of 4 KiB (never less than it has now): beyond, writing gives `StorageFull`.
     /// This is how a full disk is rehearsed. `None` lifts the cap; so do [`pause`](Self::pause) and reopening.
     ///
@@ -145,12 +127,6 @@ impl Store {
     /// `StoragePaused`.
     pub fn refuse_writes(&self, refuse: bool) -> Result<()> {
         self.read(|connection| Ok(connection.pragma_update(None, "query_only", refuse)?))
-    }
-
-    /// The folder of this home.
-    #[must_use]
-    pub fn home(&self) -> PathBuf {
-        self.home.path().to_owned()
     }
 
     /// One look at the database, or one statement that commits by itself.
@@ -176,13 +152,15 @@ impl Store {
 
 /// Moves what the write-ahead log holds into the database and empties it: what was deleted is then in neither.
 fn checkpoint(connection: &Connection) -> Result<()> {
-    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    let is_held: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_held { Err(ErrorKind::StoreInUse.into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::fixture::{NOW, SECRET, TestHome, answer, new_file, new_form};
     use super::*;
+    use std::path::PathBuf;
 
     #[test]
     fn paused_means_closed() {

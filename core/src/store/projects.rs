@@ -120,11 +120,13 @@ impl Store {
         })
     }
 
-    /// Removes a project with its forms, drafts and records. While drafts or unsent records are there it refuses, unless
-    /// they are given up (`give_up_unsent`).
+    /// Removes a project with its forms, drafts, records and receipts, and with the copy that an update has kept. When this
+    /// returns, nothing of it can be recovered from the database, whoever has the key. While drafts or unsent records are
+    /// there it refuses, unless they are given up (`give_up_unsent`). A quarantine is not touched: it goes by itself.
     ///
     /// # Errors
-    /// `UnsentRecords`, `NotFound`, `StoragePaused`, `StorageFull`.
+    /// `UnsentRecords`, `NotFound`, `StoragePaused`: nothing was removed. `StorageFull`, `Io`: also if the project is gone and
+    /// its traces are not; they go when the home is closed.
     pub fn remove_project(&self, id: ProjectId, give_up_unsent: bool) -> Result<()> {
         let erased = self.write(|transaction| {
             let (n_drafts, n_unsent): (i64, i64) = transaction.query_row(
@@ -149,7 +151,7 @@ impl Store {
             if removed == 0 { Err(not_found(id)) } else { Ok(erased) }
         })?;
         self.forget(erased);
-        Ok(())
+        self.erase_traces()
     }
 }
 
@@ -291,5 +293,34 @@ mod tests {
         assert_eq!(home.drafts(None).unwrap().iter().map(|draft| draft.id).collect::<Vec<_>>(), [kept]);
         assert_eq!(home.n_files("files"), 1);
         assert_eq!(home.remove_project(project, true).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    /// Every page as whoever has the key would see it, those that nothing uses included.
+    #[test]
+    fn a_removed_project_leaves_nothing_to_recover() {
+        let home = TestHome::new();
+        let (project, other) = (home.any_project(), home.any_project());
+        let form = home.any_form(project, "visit", "1");
+        let kept = home.draft_of(home.any_form(other, "visit", "1"), "uuid:kept");
+        home.append_edit(kept, &answer(1, "/a", "an answer that stays")).unwrap();
+        let list = format!("https://h/v1/key/token-{SECRET}/formList");
+        home.set_document(project, &list, "e", format!("<downloadUrl>{list}</downloadUrl>").as_bytes()).unwrap();
+        for n in 0..200 {
+            let draft = home.draft_of(form, &format!("uuid:{n}"));
+            home.append_edit(draft, &answer(1, "/a", &format!("{SECRET} {n} {}", "words ".repeat(n)))).unwrap();
+            home.attach(draft, &format!("{SECRET}.jpg"), &mut SECRET.as_bytes()).unwrap();
+        }
+        let other_project = home.project(other).unwrap();
+        home.update_project(&Project { auth: Auth::None, ..other_project }).unwrap();
+        let found = |text: &str| {
+            let pages = home.decrypted();
+            pages.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        assert!(found(SECRET) && found("an answer that stays"));
+        home.remove_project(project, true).unwrap();
+        assert!(found("an answer that stays"));
+        assert!(!found(SECRET), "a token, an answer or a name is still there");
+        assert_eq!(std::fs::metadata(home.path().join("store.db-wal")).unwrap().len(), 0);
+        assert_eq!(home.n_files("files"), 0);
     }
 }

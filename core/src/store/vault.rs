@@ -106,8 +106,7 @@ impl SealedFile {
             io::ErrorKind::NotFound => damaged(),
             _ => io_error(error),
         })?;
-        let sealed_size = size + TAG * n_segments(size);
-        if file.metadata().map_err(io_error)?.len() != sealed_size {
+        if file.metadata().map_err(io_error)?.len() != sealed_size(size) {
             return Err(damaged());
         }
         Ok(Self { file, stream: key.stream(), size, position: 0, opened: None })
@@ -158,6 +157,11 @@ impl Read for SealedFile {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         self.read_some(target).map_err(io::Error::other)
     }
+}
+
+/// Length of the sealed file of `size` plain bytes.
+pub(super) fn sealed_size(size: u64) -> u64 {
+    size + TAG * n_segments(size)
 }
 
 /// Segments of a file with `size` plain bytes; an empty file has one, so that it is sealed too.

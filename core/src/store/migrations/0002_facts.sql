@@ -123,11 +123,23 @@ CREATE INDEX receipt_instance ON receipt (instance_id);
 -- A file that cannot be sent never holds back the others: what is wrong with it stands on it.
 ALTER TABLE attachment ADD COLUMN problem TEXT NOT NULL DEFAULT '';  -- a code; empty: none
 
--- A sealed file is deleted only when a row here says that it is dead; one that no row names at all is kept for a while.
+-- A file is deleted only when a row here says that it is dead; one that no row names at all is kept for a while. The
+-- triggers say so in the transaction that lets the file go, whichever call that is. Names are paths within the home.
 CREATE TABLE dead_file (
-    file        TEXT NOT NULL PRIMARY KEY    -- written in the transaction that let it go, taken away once it is unlinked
+    file        TEXT NOT NULL PRIMARY KEY    -- taken away once the file is unlinked
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER attachment_gone AFTER DELETE ON attachment BEGIN
+    INSERT OR IGNORE INTO dead_file (file) VALUES ('files/' || OLD.file);
+END;
+CREATE TRIGGER form_file_gone AFTER DELETE ON form_file
+WHEN OLD.dataset IS NULL AND NOT EXISTS (SELECT 1 FROM form_file WHERE sha256 = OLD.sha256 AND dataset IS NULL) BEGIN
+    INSERT OR IGNORE INTO dead_file (file) VALUES ('media/' || OLD.sha256);
+END;
+CREATE TRIGGER form_file_came AFTER INSERT ON form_file WHEN NEW.dataset IS NULL BEGIN
+    DELETE FROM dead_file WHERE file = 'media/' || NEW.sha256;
+END;
+CREATE INDEX form_file_sha256 ON form_file (sha256);
 CREATE TABLE stray_file (
     file        TEXT NOT NULL PRIMARY KEY,
-    seen_at     INTEGER NOT NULL             -- when an opening first found it without a row
+    seen_at     INTEGER NOT NULL             -- when housekeeping first found it without a row
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,108 @@
+//! What is done when nobody waits: is the database sound, is every attachment there, what may go.
+
+use std::fs;
+
+use super::{AttachmentId, DraftId, Store, SubmissionId, checkpoint, vault};
+use crate::Result;
+
+/// What maintenance found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MaintenanceReport {
+    /// The database holds together. If not, nothing else was looked at.
+    pub is_sound: bool,
+    /// Attachments whose file is not there or has another length.
+    pub missing: Vec<MissingFile>,
+    /// Files that no row names and that are kept for now.
+    pub n_strays: u64,
+    /// Files that no row had named for a month, deleted.
+    pub n_deleted: u64,
+}
+
+/// An attachment without its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingFile {
+    /// The attachment.
+    pub attachment: AttachmentId,
+    /// The draft it belongs to.
+    pub draft: Option<DraftId>,
+    /// The record it belongs to.
+    pub submission: Option<SubmissionId>,
+}
+
+impl Store {
+    /// Looks the home through and tidies it; `now` is the moment. It reads the whole database: seconds for a large home, and
+    /// the store is busy meanwhile, so it belongs where nobody waits. Nothing is repaired and nothing is deleted that a row
+    /// names.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`, `Io`.
+    pub fn maintenance(&self, now: i64) -> Result<MaintenanceReport> {
+        if !self.read(|connection| Ok(is_sound(connection)))? {
+            return Ok(MaintenanceReport::default());
+        }
+        let missing = self.missing_files()?;
+        let (n_strays, n_deleted) = self.clean_strays(now)?;
+        self.read(checkpoint)?;
+        Ok(MaintenanceReport { is_sound: true, missing, n_strays, n_deleted })
+    }
+
+    fn missing_files(&self) -> Result<Vec<MissingFile>> {
+        let attachments = self.read(|connection| {
+            let mut query =
+                connection.prepare("SELECT file, size, id, draft, submission FROM attachment ORDER BY id")?;
+            let rows = query.query_map([], |row| {
+                let (file, size): (String, i64) = (row.get(0)?, row.get(1)?);
+                let found = MissingFile { attachment: row.get(2)?, draft: row.get(3)?, submission: row.get(4)? };
+                Ok((file, size.cast_unsigned(), found))
+            })?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })?;
+        let is_there = |file: &str, size| {
+            fs::metadata(self.files().join(file)).is_ok_and(|file| file.len() == vault::sealed_size(size))
+        };
+        Ok(attachments.into_iter().filter(|(file, size, _)| !is_there(file, *size)).map(|(.., found)| found).collect())
+    }
+}
+
+/// Whether every page can be read and they fit together. One that cannot even be asked is not.
+pub(super) fn is_sound(connection: &rusqlite::Connection) -> bool {
+    connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).is_ok_and(|found| found == "ok")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{NOW, TestHome};
+
+    #[test]
+    fn a_healthy_home_has_nothing_to_say() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.attach(draft, "a.jpg", &mut &b"photo"[..]).unwrap();
+        home.reopen();
+        let sound = MaintenanceReport { is_sound: true, ..MaintenanceReport::default() };
+        assert_eq!(home.maintenance(NOW).unwrap(), sound);
+        assert_eq!(fs::metadata(home.path().join("store.db-wal")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn an_attachment_whose_file_went_or_was_cut_is_named_and_stays_where_it_is() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let ids: Vec<_> = ["a.jpg", "b.jpg", "c.jpg"]
+            .iter()
+            .map(|name| home.attach(draft, name, &mut &[7; 100_000][..]).unwrap().id)
+            .collect();
+        let path = |id: AttachmentId| {
+            let query = "SELECT file FROM attachment WHERE id = ?";
+            let file: String = home.read(|db| Ok(db.query_row(query, [id], |row| row.get(0))?)).unwrap();
+            home.path().join("files").join(file)
+        };
+        fs::remove_file(path(ids[0])).unwrap();
+        fs::File::options().write(true).open(path(ids[2])).unwrap().set_len(50_000).unwrap();
+        let missing = |attachment| MissingFile { attachment, draft: Some(draft), submission: None };
+        assert_eq!(home.maintenance(NOW).unwrap().missing, [missing(ids[0]), missing(ids[2])]);
+        assert_eq!(home.draft_attachments(draft).unwrap().len(), 3);
+    }
+}
