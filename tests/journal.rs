@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
 
 use veldwerk::ErrorKind;
-use veldwerk::client::{DraftId, Fixed};
+use veldwerk::client::{DraftId, DraftSession, Fixed};
 use veldwerk::store;
 use veldwerk_server::FormSource;
 use veldwerk_tests::phone::{Phone, fixed};
@@ -89,7 +89,7 @@ fn a_row_that_nothing_can_take_is_shown_and_holds_up_finalising_until_a_person_h
 
     let draft = phone.client().open_draft(id).unwrap();
     assert_eq!(draft.session().engine().value_at("/data/a"), "kept");
-    let shown = |draft: &veldwerk::client::DraftSession| {
+    let shown = |draft: &DraftSession| {
         draft.unreplayed().map(|row| (row.seq, row.op.clone(), row.value.clone())).collect::<Vec<_>>()
     };
     let waiting = shown(&draft);
@@ -166,4 +166,80 @@ fn a_draft_is_open_once_at_a_time() {
     client.delete_draft(id).unwrap();
     assert_eq!(client.open_draft(id).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(client.open_draft(id).unwrap_err().kind(), ErrorKind::NotFound, "a refusal lets go again");
+}
+
+#[test]
+fn the_order_of_randomize_without_a_seed_lasts_through_an_added_row_and_a_kill() {
+    let choices =
+        r#"<itemset nodeset="randomize(instance('towns')/root/item)"><value ref="name"/><label ref="name"/></itemset>"#;
+    let towns: String = (0..12).map(|n| format!("<item><name>t{n}</name></item>")).collect();
+    let mut form = form(
+        r#"<r jr:template=""><v/><s/></r><q/>"#,
+        "",
+        &format!(
+            r#"<repeat nodeset="/data/r"><input ref="/data/r/v"/><select1 ref="/data/r/s">{choices}</select1></repeat>
+               <select1 ref="/data/q">{choices}</select1>"#
+        ),
+    );
+    let xml = String::from_utf8(form.xml).unwrap();
+    form.xml = xml.replace("<item><name>ede</name><from>2026-01-16</from></item>", &towns).into_bytes();
+
+    let (mut phone, id) = begun(&form);
+    let order = |draft: &DraftSession, path: &str| {
+        let session = draft.session();
+        let question = session.question_at(session.node(path).unwrap()).unwrap();
+        question.choices.into_iter().map(|choice| choice.value).collect::<Vec<_>>()
+    };
+    let mut draft = phone.client().open_draft(id).unwrap();
+    let first = order(&draft, "/data/q");
+    for _ in 0..3 {
+        draft.add_repeat("/data/r").unwrap();
+    }
+    let rows = [1, 2, 3].map(|row| order(&draft, &format!("/data/r[{row}]/s")));
+    assert_ne!(rows[0], rows[1], "each row has an order of its own");
+    assert_eq!(order(&draft, "/data/q"), first);
+    drop(draft);
+
+    phone.reopen(days_later(1));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(order(&draft, "/data/q"), first);
+    assert_eq!([1, 2, 3].map(|row| order(&draft, &format!("/data/r[{row}]/s"))), rows);
+    // A row keeps its order when the one before it goes, also from the snapshot of that.
+    draft.remove_repeat("/data/r[1]").unwrap();
+    draft.save().unwrap();
+    drop(draft);
+    let draft = phone.client().open_draft(id).unwrap();
+    assert_eq!([1, 2].map(|row| order(&draft, &format!("/data/r[{row}]/s")))[..], rows[1..]);
+}
+
+#[test]
+fn a_draft_whose_snapshot_is_from_before_states_goes_on() {
+    let body =
+        r#"<input ref="/data/a"><label>A</label></input><repeat nodeset="/data/r"><input ref="/data/r/v"/></repeat>"#;
+    let (phone, id) = begun(&form(r#"<a/><r jr:template=""><v/></r>"#, "", body));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    draft.answer("/data/a", Some("kept")).unwrap();
+    draft.add_repeat("/data/r").unwrap();
+    draft.answer("/data/r[1]/v", Some(" two\r\nlines ")).unwrap();
+    let xml = draft.session().draft_xml();
+    let last_row = phone.client().store().draft(id).unwrap().summary.last_seq;
+    drop(draft);
+    let before = store::Snapshot {
+        seq: last_row,
+        format: 1,
+        state: xml.clone().into_bytes(),
+        name: String::new(),
+        screen: "/data/r[1]/v".into(),
+        language: String::new(),
+        engine: "0.0.1".into(),
+        at: 0,
+    };
+    phone.client().store().save_snapshot(id, &before).unwrap();
+
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(draft.session().screen_path(&draft.session().current()), "/data/r[1]/v");
+    draft.answer("/data/a", Some("changed")).unwrap();
+    assert_eq!(draft.session().draft_xml(), xml.replace(">kept<", ">changed<"));
+    let newest = phone.client().store().snapshots(id).unwrap().remove(0);
+    assert_eq!((newest.seq, newest.format), (last_row, 2), "another program keeps a state before it goes on");
 }

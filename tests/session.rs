@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use veldwerk::clock::Step;
 use veldwerk::form::FormDef;
-use veldwerk::session::{Edit, FormSession, Policy, ScreenKey, ScreenKind, Settings, ViolationKind};
+use veldwerk::session::{Edit, FormSession, Policy, ScreenKey, ScreenKind, Settings, State, ViolationKind};
 
 fn settings() -> Settings {
     Settings { time_zone: TimeZone::get("Europe/Amsterdam").unwrap(), properties: BTreeMap::new() }
@@ -166,38 +166,25 @@ fn texts_carry_language_direction_and_fallback() {
     assert_eq!((nameless.plain.contains('y'), nameless.fallback), (true, true));
 }
 
-/// After every edit: from the beginning by its own step, and from the snapshot of the beginning.
+/// After every edit: from the beginning by its own step, from the state at the beginning, and from the state of this moment.
 fn replay_equals_memory(form: &Arc<FormDef>, edits: &[Edit]) {
     let begin = || FormSession::begin(Arc::clone(form), settings(), None, step(0), None).unwrap();
-    let snapshot = begin().draft_xml();
+    let restore = |bytes: &[u8]| {
+        let state = State::from_bytes(bytes).unwrap();
+        FormSession::from_state(Arc::clone(form), settings(), &state, step(0).seed, None).unwrap()
+    };
+    let beginning = begin().state().to_bytes().unwrap();
     let mut memory = begin();
     for n in 1..=edits.len() {
         memory.apply(&edits[n - 1], step(n as u64)).unwrap();
-        let restored =
-            FormSession::restore(Arc::clone(form), settings(), &snapshot, None, None, step(0), None).unwrap();
-        for mut session in [begin(), restored] {
+        for mut session in [begin(), restore(&beginning)] {
             for (index, edit) in edits[..n].iter().enumerate() {
-                session.apply(edit, step(index as u64 + 1)).unwrap();
+                session.replay(edit, step(index as u64 + 1)).unwrap();
             }
-            let state = |session: &FormSession| {
-                (session.draft_xml(), session.screen_path(&session.current()), session.language(), names(session))
-            };
-            assert_eq!(state(&session), state(&memory), "after {n} edits");
+            assert_eq!(session.state(), memory.state(), "after {n} edits");
+            assert_eq!((session.draft_xml(), names(&session)), (memory.draft_xml(), names(&memory)));
         }
-        // A snapshot of this very moment is the same, too.
-        let screen = memory.screen_path(&memory.current());
-        let language = memory.language_name().map(str::to_owned);
-        let now = FormSession::restore(
-            Arc::clone(form),
-            settings(),
-            &memory.draft_xml(),
-            language.as_deref(),
-            Some(&screen),
-            step(n as u64),
-            None,
-        )
-        .unwrap();
-        assert_eq!((now.draft_xml(), names(&now)), (memory.draft_xml(), names(&memory)));
+        assert_eq!(restore(&memory.state().to_bytes().unwrap()).state(), memory.state());
     }
 }
 

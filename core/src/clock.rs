@@ -6,6 +6,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
 
 /// Where the present moment comes from; a test's clock stands still.
 pub trait Clock: Send + Sync {
@@ -46,6 +47,18 @@ impl Step {
         key[8..16].copy_from_slice(&self.number.to_le_bytes());
         Random(ChaCha8Rng::from_seed(key))
     }
+
+    /// The generator of what `source` draws in this step, whatever else draws in it and in whichever order.
+    #[must_use]
+    pub fn random_for(&self, source: &str) -> Random {
+        Random::keyed(&[&self.seed.to_le_bytes(), &self.number.to_le_bytes(), source.as_bytes()])
+    }
+
+    /// The generator of what `source` draws once for the life of the draft, the same in every step.
+    #[must_use]
+    pub fn lasting_random_for(&self, source: &str) -> Random {
+        Random::keyed(&[&self.seed.to_le_bytes(), b"lasting", source.as_bytes()])
+    }
 }
 
 /// A reproducible generator: ChaCha8, whose stream is fixed by its authors across versions and platforms.
@@ -53,6 +66,14 @@ impl Step {
 pub struct Random(ChaCha8Rng);
 
 impl Random {
+    /// The generator that follows from these parts; what came of other parts says nothing about it.
+    fn keyed(parts: &[&[u8]]) -> Self {
+        let digest = parts.iter().fold(Sha256::new(), |digest, part| {
+            digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)
+        });
+        Self(ChaCha8Rng::from_seed(digest.finalize().into()))
+    }
+
     /// Sixty-four random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()

@@ -8,7 +8,7 @@ use super::drafts::{Claim, Replayed, UnreplayedRow};
 use super::word;
 use crate::clock::Step;
 use crate::form::FormDef;
-use crate::session::{Changes, Edit, FormSession, Policy, ScreenKey, ScreenView, Violation};
+use crate::session::{Changes, Edit, FormSession, Policy, ScreenKey, ScreenView, State, Violation};
 use crate::store::{self, Draft, DraftId, Finalized, FormKey, ProjectId, Snapshot, SubmissionId};
 use crate::{Error, ErrorKind, Result};
 
@@ -284,8 +284,8 @@ impl DraftSession {
             self.claim.draft,
             &Snapshot {
                 seq: self.last_row,
-                format: 1,
-                state: self.session.draft_xml().into_bytes(),
+                format: State::FORMAT,
+                state: self.session.state().to_bytes()?,
                 name: self.session.instance_name(),
                 screen: self.session.screen_path(&self.session.current()),
                 language: self.session.language_name().unwrap_or_default().to_owned(),

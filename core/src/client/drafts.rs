@@ -8,9 +8,12 @@ use super::Client;
 use super::draft_session::{DraftSession, ENGINE};
 use super::forms::utf8;
 use crate::clock::Step;
-use crate::session::{Edit, FormSession};
+use crate::session::{Edit, FormSession, State};
 use crate::store::{Draft, DraftId, DraftSummary, FormKey, JournalRow, KeptSnapshot, NewDraft, ProjectId};
 use crate::{Error, ErrorKind, Result};
+
+/// The format of snapshots before [`State`]: the record as XML.
+const XML: u32 = 1;
 
 /// A change that could not be carried over when a draft was read back: a row of its journal that nothing in the record can
 /// take. Its `Debug` tells no answer.
@@ -136,19 +139,21 @@ impl Client {
     }
 
     fn restored(&self, row: &Draft, snapshot: &KeptSnapshot) -> Result<FormSession> {
+        let form = self.form(row.summary.form)?;
         let (settings, last_saved) = self.surroundings(row)?;
-        let (language, screen) = (named(&row.snapshot_language), named(&row.snapshot_screen));
-        let step = Step { at: row.summary.created_at, seed: row.seed, number: snapshot.seq };
-        let xml = utf8(snapshot.state.clone())?;
-        FormSession::restore(
-            self.form(row.summary.form)?,
-            settings,
-            &xml,
-            language,
-            screen,
-            step,
-            last_saved.as_deref(),
-        )
+        match snapshot.format {
+            State::FORMAT => {
+                let state = State::from_bytes(&snapshot.state)?;
+                FormSession::from_state(form, settings, &state, row.seed, last_saved.as_deref())
+            }
+            XML => {
+                let (language, screen) = (named(&row.snapshot_language), named(&row.snapshot_screen));
+                let step = Step { at: row.summary.created_at, seed: row.seed, number: snapshot.seq };
+                let xml = String::from_utf8(snapshot.state.clone()).map_err(|_| ErrorKind::UnreadableRecord)?;
+                FormSession::restore(form, settings, &xml, language, screen, step, last_saved.as_deref())
+            }
+            other => Err(Error::new(ErrorKind::UnreadableRecord, format!("a snapshot of format {other}"))),
+        }
     }
 
     /// What a draft sees besides its record: the person's settings, and the record saved before it was begun.

@@ -2,7 +2,6 @@ use std::collections::HashSet;
 
 use super::world::{View, reference};
 use super::{Engine, Words};
-use crate::clock::Step;
 use crate::form::{Itemset, Label};
 use crate::ids::{ControlId, FormulaId, NodeId};
 use crate::xpath::{Context, NodeRef, Nodes, Value, World};
@@ -119,21 +118,10 @@ impl Engine {
         }
     }
 
-    /// The nodes of an itemset. An unseeded `randomize()` keeps its order for the life of the record, so its seed is the
-    /// question's own.
+    /// The nodes of an itemset.
     fn offered(&self, itemset: &Itemset, question: NodeId) -> Nodes {
-        let expr = &self.form.formulas[itemset.nodeset].expr;
-        let before = expr.is_volatile().then(|| {
-            let number = u64::MAX - u64::from(question.0);
-            self.random.replace(Step { number, ..self.step }.random())
-        });
-        let context = Context { node: reference(question), current: reference(question), position: 1 };
-        let offered = expr.eval(&self.view(), &context);
-        if let Some(before) = before {
-            self.random.replace(before);
-        }
-        match offered {
-            Ok(Value::Nodes(nodes)) => nodes,
+        match self.evaluate(itemset.nodeset, question) {
+            Value::Nodes(nodes) => nodes,
             _ => Nodes::new(),
         }
     }
@@ -142,7 +130,8 @@ impl Engine {
     pub(super) fn item_text(&self, formula: FormulaId, question: NodeId, node: NodeRef) -> String {
         let context = Context { node, current: reference(question), position: 1 };
         let view = View { engine: self, all_relevant: false };
-        match self.form.formulas[formula].expr.eval(&view, &context) {
+        let expr = &self.form.formulas[formula].expr;
+        match self.drawing(formula, question, || expr.eval(&view, &context)) {
             Ok(Value::Nodes(nodes)) => nodes.first().map(|&node| view.text(node).into_owned()).unwrap_or_default(),
             Ok(value) => value.to_text(&view),
             Err(_) => String::new(),

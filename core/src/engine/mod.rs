@@ -10,10 +10,12 @@
 mod actions;
 mod answer;
 mod calendar;
+mod chance;
 mod choices;
 mod recompute;
 mod repeats;
 mod settle;
+mod state;
 mod texts;
 mod validate;
 mod world;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::Result;
-use crate::clock::{Random, Step};
+use crate::clock::Step;
 use crate::form::{DataType, FormDef, FormEvent, Preload};
 use crate::ids::{ControlId, DefId, NodeId};
 use crate::instance::{Node, Tree, Writer, canonical, new_record, read_record};
@@ -33,8 +35,10 @@ use crate::text::{Language, language};
 use crate::xml::{Document, Names};
 use crate::xpath::date;
 
+use chance::Chance;
 pub use choices::{Choice, Offer};
 use recompute::Queue;
+pub use state::EngineState;
 pub use texts::{Part, Words};
 pub use validate::{Violation, ViolationKind};
 
@@ -88,7 +92,7 @@ pub struct Engine {
     tree: Tree,
     last_saved: Option<Arc<Document>>,
     step: Step,
-    random: RefCell<Random>,
+    chance: RefCell<Chance>,
     queue: Queue,
     changes: Changes,
     stale_choices: BTreeSet<NodeId>,
@@ -101,7 +105,7 @@ impl Engine {
     pub fn begin(form: Arc<FormDef>, settings: Settings, step: Step, last_saved: Option<&str>) -> Self {
         let tree = new_record(&form);
         let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.normalise_values();
+        engine.normalise_values(|_| String::new());
         engine.preload(engine.tree.root());
         engine.run_form_actions(FormEvent::FirstLoad);
         engine.run_form_actions(FormEvent::Load);
@@ -124,12 +128,13 @@ impl Engine {
     ) -> Result<Self> {
         let tree = read_record(&form, xml)?;
         let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.normalise_values();
+        engine.normalise_values(str::to_owned);
         engine.resume(step);
         Ok(engine)
     }
 
-    /// A record exactly as its snapshot left it: conditions are evaluated, nothing is calculated.
+    /// A written record to be looked at: conditions are evaluated, nothing is calculated. A draft is restored from its
+    /// state ([`Engine::from_state`]), which needs no evaluation.
     ///
     /// # Errors
     /// [`crate::ErrorKind::UnreadableRecord`].
@@ -159,7 +164,7 @@ impl Engine {
             tree,
             last_saved,
             step,
-            random: RefCell::new(step.random()),
+            chance: RefCell::default(),
             queue: Queue::default(),
             changes: Changes::default(),
             stale_choices: BTreeSet::new(),
@@ -219,7 +224,6 @@ impl Engine {
     /// Opens a step: from here on expressions see its moment and draw its random numbers.
     fn enter(&mut self, step: Step) {
         self.step = step;
-        self.random = RefCell::new(step.random());
         self.changes = Changes::default();
     }
 
@@ -255,13 +259,15 @@ impl Engine {
         self.take_changes()
     }
 
-    /// Puts static defaults into their canonical forms (xforms.md §8); what is no value of its type becomes empty.
-    fn normalise_values(&mut self) {
+    /// Puts values into their canonical forms (xforms.md §8). What is no value of its type becomes what `otherwise` makes of
+    /// it: a default of the form is empty then, what somebody wrote stays.
+    fn normalise_values(&mut self, otherwise: impl Fn(&str) -> String) {
         for id in self.tree.subtree(self.tree.root()) {
             let Node { def, value, .. } = self.tree.node(id);
             if !value.is_empty() {
                 let data_type = self.form.nodes[*def].data_type;
-                let value = canonical(value, data_type, &self.settings.time_zone, self.step.at).unwrap_or_default();
+                let canonical = canonical(value, data_type, &self.settings.time_zone, self.step.at);
+                let value = canonical.unwrap_or_else(|| otherwise(value));
                 self.tree.node_mut(id).value = value;
             }
         }
@@ -274,7 +280,7 @@ impl Engine {
             let now = || date::format_date_time(self.step.at, &self.settings.time_zone);
             let value = match &definition.preload {
                 None | Some(Preload::End) => continue,
-                Some(Preload::Uid) => format!("uuid:{}", self.random.borrow_mut().uuid()),
+                Some(Preload::Uid) => format!("uuid:{}", self.preload_random(id).uuid()),
                 Some(Preload::Today) => date::format_date(date::local_day(self.step.at, &self.settings.time_zone)),
                 Some(Preload::Start) => now(),
                 Some(Preload::Property(name)) => self.settings.property(name),
@@ -324,16 +330,25 @@ impl Engine {
         self.form.nodes[parent].children.iter().copied().find(|&child| self.form.nodes[child].name == name)
     }
 
-    /// The path of a node: local names, a position on every instance of a repeat.
+    /// The path of a node: local names, a position on every instance of a repeat; empty for a node that never was.
     #[must_use]
     pub fn path(&self, id: NodeId) -> String {
+        self.path_with(id, |instance| self.tree.position(instance).to_string())
+    }
+
+    /// The same with the serial numbers of instances instead of positions: what a node is called for as long as it lives.
+    fn lasting_path(&self, id: NodeId) -> String {
+        self.path_with(id, |instance| format!("#{}", self.tree.node(instance).serial))
+    }
+
+    fn path_with(&self, id: NodeId, number: impl Fn(NodeId) -> String) -> String {
         let mut steps: Vec<_> = self.tree.ancestors(id).collect();
         steps.reverse();
         steps.into_iter().fold(String::new(), |path, id| {
             let definition = &self.form.nodes[self.tree.node(id).def];
             let name = self.form.names.get(definition.name);
             if definition.repeat.is_some() {
-                format!("{path}/{name}[{}]", self.tree.position(id))
+                format!("{path}/{name}[{}]", number(id))
             } else {
                 format!("{path}/{}{name}", if definition.is_attribute { "@" } else { "" })
             }

@@ -43,7 +43,8 @@ impl Engine {
     fn evaluate_as(&self, formula: FormulaId, node: NodeId, all_relevant: bool) -> Value {
         let context = Context { node: reference(node), current: reference(node), position: 1 };
         let view = View { engine: self, all_relevant };
-        self.form.formulas[formula].expr.eval(&view, &context).unwrap_or_else(|_| Value::empty())
+        let expr = &self.form.formulas[formula].expr;
+        self.drawing(formula, node, || expr.eval(&view, &context)).unwrap_or_else(|_| Value::empty())
     }
 
     pub(super) fn view(&self) -> View<'_> {

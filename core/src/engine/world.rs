@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use jiff::tz::TimeZone;
 
 use super::Engine;
+use crate::clock::Random;
 use crate::dataset::Dataset;
 use crate::form::ListTree;
 use crate::ids::{ElementId, Id, NodeId};
@@ -258,15 +259,15 @@ impl World for View<'_> {
     }
 
     fn random(&self) -> f64 {
-        self.engine.random.borrow_mut().unit()
+        self.engine.draw(Random::unit)
     }
 
-    fn random_u64(&self) -> u64 {
-        self.engine.random.borrow_mut().next_u64()
+    fn order_seed(&self) -> u64 {
+        self.engine.draw_order()
     }
 
     fn uuid(&self) -> String {
-        self.engine.random.borrow_mut().uuid()
+        self.engine.draw(Random::uuid)
     }
 
     fn property(&self, name: &str) -> String {

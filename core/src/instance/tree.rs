@@ -22,6 +22,9 @@ pub struct Node {
     pub own_readonly: bool,
     /// Whether an answer is required.
     pub required: bool,
+    /// The how-manieth instance of the record it is by creation, from 1; 0 if it is no instance of a repeat. Positions move
+    /// when an instance goes, this number never does.
+    pub serial: u32,
     removed: bool,
 }
 
@@ -29,6 +32,8 @@ pub struct Node {
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     nodes: IndexVec<NodeId, Node>,
+    /// How many instances of repeats were ever created.
+    serials: u32,
 }
 
 impl Tree {
@@ -65,9 +70,9 @@ impl Tree {
         self.children(id).filter(move |&child| self.nodes[child].def == def)
     }
 
-    /// A node with the ones around it, from itself up to the root.
+    /// A node with the ones around it, from itself up to the root; nothing for a node that never was.
     pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        std::iter::successors(Some(id), |&id| self.nodes[id].parent)
+        std::iter::successors(Some(id).filter(|&id| self.nodes.get(id).is_some()), |&id| self.nodes[id].parent)
     }
 
     /// The nearest node around (or at) `id` that has this definition.
@@ -127,6 +132,7 @@ impl Tree {
             crate::form::Condition::Formula(_) => otherwise,
         };
         let own_relevant = constant(definition.relevant, true);
+        self.serials += u32::from(definition.repeat.is_some());
         let id = self.nodes.push(Node {
             def,
             parent,
@@ -139,6 +145,7 @@ impl Tree {
             relevant: own_relevant && parent.is_none_or(|parent| self.nodes[parent].relevant),
             own_readonly: constant(definition.readonly, false),
             required: constant(definition.required, false),
+            serial: if definition.repeat.is_some() { self.serials } else { 0 },
             removed: false,
         });
         if let Some(parent) = parent {
@@ -156,6 +163,11 @@ impl Tree {
         }
         let rank = |def| siblings.children.iter().position(|&child| child == def);
         let own = rank(def);
+        // Records are made and read in order, so the place is nearly always the end.
+        let last = self.nodes[parent].last_child;
+        if last.is_some_and(|last| rank(self.nodes[last].def) <= own) {
+            return last;
+        }
         self.children(parent).take_while(|&child| rank(self.nodes[child].def) <= own).last()
     }
 
@@ -170,6 +182,22 @@ impl Tree {
             Some(next) => self.nodes[next].previous = Some(id),
             None => self.nodes[parent].last_child = Some(id),
         }
+    }
+
+    /// How many instances of repeats were ever created, gone ones among them.
+    #[must_use]
+    pub fn serials(&self) -> u32 {
+        self.serials
+    }
+
+    /// Goes on counting instances behind this number.
+    pub fn set_serials(&mut self, serials: u32) {
+        self.serials = serials;
+    }
+
+    /// Every node that is part of the record, in the order of creation.
+    pub fn by_creation(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.iter().filter(|(_, node)| !node.removed).map(|(id, _)| id)
     }
 
     /// Takes a node and everything below it out of the record.

@@ -6,6 +6,7 @@
 
 mod edit;
 mod screens;
+mod state;
 mod view;
 mod widget;
 
@@ -22,6 +23,7 @@ use crate::{ErrorKind, Result};
 pub use crate::engine::{Changes, Settings, ViolationKind};
 pub use edit::Edit;
 pub use screens::{Policy, ScreenKey};
+pub use state::State;
 pub use view::{
     ChoiceList, ChoiceView, InstanceView, MAX_CHOICES, Media, Progress, QuestionView, ScreenKind, ScreenView, Violation,
 };
@@ -63,7 +65,8 @@ impl FormSession {
         Self::over(engine, language)
     }
 
-    /// A record as its snapshot left it (the draft writer's XML, see [`FormSession::draft_xml`]), at the screen named.
+    /// A record as a snapshot of an earlier version left it (the draft writer's XML, see [`FormSession::draft_xml`]), at the
+    /// screen named. What its conditions last said is not in it; [`FormSession::from_state`] knows.
     ///
     /// # Errors
     /// [`ErrorKind::UnreadableRecord`], [`ErrorKind::NoSuchLanguage`].
@@ -106,7 +109,11 @@ impl FormSession {
                 self.engine.answer(node, value.as_deref(), step)
             }
             Edit::Add { range } => self.engine.add_repeat(range, step),
-            Edit::Remove { node } => self.engine.remove_repeat(node, step),
+            Edit::Remove { node } => {
+                let changes = self.engine.remove_repeat(node, step)?;
+                self.leave_what_is_gone();
+                Ok(changes)
+            }
             Edit::Language { name } => {
                 if !self.engine.set_language(name) {
                     return Err(ErrorKind::NoSuchLanguage.into());
@@ -133,9 +140,21 @@ impl FormSession {
         match edit {
             Edit::Answer { node, value } => self.engine.replay_answer(node, value.as_deref(), step),
             Edit::Add { range } => self.engine.replay_add(range, step),
-            Edit::Remove { node } => self.engine.replay_remove(node, step),
+            Edit::Remove { node } => {
+                let changes = self.engine.replay_remove(node, step)?;
+                self.leave_what_is_gone();
+                Ok(changes)
+            }
             Edit::Language { .. } | Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
             Edit::Attach { .. } | Edit::Resume => self.apply(edit, step),
+        }
+    }
+
+    /// A screen that has been removed has no name any more, so the session goes to the one that is shown instead.
+    fn leave_what_is_gone(&mut self) {
+        let (ScreenKey::Node(node) | ScreenKey::Add { parent: node, .. }) = self.current else { return };
+        if self.engine.tree().get(node).is_none() {
+            self.current = self.current();
         }
     }
 

@@ -193,7 +193,8 @@ impl FormSession {
     #[must_use]
     pub fn previous(&self, key: &ScreenKey) -> Option<ScreenKey> {
         let screens = self.screens();
-        let at = screens.iter().position(|screen| *screen == self.nearest(key))?;
+        let key = self.nearest(key);
+        let at = screens.iter().position(|screen| *screen == key)?;
         screens.get(at.checked_sub(1)?).copied()
     }
 

@@ -231,7 +231,7 @@ impl World for SmallWorld {
         0.25
     }
 
-    fn random_u64(&self) -> u64 {
+    fn order_seed(&self) -> u64 {
         84
     }
 

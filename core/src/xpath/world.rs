@@ -58,8 +58,8 @@ pub trait World {
     /// A random number in `[0, 1)`.
     fn random(&self) -> f64;
 
-    /// Sixty-four random bits.
-    fn random_u64(&self) -> u64;
+    /// The seed of a `randomize()` that names none: the same for as long as the order it gives must last.
+    fn order_seed(&self) -> u64;
 
     /// A new version 4 UUID in lower case.
     fn uuid(&self) -> String;

@@ -28,7 +28,7 @@ pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, 
         F::Position if args.len() == 0 => (args.position() as f64).into(),
         F::Position => (args.nodes(0).first().map_or(0, |&node| world.position(node)) as f64).into(),
         F::Randomize => {
-            let seed = if args.len() == 1 { (world.random_u64() >> 1).cast_signed() } else { seed_of(&args.scalar(1)) };
+            let seed = if args.len() == 1 { (world.order_seed() >> 1).cast_signed() } else { seed_of(&args.scalar(1)) };
             Value::Nodes(Nodes::from_vec(shuffle(args.nodes(0), seed)))
         }
         F::Once => match world.raw_text(args.node()) {
