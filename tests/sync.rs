@@ -4,17 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
-use veldwerk::client::{Client, ProjectSource, Records, SendOutcome, SubmissionId};
+use veldwerk::client::{Client, ProjectSource, RecordState, Records, SendOutcome, SubmissionId};
 use veldwerk::clock::FixedClock;
 use veldwerk::error::ErrorKind;
 use veldwerk::openrosa::digest_auth::{self, Account, Qop};
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::manifest::{self, MediaFile, MediaKind};
 use veldwerk::openrosa::{hash, response};
-use veldwerk::store::{Imported, NewAttachment, NewRecord, ProjectId};
+use veldwerk::store::{ForgetSent, Imported, NewAttachment, NewRecord, ProjectId};
 use veldwerk::sync::http::Http;
 use veldwerk::sync::policy::{SyncPolicy, Timeouts};
 use veldwerk::sync::{Cancel, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Turn, Until};
@@ -429,7 +429,7 @@ impl Home {
             project: self.project,
             instance_id: format!("uuid:{id}"),
             form_id: form_id.into(),
-            version: String::new(),
+            version: "1".into(),
             title: "Visit".into(),
             name: String::new(),
             xml: XML.as_bytes().to_vec(),
@@ -584,6 +584,107 @@ async fn a_store_that_cannot_be_written_is_sent_from_and_written_when_it_can() {
     home.send().await.unwrap();
     assert_eq!([0, 1, 2].map(on_disk), ["sent", "needs_attention", "sent"]);
     assert_eq!(server.heard_of("POST").len(), 3);
+}
+
+/// A server that refuses the records of a form until told otherwise; its list names the form then.
+async fn server_that_opens(form_id: &'static str, status: u16, words: &'static str) -> (RawServer, Arc<AtomicBool>) {
+    let is_open = Arc::new(AtomicBool::new(false));
+    let open = is_open.clone();
+    let server = RawServer::start(move |heard| {
+        let is_open = open.load(Ordering::SeqCst);
+        match heard.method.as_str() {
+            "HEAD" => Plan::open_rosa(204, ""),
+            "POST" if is_open => stored(),
+            "POST" => refused(status, words),
+            _ if heard.path == "/p/formList" => {
+                let form = ListedForm {
+                    form_id: form_id.into(),
+                    name: "Visit".into(),
+                    version: "1".into(),
+                    download_url: "/p/visit.xml".into(),
+                    ..ListedForm::default()
+                };
+                Plan::open_rosa(200, &form_list::write(if is_open { std::slice::from_ref(&form) } else { &[] }))
+            }
+            _ => Plan::reply(404, ""),
+        }
+    })
+    .await;
+    (server, is_open)
+}
+
+#[tokio::test]
+async fn a_record_goes_by_itself_when_its_obstacle_is_gone() {
+    let rows = [
+        (401, "not yours", "not-allowed"),
+        (409, "the form is not currently accepting submissions", "form-closed"),
+        (404, "no such form", "unknown-form"),
+        (405, "", "inactive"),
+    ];
+    for (status, words, code) in rows {
+        let (server, is_open) = server_that_opens("visit", status, words).await;
+        let home = Home::new(&server.url(), 0);
+        let [mine, other] = ["visit", "elsewhere"].map(|form| home.queue(form, form, &[]));
+        home.send().await.unwrap();
+        let refresh = || home.client.refresh(home.project, Arc::new(|_| {}), Cancel::default());
+        refresh().await.unwrap();
+        let state = |record| home.client.store().submission(record).unwrap().state;
+        for record in [mine, other] {
+            assert!(matches!(state(record), RecordState::NeedsAttention(reason) if reason.code == code), "{code}");
+        }
+        is_open.store(true, Ordering::SeqCst);
+        refresh().await.unwrap();
+        assert_eq!([mine, other].map(|record| state(record).name()), ["ready", "needs_attention"], "{code}");
+        assert_eq!(home.client.retry(&Records::OfProject(home.project)).unwrap(), 2);
+        assert!(home.send().await.unwrap().is_done());
+    }
+}
+
+#[tokio::test]
+async fn unsent_records_are_given_up_after_an_export_or_by_word() {
+    let server = server_for_records(|_, _| refused(404, "no such form")).await;
+    let home = Home::new(&server.url(), 3);
+    home.send().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (first, rest) = (Records::One(home.records[0]), Records::OfProject(home.project));
+    let discarded = home.client.discard(&first, Some(folder.path())).unwrap();
+    assert_eq!((discarded.records, discarded.kept), (1, 0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // Nothing is given up that has no copy.
+    let no_folder = folder.path().join("file");
+    std::fs::write(&no_folder, "").unwrap();
+    let _ = home.client.discard(&rest, Some(&no_folder));
+    assert_eq!(home.states().len(), 2);
+    assert_eq!(home.client.discard(&rest, None).unwrap().records, 2);
+    assert_eq!(home.states(), [""; 0]);
+    assert_eq!(home.client.discard(&first, None).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(home.client.receipts(home.project).unwrap(), []);
+}
+
+#[tokio::test]
+async fn sent_records_are_forgotten_by_hand_and_by_policy_and_leave_receipts() {
+    let server = server_for_records(|n, _| if n == 1 { refused(404, "no such form") } else { stored() }).await;
+    let home = Home::new(&server.url(), 3);
+    home.send().await.unwrap();
+    let unsent = Records::One(home.records[1]);
+    assert_eq!(home.client.forget(&unsent).unwrap_err().kind(), ErrorKind::UnsentRecords);
+    assert_eq!(home.client.forget(&Records::One(home.records[0])).unwrap(), 1);
+    assert_eq!(home.states(), ["needs_attention", "sent"]);
+    assert_eq!(home.client.receipts(home.project).unwrap()[0].instance_id, "uuid:0");
+
+    let set = |forget_sent| {
+        let mut project = home.client.store().project(home.project).unwrap();
+        project.settings.forget_sent = forget_sent;
+        home.client.store().update_project(&project).unwrap();
+    };
+    set(ForgetSent::AfterDays(30));
+    assert_eq!(home.client.forget_by_policy(home.project).unwrap(), 0, "it was sent today");
+    set(ForgetSent::AtOnce);
+    home.client.retry(&unsent).unwrap();
+    let outcome = home.send().await.unwrap();
+    assert!(outcome.is_done() && outcome.records.len() == 1, "what was sent is told once more");
+    assert_eq!(home.states(), [""; 0], "and then forgotten");
+    assert_eq!(home.client.receipts(home.project).unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod answer;
 mod context;
 mod demo;
 mod drive;
+mod exits;
 mod fill;
 mod projects;
 mod records;
@@ -46,6 +47,9 @@ enum Command {
     Fill(fill::FillArgs),
     Answer(answer::AnswerArgs),
     Send(records::SendArgs),
+    Retry(exits::RetryArgs),
+    Discard(exits::DiscardArgs),
+    Forget(exits::ForgetArgs),
     Export(records::ExportArgs),
     /// Queue the records of an export here
     Import {
@@ -104,6 +108,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Fill(args) => fill::run(&open()?, args),
         Command::Answer(args) => answer::run(&open()?, args),
         Command::Send(args) => records::send(&open()?, args),
+        Command::Retry(args) => exits::retry(&open()?, args),
+        Command::Discard(args) => exits::discard(&open()?, args),
+        Command::Forget(args) => exits::forget(&open()?, args),
         Command::Export(args) => records::export(&open()?, args),
         Command::Import { folder } => records::import(&open()?, folder),
         Command::Drive(args) => drive::drive(args, &mut std::io::stdout().lock()),

@@ -116,7 +116,7 @@ fn show(context: &Context, records: &[RecordSummary]) {
     }
     for record in records {
         let (state, why) = words(&record.state);
-        println!("{state:>15}  {}  {}  {}", record.title, record.instance_id, bytes(record.bytes));
+        println!("{state:>15}  {:>3}  {}  {}  {}", record.id.0, record.title, record.instance_id, bytes(record.bytes));
         if !why.is_empty() {
             println!("                 {why}");
         }

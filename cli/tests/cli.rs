@@ -382,3 +382,25 @@ fn an_answer_that_is_needed_is_asked_for_until_it_is_there() {
     assert_eq!(drafts["drafts"].as_array().unwrap().len(), 1);
     assert!(said.contains(&format!("--draft {}", drafts["drafts"][0]["draft"])), "{said}");
 }
+
+#[test]
+fn records_leave_the_outbox_by_retry_discard_and_forget() {
+    let phone = Phone::joined();
+    let (sent, unsent) = (phone.finished(), {
+        let sent = phone.run(&["send"], "");
+        assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+        phone.finished()
+    });
+    for arguments in [&["retry"][..], &["discard", "--all", "--form", "x"], &["forget", "1", "--all"]] {
+        assert_eq!(phone.run(arguments, "").status.code(), Some(2), "{arguments:?}");
+    }
+    assert_eq!(phone.run(&["forget", &unsent], "").status.code(), Some(1), "it is not sent");
+    assert_eq!(phone.json(&["forget", &sent], "")["forgotten"], 1);
+    assert_eq!(phone.json(&["retry", "--form", "pi_newcomers"], "")["ready"], 1);
+    assert_eq!(phone.run(&["discard", "--all"], "").status.code(), Some(1), "neither --export nor --yes");
+    let folder = phone.folder.path().join("copies");
+    let discarded = phone.json(&["discard", "--all", "--export", folder.to_str().unwrap()], "");
+    assert_eq!((&discarded["discarded"], &discarded["kept"]), (&1.into(), &0.into()));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    assert_eq!(phone.json(&["outbox"], "")["records"], serde_json::json!([]));
+}

@@ -32,13 +32,13 @@ use crate::store::{FormKey, Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
 pub use crate::store::{
-    DraftId, DraftSummary, FormSummary, MaintenanceReport, OpeningReport, RecordState, Records, SubmissionId,
+    DraftId, DraftSummary, FormSummary, MaintenanceReport, OpeningReport, Receipt, RecordState, Records, SubmissionId,
 };
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
 pub use draft_session::{DraftSession, Finalization};
 pub use drafts::UnreplayedRow;
-pub use outbox::RecordSummary;
+pub use outbox::{Discarded, RecordSummary};
 pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
 pub use secret::{SecretStore, home_key};
 #[cfg(feature = "sync")]
@@ -143,7 +143,12 @@ impl Client {
             #[cfg(feature = "sync")]
             senders: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let client = Self { inner: Arc::new(inner) };
+        for project in client.inner.store.projects()? {
+            // Housekeeping: what cannot be done now is done another time.
+            let _ = client.forget_by_policy(project.id);
+        }
+        Ok(client)
     }
 
     /// Lets go of the database, for an app that goes to the background; until [`Client::resume_storage`] every call gives

@@ -1,6 +1,10 @@
+#[cfg(feature = "sync")]
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::Client;
-use crate::Result;
-use crate::store::{ProjectId, RecordState, Records, Submission, SubmissionId};
+use crate::store::{ForgetSent, ProjectId, Receipt, RecordState, Records, Submission, SubmissionId};
+use crate::{Error, ErrorKind, Result};
 
 /// A finalised record as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,15 @@ pub struct RecordSummary {
     pub attachments: u32,
 }
 
+/// What came of giving records up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discarded {
+    /// How many are gone.
+    pub records: usize,
+    /// How many stayed: a sending has them on the road, or they could not be exported whole.
+    pub kept: usize,
+}
+
 impl Client {
     /// The records of one project or of all, the oldest first; sent ones among them.
     ///
@@ -41,7 +54,7 @@ impl Client {
 
     fn record_summary(&self, record: Submission) -> RecordSummary {
         RecordSummary {
-            state: self.unwritten_state(&record).unwrap_or(record.state),
+            state: self.state_of(&record),
             id: record.id,
             project: record.project,
             bytes: record.xml_size + record.attachments_size,
@@ -59,13 +72,124 @@ impl Client {
     /// Those that a sending has on the road, or that were sent, stay as they are.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::NotFound`] for one that is not there; those of the store.
+    /// [`ErrorKind::NotFound`] for one that is not there; those of the store.
     pub fn retry(&self, records: &Records) -> Result<usize> {
-        if let Records::One(record) = records {
-            self.inner.store.submission(*record)?;
-        }
+        self.meant(records)?;
         self.free_abandoned()?;
         self.inner.store.retry(records)
+    }
+
+    /// Gives up unsent records, with their attachments: after an export to a folder, of which each must have come through
+    /// whole, or without one. A record that a sending has on the road, or that could not be exported whole, stays.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for one that is not there; [`ErrorKind::Io`], those of the store.
+    pub fn discard(&self, records: &Records, export_to: Option<&Path>) -> Result<Discarded> {
+        let mut unsent = self.meant(records)?;
+        self.free_abandoned()?;
+        unsent.retain(|record| !matches!(self.state_of(record), RecordState::Sent { .. }));
+        let may_go = match export_to {
+            Some(folder) => self.exported(&unsent, folder)?,
+            None => unsent.iter().map(|record| record.id).collect(),
+        };
+        let discarded = self.inner.store.discard(&may_go)?;
+        Ok(Discarded { records: discarded, kept: unsent.len() - discarded })
+    }
+
+    /// Which of these records an export has brought whole to a folder.
+    fn exported(&self, records: &[Submission], folder: &Path) -> Result<Vec<SubmissionId>> {
+        let mut exported = Vec::new();
+        for record in records {
+            if self.export_record(record, folder).is_ok() {
+                exported.push(record.id);
+            }
+        }
+        Ok(exported)
+    }
+
+    /// Deletes sent records with their attachments and keys; a [receipt](Receipt) of each stays. Says how many.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsentRecords`] for one that is not sent, [`ErrorKind::NotFound`] for one that is not there; those of
+    /// the store.
+    pub fn forget(&self, records: &Records) -> Result<usize> {
+        let meant = self.meant(records)?;
+        if let (Records::One(id), [record]) = (records, meant.as_slice())
+            && !matches!(record.state, RecordState::Sent { .. })
+        {
+            return Err(Error::new(ErrorKind::UnsentRecords, format!("record {id}")));
+        }
+        self.inner.store.forget_sent(records, None)
+    }
+
+    /// The receipts of records of a project that were sent and forgotten, the latest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn receipts(&self, project: ProjectId) -> Result<Vec<Receipt>> {
+        self.inner.store.receipts(project)
+    }
+
+    /// Forgets the sent records of a project whose time has come by the project's own setting. It is asked at opening and
+    /// after each sending.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], those of the store.
+    pub fn forget_by_policy(&self, project: ProjectId) -> Result<usize> {
+        const DAY_MS: i64 = 24 * 60 * 60_000;
+        let sent_before = match self.project_row(project)?.settings.forget_sent {
+            ForgetSent::Never => return Ok(0),
+            ForgetSent::AtOnce => None,
+            ForgetSent::AfterDays(days) => Some(self.now_ms().saturating_sub(DAY_MS.saturating_mul(days.into()))),
+        };
+        self.inner.store.forget_sent(&Records::OfProject(project), sent_before)
+    }
+
+    /// Makes ready what was held up by something that this list of forms, by id and version, shows to be gone; says how
+    /// many. It also came from a survey server and with the account that there is.
+    ///
+    /// # Errors
+    /// Those of the store.
+    #[cfg(feature = "sync")]
+    pub(super) fn forms_listed(&self, project: ProjectId, listed: &BTreeSet<(String, String)>) -> Result<usize> {
+        let mut n_freed = 0;
+        for record in self.inner.store.outbox(Some(project))? {
+            let is_freed = match &record.state {
+                RecordState::NeedsAttention(reason) => is_freed(&record, &reason.code, listed),
+                RecordState::Waiting { reason, .. } => ["sign-in-needed", "not-a-server"].contains(&&*reason.code),
+                RecordState::Ready | RecordState::Sending | RecordState::Sent { .. } => false,
+            };
+            if is_freed {
+                n_freed += self.inner.store.retry(&Records::One(record.id))?;
+            }
+        }
+        Ok(n_freed)
+    }
+
+    fn meant(&self, records: &Records) -> Result<Vec<Submission>> {
+        match records {
+            Records::One(id) => Ok(vec![self.inner.store.submission(*id)?]),
+            Records::OfForm { .. } | Records::OfProject(_) => self.inner.store.records(records),
+        }
+    }
+
+    fn state_of(&self, record: &Submission) -> RecordState {
+        self.unwritten_state(record).unwrap_or_else(|| record.state.clone())
+    }
+}
+
+/// Whether a record that needs attention for a reason can be sent again now that these forms are listed.
+#[cfg(feature = "sync")]
+fn is_freed(record: &Submission, code: &str, listed: &BTreeSet<(String, String)>) -> bool {
+    match code {
+        "not-a-server" => true,
+        // Only this version is known to be there.
+        "unknown-form" => listed.contains(&(record.form_id.clone(), record.version.clone())),
+        "not-allowed" | "form-closed" | "inactive" => {
+            let mut of_form = listed.range((record.form_id.clone(), String::new())..);
+            of_form.next().is_some_and(|(form_id, _)| *form_id == record.form_id)
+        }
+        _ => false,
     }
 }
 

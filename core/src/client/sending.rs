@@ -31,7 +31,10 @@ impl Client {
     /// [`ErrorKind::Offline`], [`ErrorKind::NotAServer`], [`ErrorKind::SignInNeeded`], [`ErrorKind::ServerError`],
     /// [`ErrorKind::Interrupted`], those of the store. What fails of one form is in the report.
     pub async fn refresh(&self, project: ProjectId, on_progress: OnProgress, cancel: Cancel) -> Result<RefreshReport> {
-        self.job(project, on_progress, cancel)?.refresh().await
+        let report = self.job(project, on_progress, cancel)?.refresh().await?;
+        let listed = report.forms.iter().map(|form| (form.form_id.clone(), form.version.clone())).collect();
+        self.forms_listed(project, &listed)?;
+        Ok(report)
     }
 
     /// Sends the outbox of a project, on a tokio runtime. A person asks: records that wait are tried at once.
@@ -53,7 +56,10 @@ impl Client {
         let unsent: BTreeSet<_> = unsent.map(|record| record.id).collect();
         self.job(project, on_progress, cancel)?.send(until, true).await?;
         let now = self.outbox(Some(project))?.into_iter().filter(|record| unsent.contains(&record.id));
-        Ok(SendOutcome { records: now.collect() })
+        let outcome = SendOutcome { records: now.collect() };
+        // What was sent is sent; if it cannot be forgotten now, it is another time.
+        let _ = self.forget_by_policy(project);
+        Ok(outcome)
     }
 
     /// [`Client::refresh`] for a program without a runtime.

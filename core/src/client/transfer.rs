@@ -58,7 +58,7 @@ impl Client {
         Ok(exported)
     }
 
-    fn export_record(&self, record: &Submission, folder: &Path) -> Result<usize> {
+    pub(super) fn export_record(&self, record: &Submission, folder: &Path) -> Result<usize> {
         let store = &self.inner.store;
         let folder = folder.join(folder_name(&record.instance_id));
         fs::create_dir_all(&folder).map_err(io_error)?;

@@ -72,6 +72,7 @@ mod opening;
 mod outbox;
 mod project_settings;
 mod projects;
+mod records;
 mod settings;
 mod vault;
 
@@ -89,10 +90,11 @@ pub use key::Key;
 pub use maintenance::{MaintenanceReport, MissingFile};
 pub use opening::OpeningReport;
 pub use outbox::{
-    Attempt, ClaimNumber, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Records, Submission,
+    Attempt, ClaimNumber, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Submission,
 };
 pub use project_settings::{ForgetSent, ProjectSettings};
 pub use projects::{Auth, NewProject, Project};
+pub use records::{Receipt, Records};
 
 /// An open home. See the [module](self).
 ///

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::attachments::SealedAttachment;
 use super::{DraftId, FormKey, ProjectId, Store, SubmissionId, attachments, drafts, forms, last_saved};
@@ -63,22 +62,6 @@ pub struct Submission {
 
 /// The right of one sending to write what becomes of the record that it claimed.
 pub type ClaimNumber = i64;
-
-/// Which records a person means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Records {
-    /// This one.
-    One(SubmissionId),
-    /// Those of a form, whatever its version.
-    OfForm {
-        /// The project.
-        project: ProjectId,
-        /// The form's id.
-        form_id: String,
-    },
-    /// Those of a project.
-    OfProject(ProjectId),
-}
 
 /// How far the sending of a record is (openrosa.md §6). A draft is not in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +152,7 @@ pub enum Imported {
 const MAX_ATTEMPTS_KEPT: i64 = 50;
 
 /// A list reads no blob: `length` of one is known without it.
-const SUBMISSION: &str = "SELECT id, project, form, instance_id, form_id, version, title, name, finalized_at, state, \
+pub(super) const SUBMISSION: &str = "SELECT id, project, form, instance_id, form_id, version, title, name, finalized_at, state, \
                           reason, reason_text, attempts, next_attempt_at, sent_at, claim, length(xml) AS xml_size, \
                           coalesce(files.n, 0) AS attachments, coalesce(files.size, 0) AS attachments_size \
                           FROM submission LEFT JOIN (SELECT submission AS record, count(*) AS n, sum(size) AS size \
@@ -292,19 +275,6 @@ impl Store {
         })
     }
 
-    /// Makes records that wait or need attention ready, with all patience restored; says how many. Those that are being sent
-    /// or have been stay as they are.
-    ///
-    /// # Errors
-    /// `StoragePaused`, `StorageFull`.
-    pub fn retry(&self, records: &Records) -> Result<usize> {
-        self.read(|connection| {
-            let (condition, parameters) = records.condition();
-            let again = format!("{READY_AGAIN} WHERE state IN ('ready', 'waiting', 'needs_attention') AND {condition}");
-            Ok(connection.execute(&again, params_from_iter(parameters))?)
-        })
-    }
-
     /// Keeps what came of a try to send, for support; of each record the latest 50.
     ///
     /// # Errors
@@ -337,26 +307,6 @@ impl Store {
             let attempts = query.query_map([id], Attempt::read)?.collect::<Result<_, _>>()?;
             Ok(attempts)
         })
-    }
-
-    /// Deletes a record with its attachments, whose keys go with it. One that is not sent is refused, unless it is given up.
-    ///
-    /// # Errors
-    /// `UnsentRecords`, `NotFound`, `StoragePaused`, `StorageFull`.
-    pub fn delete_submission(&self, id: SubmissionId, give_up_unsent: bool) -> Result<()> {
-        let erased = self.write(|transaction| {
-            let query = "SELECT state = 'sent' FROM submission WHERE id = ?";
-            let sent: Option<bool> = transaction.query_row(query, [id], |row| row.get(0)).optional()?;
-            if !sent.ok_or_else(|| not_found(id))? && !give_up_unsent {
-                return Err(Error::new(ErrorKind::UnsentRecords, format!("record {id}")));
-            }
-            let erased = attachments::erase(transaction, "submission = ?", [id])?;
-            transaction.execute("DELETE FROM submission WHERE id = ?", [id])?;
-            forms::drop_unused_forms(transaction)?;
-            Ok(erased)
-        })?;
-        self.forget(erased);
-        Ok(())
     }
 
     /// Queues a record from elsewhere with its very bytes and its attachments, or nothing of it.
@@ -477,35 +427,6 @@ fn same_record(connection: &rusqlite::Connection, record: &NewRecord) -> Result<
     draft.map_or(Ok(None), |()| Err(differs()))
 }
 
-/// Makes the records of a project ready that wait, or need attention for one of `reasons` (codes). Says how many they are.
-pub(super) fn free(transaction: &Transaction<'_>, project: ProjectId, reasons: &[&str]) -> Result<usize> {
-    let mut freed = 0;
-    let mut update = transaction.prepare(&format!(
-        "{READY_AGAIN} WHERE project = ?1 AND (state = 'waiting' OR state = 'needs_attention' AND reason = ?2)"
-    ))?;
-    for reason in reasons {
-        freed += update.execute(params![project, reason])?;
-    }
-    Ok(freed)
-}
-
-/// What a record is after a person, or what is known of the world, has given reason for hope.
-const READY_AGAIN: &str = "UPDATE submission SET state = 'ready', reason = '', reason_text = '', next_attempt_at = NULL, \
-                           attempts = 0, failing_count = 0, failing_since = NULL";
-
-impl Records {
-    /// The same for a query: a condition on `submission`, and what stands for its question marks.
-    fn condition(&self) -> (&'static str, Vec<Value>) {
-        match self {
-            Self::One(id) => ("id = ?", vec![id.0.into()]),
-            Self::OfForm { project, form_id } => {
-                ("project = ? AND form_id = ?", vec![project.0.into(), form_id.clone().into()])
-            }
-            Self::OfProject(project) => ("project = ?", vec![project.0.into()]),
-        }
-    }
-}
-
 impl RecordState {
     /// The word for it, in the database and on every screen.
     #[must_use]
@@ -535,7 +456,7 @@ impl RecordState {
 }
 
 impl Submission {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             project: row.get("project")?,
@@ -601,6 +522,7 @@ fn not_found(id: SubmissionId) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Records;
     use crate::store::fixture::{NOW, SECRET, TestHome, answer};
 
     fn finalized(attachments: &[&str]) -> Finalized {
@@ -810,35 +732,6 @@ mod tests {
     }
 
     #[test]
-    fn retried_are_those_meant() {
-        let home = TestHome::new();
-        let (one, two) = (home.any_project(), home.any_project());
-        let rows = [(one, "visit"), (one, "other"), (two, "visit")];
-        let ids: Vec<_> = (0..)
-            .zip(rows)
-            .map(|(n, (project, form_id))| {
-                let record = NewRecord { form_id: form_id.into(), ..record(project, &format!("uuid:{n}")) };
-                let Imported::Queued(id) = home.import_record(&record, vec![]).unwrap() else {
-                    panic!("it was not there before");
-                };
-                id
-            })
-            .collect();
-        let of_form = Records::OfForm { project: one, form_id: "visit".into() };
-        for (records, expected) in
-            [(of_form, &ids[..1]), (Records::One(ids[1]), &ids[1..2]), (Records::OfProject(one), &ids[..2])]
-        {
-            for id in &ids {
-                home.retry(&Records::One(*id)).unwrap();
-                home.mark(*id, None, &RecordState::NeedsAttention(reason())).unwrap();
-            }
-            assert_eq!(home.retry(&records).unwrap(), expected.len());
-            let is_ready = |id: &&SubmissionId| home.submission(**id).unwrap().state == RecordState::Ready;
-            assert_eq!(ids.iter().filter(is_ready).copied().collect::<Vec<_>>(), expected);
-        }
-    }
-
-    #[test]
     fn attachments_are_acknowledged_one_by_one() {
         let mut home = TestHome::new();
         let draft = home.any_draft();
@@ -870,21 +763,6 @@ mod tests {
         home.reopen();
         assert_eq!(home.attempts(id).unwrap(), (10..60).map(attempt).collect::<Vec<_>>());
         assert_eq!(home.add_attempt(SubmissionId(99), &attempt(1)).unwrap_err().kind(), ErrorKind::NotFound);
-    }
-
-    #[test]
-    fn an_unsent_record_is_not_deleted_by_mistake() {
-        let home = TestHome::new();
-        let draft = home.any_draft();
-        home.attach(draft, "a.jpg", &mut &b"x"[..]).unwrap();
-        let id = home.finalize(draft, &finalized(&["a.jpg"])).unwrap();
-        let claim = home.begin_sending(id).unwrap();
-        assert_eq!(home.delete_submission(id, false).unwrap_err().kind(), ErrorKind::UnsentRecords);
-        home.mark(id, claim, &RecordState::Sent { at: NOW }).unwrap();
-        home.delete_submission(id, false).unwrap();
-        assert_eq!(home.outbox(None).unwrap(), []);
-        assert_eq!(home.n_files("files"), 0);
-        assert_eq!(home.delete_submission(id, true).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]

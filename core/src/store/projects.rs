@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::project_settings::ProjectSettings;
-use super::{ProjectId, Store, attachments, forms, outbox};
+use super::{ProjectId, Store, attachments, forms, records};
 use crate::{Error, ErrorKind, Result};
 
 /// What a project is made of.
@@ -93,7 +93,7 @@ impl Store {
             update(transaction, project)?;
             transaction.execute("DELETE FROM document WHERE project = ?", [project.id])?;
             transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [project.id])?;
-            outbox::free(transaction, project.id, reasons)
+            records::free(transaction, project.id, reasons)
         })
     }
 
