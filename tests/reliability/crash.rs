@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -15,7 +14,7 @@ use std::time::{Duration, Instant};
 use veldwerk::client::{Cancel, Client, Until};
 use veldwerk::store::Key;
 use veldwerk_tests::central::{Central, Rules};
-use veldwerk_tests::dice::{Dice, bytes};
+use veldwerk_tests::dice::Dice;
 
 use crate::deed::Line;
 use crate::forms::FIRST_MOMENT;
@@ -23,7 +22,7 @@ use crate::ledger::Ledger;
 use crate::report::Report;
 use crate::stage::{self, Stage};
 use crate::worker::{Orders, pause_us};
-use crate::{Options, audit};
+use crate::{Options, audit, exports};
 
 /// From one life of a home to the next; midnight lies between the first two.
 const BETWEEN_LIVES_MS: i64 = 18 * 3_600_000;
@@ -138,7 +137,8 @@ fn live(stage: &Stage, central: &Central, seed: u64, number: u64, counts: &Count
         let secrets = ledger.removed().filter_map(|url| stage.token_of(url));
         Counts::add(&counts.removals, ledger.removed().count().min(1) as u64);
         losses.extend(audit::look(&home, &Key::from_bytes([7; 32]), secrets));
-        losses.extend(check_exports(stage, &place, &ledger, counts));
+        losses.extend(exports::check(stage, &place, &ledger));
+        Counts::add(&counts.exports, ledger.exports.len() as u64);
         if !losses.is_empty() {
             break;
         }
@@ -198,54 +198,6 @@ fn kill(orders: &Orders, n_lines: u64, after_us: u64, ledger: &mut Ledger) -> Ve
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     let words: Vec<&str> = words.lines().filter(|line| !line.starts_with("note:")).collect();
     vec![format!("the worker ended by itself ({status}): {}", words.join(" / "))]
-}
-
-/// Every export folder goes into a home of its own: what comes in is what was exported, whole.
-fn check_exports(stage: &Stage, place: &Path, ledger: &Ledger, counts: &Counts) -> Vec<String> {
-    let mut losses = Vec::new();
-    for (folder, promised) in &ledger.exports {
-        if !Path::new(folder).is_dir() {
-            if !promised.is_empty() {
-                losses.push("an export is gone".to_owned());
-            }
-            continue;
-        }
-        Counts::add(&counts.exports, 1);
-        let reader = place.join("reader");
-        let _ = fs::remove_dir_all(&reader);
-        stage::copy(&stage.template, &reader);
-        let client = stage::open(&reader, FIRST_MOMENT, 3).unwrap();
-        // An export of the other project comes into this one: it is the same server.
-        let project = client.projects().unwrap()[0].id;
-        if let Err(error) = client.import(project, Path::new(folder)) {
-            losses.push(format!("an export cannot be imported: {}", error.kind().code()));
-            continue;
-        }
-        let mut missing = promised.clone();
-        for record in client.outbox(None).unwrap() {
-            let xml = client.store().submission_xml(record.id).unwrap();
-            let xml = String::from_utf8_lossy(&xml).into_owned();
-            missing.remove(&xml);
-            let Some(files) = ledger.record_files(&xml) else {
-                losses.push("an export holds a record that nobody finalised".to_owned());
-                continue;
-            };
-            let attached = client.store().submission_attachments(record.id).unwrap();
-            let whole = files.iter().all(|(name, file)| {
-                let row = attached.iter().find(|row| row.name == *name);
-                row.is_some_and(|row| {
-                    client.store().read_attachment(row.id, 0, file.size + 1).ok() == Some(bytes(file.seed, file.size))
-                })
-            });
-            if !whole {
-                losses.push("an export was imported with a file cut short or missing".to_owned());
-            }
-        }
-        if !missing.is_empty() {
-            losses.push(format!("{} of {} records are missing in an export", missing.len(), promised.len()));
-        }
-    }
-    losses
 }
 
 /// Sends until nothing is left, as a person would who presses the button again.

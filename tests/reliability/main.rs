@@ -13,8 +13,10 @@
 mod audit;
 mod crash;
 mod deed;
+mod exports;
 mod forms;
 mod ledger;
+mod power;
 mod report;
 mod stage;
 mod worker;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let Some(options) = read(rest) else { return usage() };
     let report: Report = match command.as_str() {
         "crash" => crash::run(&options),
+        "power" => power::run(&options),
         _ => return usage(),
     };
     print!("{report}");
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("reliability crash [--count N] [--seed N] [--seconds N] [--only N]");
+    eprintln!("reliability crash|power [--count N] [--seed N] [--seconds N] [--only N]");
     ExitCode::FAILURE
 }
 

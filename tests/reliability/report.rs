@@ -1,6 +1,6 @@
 //! What a harness says at its end: rows, and every loss with how to see it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,8 @@ impl fmt::Display for Report {
             kinds.entry(kind(&loss.what)).or_default().push(loss);
         }
         for losses in kinds.values() {
-            let numbers: Vec<String> = losses.iter().take(5).map(|loss| loss.number.to_string()).collect();
+            let numbers: BTreeSet<u64> = losses.iter().map(|loss| loss.number).collect();
+            let numbers: Vec<String> = numbers.iter().take(5).map(u64::to_string).collect();
             let example = losses.first().map_or("", |loss| &loss.what);
             writeln!(f, "  {:>5} ×  {example}  (--only {})", losses.len(), numbers.join(" | "))?;
         }

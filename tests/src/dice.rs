@@ -33,6 +33,15 @@ impl Dice {
         self.0.unit() < probability
     }
 
+    /// A share between nothing and everything; the two ends are as likely as all between.
+    pub fn unit_or_end(&mut self) -> f64 {
+        match self.below(3) {
+            0 => 0.0,
+            1 => 1.0,
+            _ => self.0.unit(),
+        }
+    }
+
     /// One of several; none of none.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.below(of.len() as u64) as usize)

@@ -9,7 +9,7 @@ use crate::workspace::{PACKAGES, cargo, program};
 use crate::{Result, demo, reliability, run, setup, suites};
 
 /// The steps in their order.
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("set-up", set_up),
     ("fmt", |_| check(&["fmt", "--check"])),
     ("clippy", clippy),
@@ -17,6 +17,7 @@ const STEPS: [(&str, Step); 9] = [
     ("engine", |_| tests(&["test", "--locked", "--package", "veldwerk", "--no-default-features", "--lib"])),
     ("test", |permission| suites::run_and_show(&[], permission)),
     ("crash", |_| Ok(Counts::of_check(reliability::check("crash")?))),
+    ("power", |_| Ok(Counts::of_check(reliability::check("power")?))),
     ("doc", doc),
     ("deny", deny),
     ("demo", |_| Ok(Counts::of_check(run::succeeds(demo::build()?.arg("--auto"))?))),

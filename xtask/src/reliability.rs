@@ -1,4 +1,4 @@
-//! `cargo xtask crash|power|faults|soak`: the harnesses of `tests/reliability`, built and run.
+//! `cargo xtask crash`, `power` and their kind: the harnesses of `tests/reliability`, built and run.
 
 use crate::workspace::{PACKAGES, cargo, program, target};
 use crate::{Options, Result, run, setup};
@@ -17,7 +17,10 @@ struct Harness {
     in_ci: u64,
 }
 
-const HARNESSES: [Harness; 1] = [Harness { command: "crash", count: "--runs", default: 500, in_ci: 200 }];
+const HARNESSES: [Harness; 2] = [
+    Harness { command: "crash", count: "--runs", default: 500, in_ci: 200 },
+    Harness { command: "power", count: "--runs", default: 1000, in_ci: 300 },
+];
 
 /// Whether there is such a harness.
 pub(crate) fn is_harness(command: &str) -> bool {
