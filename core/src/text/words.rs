@@ -69,7 +69,6 @@ const fn is_of_the_form(kind: ErrorKind) -> bool {
             | K::NoInstanceId
             | K::UnsafeFileName
             | K::BrokenEntry
-            | K::NoInstanceId
     )
 }
 
