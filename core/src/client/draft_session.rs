@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::drafts::{Claim, Replayed, UnreplayedRow};
-use super::word;
+use super::{Client, word};
 use crate::clock::Step;
 use crate::form::FormDef;
 use crate::session::{Changes, Edit, FormSession, Policy, ScreenKey, ScreenView, State, Violation};
-use crate::store::{self, Draft, DraftId, Finalized, FormKey, ProjectId, Snapshot, SubmissionId};
+use crate::store::{
+    self, AttachmentWriter, Draft, DraftId, Finalized, FormKey, ProjectId, SealedAttachment, Snapshot, SubmissionId,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// Written into snapshots: another version of the engine may derive other calculated values.
@@ -79,6 +81,10 @@ impl DraftSession {
     #[must_use]
     pub fn id(&self) -> DraftId {
         self.claim.draft
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.claim.client
     }
 
     /// The form version it stays on.
@@ -164,7 +170,7 @@ impl DraftSession {
 
     /// Seals a file beside the draft and answers the question with its name, which is chosen here and tells nothing: the
     /// question's name, random letters, the file's extension. When this returns, the file is in the store; `give_away`
-    /// then removes the source.
+    /// then removes the source, if that is possible.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the file cannot be read; as [`DraftSession::answer`].
@@ -175,7 +181,8 @@ impl DraftSession {
             source.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
         let name = self.attach_from(node, &extension, &mut file)?;
         if give_away {
-            std::fs::remove_file(source).map_err(unreadable)?;
+            // It is in the store; that the source stays is the shell's to clean up, not a failure of this.
+            let _ = std::fs::remove_file(source);
         }
         Ok(name)
     }
@@ -185,8 +192,26 @@ impl DraftSession {
     /// # Errors
     /// As [`DraftSession::attach`].
     pub fn attach_from(&mut self, node: &str, extension: &str, source: &mut dyn Read) -> Result<String> {
+        let mut writer = self.attachment_writer()?;
+        writer.write_all_of(source)?;
+        self.attach_sealed(node, extension, writer.finish()?)
+    }
+
+    /// Begins a file that is sealed while it is written; the session is not needed until [`DraftSession::attach_sealed`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn attachment_writer(&self) -> Result<AttachmentWriter> {
+        self.claim.client.inner.store.attachment_writer()
+    }
+
+    /// Answers a question with a sealed file, under a name chosen as by [`DraftSession::attach`]; gives the name.
+    ///
+    /// # Errors
+    /// As [`DraftSession::answer`]; then the file is gone.
+    pub fn attach_sealed(&mut self, node: &str, extension: &str, sealed: SealedAttachment) -> Result<String> {
         let name = self.file_name(node, extension);
-        let attachment = self.claim.client.inner.store.attach(self.claim.draft, &name, source)?.id;
+        let attachment = self.claim.client.inner.store.attach_sealed(self.claim.draft, &name, sealed)?.id;
         let answered = self.apply(&Edit::Attach { name: name.clone() }).and_then(|_| self.answer(node, Some(&name)));
         answered.inspect_err(|_| {
             // Nothing names it. If it cannot be erased now, it is when the draft is finalised.

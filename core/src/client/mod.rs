@@ -3,6 +3,7 @@
 //! A [`Client`] is cheap to clone and may be used from any thread. Everything local is synchronous and takes milliseconds;
 //! only [`Client::refresh`] and [`Client::send`] use the network.
 
+mod attachments;
 mod draft_session;
 mod drafts;
 mod forms;
@@ -32,10 +33,12 @@ use crate::store::{FormKey, Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
 pub use crate::store::{
-    DraftId, DraftSummary, FormSummary, MaintenanceReport, OpeningReport, Receipt, RecordState, Records, SubmissionId,
+    Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FormSummary, MaintenanceReport, OpeningReport,
+    Receipt, RecordState, Records, SealedAttachment, SubmissionId,
 };
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
+pub use attachments::MAX_PIECE;
 pub use draft_session::{DraftSession, Finalization};
 pub use drafts::UnreplayedRow;
 pub use outbox::{Discarded, RecordSummary};

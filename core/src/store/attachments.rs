@@ -6,9 +6,10 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
+use zeroize::Zeroizing;
 
 use super::folder::{PendingFile, io_error, random_name};
-use super::vault::{self, FileKey, Sealed, SealedFile};
+use super::vault::{FileKey, Sealed, SealedFile, Sealer};
 use super::{AttachmentId, DraftId, Store, SubmissionId};
 use crate::{Error, ErrorKind, Result};
 
@@ -40,6 +41,9 @@ pub struct AttachmentSource {
     size: u64,
 }
 
+/// What is read of a source at once.
+const PIECE: usize = 64 * 1024;
+
 const ATTACHMENT: &str = "SELECT id, name, size, sha256, sent_at FROM attachment";
 
 impl Store {
@@ -49,7 +53,28 @@ impl Store {
     /// # Errors
     /// `NotFound` if there is no such draft; `StorageFull`, `Io`, `StoragePaused`.
     pub fn attach(&self, draft: DraftId, name: &str, source: &mut dyn Read) -> Result<Attachment> {
-        let file = self.seal(name, source)?;
+        let sealed = self.seal(name, source)?;
+        self.attach_sealed(draft, name, sealed)
+    }
+
+    /// Begins a file that is sealed while it is written. Nothing is held meanwhile: neither the database nor a draft.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`, `Io`.
+    pub fn attachment_writer(&self) -> Result<AttachmentWriter> {
+        self.read(|_| Ok(()))?;
+        let key = FileKey::generate()?;
+        let sealer = Sealer::new(&key, PendingFile::create(&self.files())?);
+        Ok(AttachmentWriter { sealer, key })
+    }
+
+    /// Makes a sealed file the attachment `name` of a draft, in place of one with that name. When it fails, the one that
+    /// was there still is.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such draft; `StorageFull`, `Io`, `StoragePaused`.
+    pub fn attach_sealed(&self, draft: DraftId, name: &str, sealed: SealedAttachment) -> Result<Attachment> {
+        let file = SealedAttachment { name: name.to_owned(), ..sealed };
         let stored = self.write(|transaction| {
             let replaced = erase(transaction, "draft = ? AND name = ?", params![draft, name])?;
             Ok((file.insert(transaction, "draft", draft.0)?, replaced))
@@ -152,12 +177,9 @@ impl Store {
 
     /// Seals `source` into a file of its own that no row knows yet.
     pub(super) fn seal(&self, name: &str, source: &mut dyn Read) -> Result<SealedAttachment> {
-        let key = FileKey::generate()?;
-        let file = random_name()?;
-        let mut pending = PendingFile::create(&self.files())?;
-        let plain = vault::seal(&key, source, &mut pending)?;
-        pending.keep(&file)?;
-        Ok(SealedAttachment { name: name.to_owned(), file, key, plain })
+        let mut writer = self.attachment_writer()?;
+        writer.write_all_of(source)?;
+        Ok(SealedAttachment { name: name.to_owned(), ..writer.finish()? })
     }
 
     /// Removes the files whose rows were erased, and the traces of their keys in the write-ahead log.
@@ -175,12 +197,67 @@ impl Store {
     }
 }
 
+/// A file that is sealed while it is written. Dropped before [`AttachmentWriter::finish`] it leaves nothing.
+pub struct AttachmentWriter {
+    sealer: Sealer<PendingFile>,
+    key: FileKey,
+}
+
+impl AttachmentWriter {
+    /// Takes more plain bytes; of any length, in order. After an error the file cannot be finished.
+    ///
+    /// # Errors
+    /// `StorageFull`, `TooLarge`, `Io`.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sealer.write(bytes)
+    }
+
+    /// Takes all that a source has.
+    ///
+    /// # Errors
+    /// Those of the source; as [`AttachmentWriter::write`].
+    pub fn write_all_of(&mut self, source: &mut dyn Read) -> Result<()> {
+        let mut piece = Zeroizing::new(vec![0; PIECE]);
+        loop {
+            match source.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(n_read) => self.write(piece.get(..n_read).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(io_error(error)),
+            }
+        }
+    }
+
+    /// Ends the file: it is on the disk when this returns, and waits for [`Store::attach_sealed`].
+    ///
+    /// # Errors
+    /// As [`AttachmentWriter::write`].
+    pub fn finish(self) -> Result<SealedAttachment> {
+        let (plain, pending) = self.sealer.finish()?;
+        let file = random_name()?;
+        pending.keep(&file)?;
+        Ok(SealedAttachment { name: String::new(), file, key: self.key, plain })
+    }
+}
+
+impl fmt::Debug for AttachmentWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachmentWriter").finish_non_exhaustive()
+    }
+}
+
 /// A sealed file that waits for its row.
-pub(super) struct SealedAttachment {
+pub struct SealedAttachment {
     pub(super) name: String,
     pub(super) file: String,
     key: FileKey,
     plain: Sealed,
+}
+
+impl fmt::Debug for SealedAttachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedAttachment").field("size", &self.plain.size).finish_non_exhaustive()
+    }
 }
 
 impl SealedAttachment {
@@ -378,6 +455,45 @@ mod tests {
         assert_eq!(home.open_attachment(id).unwrap_err().kind(), ErrorKind::StorageDamaged);
         fs::write(&path, bytes).unwrap();
         assert_eq!(home.read_attachment(id, 0, u64::MAX).unwrap(), photo(100_000));
+    }
+
+    #[test]
+    fn a_file_is_written_in_pieces_and_counts_only_when_it_is_finished() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        home.attach(draft, "a.mp4", &mut &b"old"[..]).unwrap();
+        let mut writer = home.attachment_writer().unwrap();
+        for piece in photo(300_000).chunks(7_001) {
+            writer.write(piece).unwrap();
+        }
+        let read = |home: &TestHome| {
+            let attachment = home.draft_attachments(draft).unwrap().remove(0);
+            home.read_attachment(attachment.id, 0, u64::MAX).unwrap()
+        };
+        assert_eq!(read(&home), b"old", "nothing is replaced before the end");
+        let sealed = writer.finish().unwrap();
+        assert_eq!(read(&home), b"old");
+        let attachment = home.attach_sealed(draft, "a.mp4", sealed).unwrap();
+        assert_eq!(attachment.size, 300_000);
+        home.reopen();
+        assert_eq!(read(&home), photo(300_000));
+        assert_eq!(home.n_files("files"), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_leaves_nothing() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let mut writer = home.attachment_writer().unwrap();
+        writer.write(&photo(200_000)).unwrap();
+        drop(writer);
+        assert_eq!((home.n_files("files"), home.draft_attachments(draft).unwrap().len()), (0, 0));
+
+        let sealed = home.attachment_writer().unwrap().finish().unwrap();
+        let refused = home.attach_sealed(DraftId(draft.0 + 1), "a.mp4", sealed).unwrap_err();
+        assert_eq!((refused.kind(), home.n_files("files")), (ErrorKind::NotFound, 0));
+        home.pause().unwrap();
+        assert_eq!(home.attachment_writer().unwrap_err().kind(), ErrorKind::StoragePaused);
     }
 
     #[test]

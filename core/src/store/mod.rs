@@ -82,7 +82,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::{ErrorKind, Result};
 
-pub use attachments::{Attachment, AttachmentReader, AttachmentSource};
+pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};

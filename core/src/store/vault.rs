@@ -53,35 +53,61 @@ impl FileKey {
     }
 }
 
-/// Reads `source` to its end and writes it sealed to `target`, a segment at a time.
-///
-/// # Errors
-/// `StorageFull`, `Io`.
-pub(super) fn seal(key: &FileKey, source: &mut dyn Read, target: &mut dyn Write) -> Result<Sealed> {
-    let stream = key.stream();
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    let mut segment = next_segment(source)?;
-    for number in 0..u32::MAX {
-        let following = next_segment(source)?;
-        let is_last = following.is_empty();
-        hash.update(&*segment);
-        size += segment.len() as u64;
-        stream
-            .encrypt_in_place(number, is_last, b"", &mut *segment)
-            .map_err(|_| Error::new(ErrorKind::Internal, "sealing"))?;
-        target.write_all(&segment).map_err(io_error)?;
-        if is_last {
-            return Ok(Sealed { size, sha256: hex::encode(&hash.finalize()) });
-        }
-        segment = following;
-    }
-    Err(ErrorKind::TooLarge.into())
+/// Seals what is written to it into `target`, a segment at a time.
+pub(super) struct Sealer<W> {
+    target: W,
+    stream: Stream,
+    hash: Sha256,
+    size: u64,
+    /// Number of the segment being filled.
+    number: u32,
+    /// Plain bytes not sealed yet. Full ones wait too: only the end tells which segment is the last.
+    segment: Zeroizing<Vec<u8>>,
 }
 
-fn next_segment(source: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
-    let mut segment = Zeroizing::new(Vec::with_capacity((SEGMENT + TAG) as usize));
-    source.take(SEGMENT).read_to_end(&mut segment).map_err(io_error)?;
-    Ok(segment)
+impl<W: Write> Sealer<W> {
+    pub(super) fn new(key: &FileKey, target: W) -> Self {
+        let segment = Zeroizing::new(Vec::with_capacity((SEGMENT + TAG) as usize));
+        Self { target, stream: key.stream(), hash: Sha256::new(), size: 0, number: 0, segment }
+    }
+
+    /// Takes more plain bytes. After an error the file is of no use.
+    ///
+    /// # Errors
+    /// `StorageFull`, `TooLarge`, `Io`.
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            if self.segment.len() == SEGMENT as usize {
+                self.put(false)?;
+            }
+            let room = SEGMENT as usize - self.segment.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.segment.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Seals the last segment; the target has everything then.
+    ///
+    /// # Errors
+    /// `StorageFull`, `TooLarge`, `Io`.
+    pub(super) fn finish(mut self) -> Result<(Sealed, W)> {
+        self.put(true)?;
+        Ok((Sealed { size: self.size, sha256: hex::encode(&self.hash.finalize()) }, self.target))
+    }
+
+    fn put(&mut self, is_last: bool) -> Result<()> {
+        self.hash.update(&*self.segment);
+        self.size += self.segment.len() as u64;
+        self.stream
+            .encrypt_in_place(self.number, is_last, b"", &mut *self.segment)
+            .map_err(|_| Error::new(ErrorKind::Internal, "sealing"))?;
+        self.target.write_all(&self.segment).map_err(io_error)?;
+        self.segment.clear();
+        self.number = self.number.checked_add(1).ok_or(ErrorKind::TooLarge)?;
+        Ok(())
+    }
 }
 
 /// A sealed file, read as its plain bytes.
@@ -185,10 +211,21 @@ mod tests {
         (0..size).map(|n| (n * 31 % 251) as u8).collect()
     }
 
+    /// Seals bytes that come in pieces, as those of a camera do.
+    fn seal(key: &FileKey, bytes: &[u8], target: &mut dyn Write) -> Result<Sealed> {
+        let mut sealer = Sealer::new(key, target);
+        let (first, rest) = bytes.split_at(bytes.len().min(7));
+        sealer.write(first)?;
+        for piece in rest.chunks(100_000) {
+            sealer.write(piece)?;
+        }
+        Ok(sealer.finish()?.0)
+    }
+
     fn sealed(size: u64) -> (FileKey, Vec<u8>) {
         let key = FileKey::generate().unwrap();
         let mut target = Vec::new();
-        let sealed = seal(&key, &mut bytes(size).as_slice(), &mut target).unwrap();
+        let sealed = seal(&key, &bytes(size), &mut target).unwrap();
         assert_eq!(sealed.size, size);
         assert_eq!(sealed.sha256, hex::encode(&Sha256::digest(bytes(size))));
         (key, target)
@@ -269,9 +306,9 @@ mod tests {
     fn a_disk_that_fills_up_has_its_own_kind() {
         let key = FileKey::generate().unwrap();
         for space in [0, 100_000] {
-            let error = seal(&key, &mut bytes(200_000).as_slice(), &mut Filling(space)).err().unwrap();
+            let error = seal(&key, &bytes(200_000), &mut Filling(space)).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::StorageFull);
         }
-        assert!(seal(&key, &mut bytes(200_000).as_slice(), &mut Filling(300_000)).is_ok());
+        assert!(seal(&key, &bytes(200_000), &mut Filling(300_000)).is_ok());
     }
 }
