@@ -435,10 +435,10 @@ impl Home {
             xml: XML.as_bytes().to_vec(),
             finalized_at: self.records.len() as i64,
         };
-        let files = files.iter().map(|(name, bytes)| NewAttachment { name: (*name).into(), source: Box::new(*bytes) });
+        let files = files.iter().map(|(name, bytes)| NewAttachment::of_bytes(name, bytes));
         match self.client.store().import_record(&record, files.collect()).unwrap() {
             Imported::Queued(record) => record,
-            Imported::Present(_) => panic!("it is here already"),
+            Imported::Present(_) | Imported::SentBefore => panic!("it is here already"),
         }
     }
 

@@ -125,7 +125,7 @@ impl SurveyError {
             | K::CertificateExpired
             | K::CertificateNotYetValid
             | K::NoSecureConnection => Self::NotAServer { code, reason },
-            K::ServerRejected | K::TooLarge | K::RecordDiffers | K::UnsentRecords => {
+            K::ServerRejected | K::TooLarge | K::RecordDiffers | K::BrokenExport | K::UnsentRecords => {
                 Self::ServerRejected { code, reason }
             }
             K::BadUrl

@@ -12,8 +12,8 @@ mod records;
 mod serve;
 mod stop;
 mod terminal;
+mod transfer;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,13 +50,8 @@ enum Command {
     Retry(exits::RetryArgs),
     Discard(exits::DiscardArgs),
     Forget(exits::ForgetArgs),
-    Export(records::ExportArgs),
-    /// Queue the records of an export here
-    Import {
-        /// Folder that `export` wrote
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-    },
+    Export(transfer::ExportArgs),
+    Import(transfer::ImportArgs),
     Drive(drive::DriveArgs),
     Batch(drive::BatchArgs),
     Serve(serve::ServeArgs),
@@ -111,8 +106,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Retry(args) => exits::retry(&open()?, args),
         Command::Discard(args) => exits::discard(&open()?, args),
         Command::Forget(args) => exits::forget(&open()?, args),
-        Command::Export(args) => records::export(&open()?, args),
-        Command::Import { folder } => records::import(&open()?, folder),
+        Command::Export(args) => transfer::export(&open()?, args),
+        Command::Import(args) => transfer::import(&open()?, args),
         Command::Drive(args) => drive::drive(args, &mut std::io::stdout().lock()),
         Command::Batch(args) => drive::batch(args),
         Command::Serve(args) => serve::run(&arguments.global, args),

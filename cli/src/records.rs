@@ -1,6 +1,3 @@
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -15,17 +12,6 @@ pub(crate) struct SendArgs {
     /// Try until nothing is left that could be sent, or so many seconds are over
     #[arg(long, value_name = "SECONDS")]
     until_empty: Option<u32>,
-}
-
-/// Writes the unsent records, readable.
-#[derive(Args, Debug)]
-pub(crate) struct ExportArgs {
-    /// Folder to write to
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
 }
 
 /// `forms`: what can be begun.
@@ -144,55 +130,6 @@ fn as_json(record: &RecordSummary) -> Value {
         "state": record.state.name(), "reason": reason.map(|reason| &reason.code), "text": reason.map(|reason| &reason.text),
         "next": next, "attempts": record.attempts, "bytes": record.bytes, "attachments": record.attachments,
     })
-}
-
-/// `export`: readable files, with a warning.
-pub(crate) fn export(context: &Context, args: &ExportArgs) -> Result<()> {
-    let project = context.project()?;
-    if !args.yes {
-        eprintln!("What is written to {} is readable by everybody who can open it.", args.folder.display());
-        if !confirmed()? {
-            return Err(Error::new(
-                ErrorKind::Interrupted,
-                "nothing was exported; say --yes to do it without a question",
-            ));
-        }
-    }
-    let exported = context.client.export(project.id, &args.folder)?;
-    if context.global.json {
-        println!("{}", json!({ "records": exported.records, "attachments": exported.attachments }));
-    } else {
-        println!(
-            "{} records with {} files are in {}, readable. The outbox is as it was.",
-            exported.records,
-            exported.attachments,
-            args.folder.display()
-        );
-    }
-    Ok(())
-}
-
-/// `import`: the same bytes, queued here.
-pub(crate) fn import(context: &Context, folder: &Path) -> Result<()> {
-    let imported = context.client.import(context.project()?.id, folder)?;
-    if context.global.json {
-        println!("{}", json!({ "queued": imported.queued, "present": imported.present }));
-    } else {
-        println!("{} records are in the outbox now, {} were here already.", imported.queued, imported.present);
-    }
-    Ok(())
-}
-
-fn confirmed() -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    eprint!("Go on? [y/N] ");
-    let failed = |error| Error::new(ErrorKind::Io, "the terminal").caused_by(error);
-    std::io::stderr().flush().map_err(failed)?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(failed)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// A moment in milliseconds, as ISO text.

@@ -305,19 +305,43 @@ fn an_exported_record_is_queued_elsewhere_with_the_same_bytes() {
     let exported = phone.run(&["export", folder, "--yes"], "");
     assert_eq!(exported.status.code(), Some(0), "{exported:?}");
     assert!(String::from_utf8_lossy(&exported.stdout).contains("readable"), "{exported:?}");
-    let record = Path::new(folder).join(&instance);
+    let record = Path::new(folder).join(instance.replace(':', "_"));
     let xml = std::fs::read(record.join("submission.xml")).unwrap();
     assert!(!std::fs::read_to_string(record.join("record.json")).unwrap().contains(&phone.token));
 
     let other = phone.folder.path().join("other");
     let url = phone.server().project_url().unwrap();
     assert_eq!(run(command(&other, &["project", "add", "-"]), &url).status.code(), Some(0));
-    assert_eq!(run(command(&other, &["import", folder]), "").status.code(), Some(0));
+    let imported = run(command(&other, &["import", folder]), "");
+    assert_eq!(imported.status.code(), Some(0), "{imported:?}");
+    assert!(String::from_utf8_lossy(&imported.stdout).contains(&format!("queued  {instance}")), "{imported:?}");
     assert_eq!(run(command(&other, &["send"]), "").status.code(), Some(0));
     assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
     let received = phone.server().records("pi_newcomers").unwrap();
     assert_eq!(received.len(), 1, "the same record twice is one");
     assert_eq!((&received[0].instance_id, &received[0].xml), (&instance, &xml));
+}
+
+#[test]
+fn a_record_that_does_not_come_in_is_1_with_its_reason() {
+    let phone = Phone::joined();
+    phone.finished();
+    let instance = phone.finished();
+    let folder = phone.folder.path().join("export");
+    let folder = folder.to_str().unwrap();
+    assert_eq!(phone.run(&["export", folder, "--yes"], "").status.code(), Some(0));
+    let xml = Path::new(folder).join(instance.replace(':', "_")).join("submission.xml");
+    std::fs::write(xml, "<data/>").unwrap();
+    let imported = phone.run(&["--json", "import", folder], "");
+    assert_eq!(imported.status.code(), Some(1), "{imported:?}");
+    let said = &lines(&imported)[0];
+    assert_eq!([&said["queued"], &said["present"], &said["refused"]], [0, 1, 1], "{said}");
+    let reasons: Vec<_> =
+        said["records"].as_array().unwrap().iter().filter_map(|record| record["reason"].as_str()).collect();
+    assert_eq!(reasons, ["broken-export"], "{said}");
+    let nothing = phone.run(&["import", phone.folder.path().to_str().unwrap()], "");
+    assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
+    assert!(error(&nothing).contains("no exported record"), "{nothing:?}");
 }
 
 #[test]

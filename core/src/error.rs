@@ -87,6 +87,7 @@ error_kinds! {
     UnsafeFileName "unsafe-file-name" "A file name is empty or would lead outside its folder." "Rename the file on the server."
     UnsentRecords "unsent-records" "Drafts or unsent records of this project are still on this device." "Send or export them first, or confirm that they may go."
     RecordDiffers "record-differs" "A record with the same instance id but other contents is already on this device." "Keep both files and show them to the person who runs the study; nothing was changed."
+    BrokenExport "broken-export" "A part of the exported record is missing, cut short or changed." "Export the record again where it came from; nothing of this one was taken."
     FixedHome "fixed-home" "A fixed clock or seed is not allowed on a store that holds real drafts." "Use an empty home for tests."
     // Projects and sync
     BadUrl "bad-url" "The address is not a usable web address." "Copy the address again, in full."
@@ -94,7 +95,7 @@ error_kinds! {
     CentralWebPage "central-web-page" "The address is a page of ODK Central's website, not that of a project for phones." "Open the project there, then App Users, and scan or copy the code of an app user; its address contains /v1/key/."
     KoboWebPage "kobo-web-page" "The address is that of KoboToolbox's website, not that of its server for phones." "Use the address named, which begins with kc, with the name and the password of the account."
     FormLink "form-link" "The address is a link that opens one form in a browser." "Open it in a browser, or ask the person who runs the study for a settings code."
-    OtherServer "other-server" "The code or the address leads to another server or project than before." "Ask the person who runs the study whether it has moved, and confirm if it has."
+    OtherServer "other-server" "This belongs to another server or project." "Ask the person who runs the study whether it has moved, and confirm if it has."
     BadCertificate "bad-certificate" "The file holds no certificate of an authority that can be used." "Ask the person who runs the server for the certificate of its authority as a PEM file."
     BadSettingsCode "bad-settings-code" "The text is not an ODK settings code." "Scan or copy the code again, in full."
     SignInNeeded "sign-in-needed" "The server does not accept the account or the token of this project." "Ask for a new code or check the password; nothing is lost meanwhile."

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use veldwerk::client::ImportFrom;
 use veldwerk_tests::dice::bytes;
 
 use crate::forms::FIRST_MOMENT;
@@ -25,9 +26,9 @@ pub(crate) fn check(stage: &Stage, place: &Path, ledger: &Ledger) -> Vec<String>
         let client = stage::open(&reader, FIRST_MOMENT, 3).unwrap();
         // An export of the other project comes into this one: it is the same server.
         let project = client.projects().unwrap()[0].id;
-        if let Err(error) = client.import(project, Path::new(folder)) {
-            losses.push(format!("an export cannot be imported: {}", error.kind().code()));
-            continue;
+        let imported = client.import(project, Path::new(folder), ImportFrom::SameServer).unwrap();
+        for error in imported.records.into_iter().filter_map(|record| record.outcome.err()) {
+            losses.push(format!("an exported record cannot be imported: {}", error.kind().code()));
         }
         let mut missing = promised.clone();
         for record in client.outbox(None).unwrap() {

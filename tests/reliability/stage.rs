@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 use veldwerk::ErrorKind;
-use veldwerk::client::{Cancel, Client, Finalization, ProjectSource};
+use veldwerk::client::{Cancel, Client, Finalization, ProjectSource, Selection};
 use veldwerk::store::ProjectId;
 use veldwerk_tests::central::{Central, Received};
 use veldwerk_tests::dice::bytes;
@@ -54,7 +54,7 @@ impl Stage {
         let (client, other) = begin(&folder.path().join("exporter"), &url, 2);
         assert_eq!(project, other);
         let importable = records_to_import(&client, project);
-        client.export(project, &import).unwrap();
+        assert!(client.export(&Selection::Unsent(project), &import).unwrap().is_complete());
         Self { folder, tokens, url, other_url, template, import, importable }
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use veldwerk::client::{
-    Cancel, Client, ClientConfig, DraftId, DraftSession, Finalization, Fixed, ProjectSource, RecordState, SyncPolicy,
-    Until,
+    Cancel, Client, ClientConfig, DraftId, DraftSession, Finalization, Fixed, ImportFrom, ProjectSource, RecordState,
+    Selection, SyncPolicy, Until,
 };
 use veldwerk::store::{Key, ProjectId};
 use veldwerk::{Error, ErrorKind};
@@ -273,10 +273,12 @@ impl<'o> Worker<'o> {
             Deed::Send { project, at_once } => return self.send(ProjectId(*project), *at_once),
             Deed::SendCancelled { project } => return self.send_cancelled(ProjectId(*project)),
             Deed::Export { project, folder } => {
-                self.client.export(ProjectId(*project), folder.as_ref())?;
+                let report = self.client.export(&Selection::Unsent(ProjectId(*project)), folder.as_ref())?;
+                report.records.into_iter().try_for_each(|record| record.outcome.map(drop))?;
             }
             Deed::Import { project, folder } => {
-                self.client.import(ProjectId(*project), folder.as_ref())?;
+                let report = self.client.import(ProjectId(*project), folder.as_ref(), ImportFrom::SameServer)?;
+                report.records.into_iter().try_for_each(|record| record.outcome.map(drop))?;
             }
             Deed::RemoveProject { project } => {
                 self.open.retain(|_, session| {

@@ -46,7 +46,9 @@ pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
 pub use secret::{SecretStore, home_key};
 #[cfg(feature = "sync")]
 pub use sending::SendOutcome;
-pub use transfer::{Exported, Imported};
+pub use transfer::{
+    Export, ExportReport, ExportedRecord, Import, ImportFrom, ImportReport, ImportedRecord, Missing, Selection,
+};
 
 /// Setting: the device id of this home.
 const DEVICE_ID: &str = "device-id";

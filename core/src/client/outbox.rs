@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Client;
+use super::{Client, Selection};
 use crate::store::{ForgetSent, ProjectId, Receipt, RecordState, Records, Submission, SubmissionId};
 use crate::{Error, ErrorKind, Result};
 
@@ -98,13 +98,9 @@ impl Client {
 
     /// Which of these records an export has brought whole to a folder.
     fn exported(&self, records: &[Submission], folder: &Path) -> Result<Vec<SubmissionId>> {
-        let mut exported = Vec::new();
-        for record in records {
-            if self.export_record(record, folder).is_ok() {
-                exported.push(record.id);
-            }
-        }
-        Ok(exported)
+        let selection = Selection::Records(records.iter().map(|record| record.id).collect());
+        let report = self.export(&selection, folder)?;
+        Ok(report.records.iter().filter(|record| record.is_complete()).map(|record| record.record).collect())
     }
 
     /// Deletes sent records with their attachments and keys; a [receipt](Receipt) of each stays. Says how many.

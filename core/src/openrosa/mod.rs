@@ -10,6 +10,7 @@ mod element;
 pub mod form_list;
 pub mod headers;
 pub mod manifest;
+pub mod record;
 pub mod response;
 pub mod settings_qr;
 pub mod submission;

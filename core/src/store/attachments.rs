@@ -251,7 +251,7 @@ pub struct SealedAttachment {
     pub(super) name: String,
     pub(super) file: String,
     key: FileKey,
-    plain: Sealed,
+    pub(super) plain: Sealed,
 }
 
 impl fmt::Debug for SealedAttachment {

@@ -61,9 +61,10 @@ mod drafts;
 mod fixture;
 mod folder;
 mod forms;
-mod hex;
+pub(crate) mod hex;
 mod home;
 mod ids;
+mod import;
 mod key;
 mod last_saved;
 mod maintenance;
@@ -84,14 +85,14 @@ use crate::{ErrorKind, Result};
 
 pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
+pub(crate) use folder::{io_error, sync_folder};
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
+pub use import::{Imported, NewAttachment, NewRecord};
 pub use key::Key;
 pub use maintenance::{MaintenanceReport, MissingFile};
 pub use opening::OpeningReport;
-pub use outbox::{
-    Attempt, ClaimNumber, Finalized, Imported, NewAttachment, NewRecord, Reason, RecordState, Submission,
-};
+pub use outbox::{Attempt, ClaimNumber, Finalized, Reason, RecordState, Submission};
 pub use project_settings::{ForgetSent, ProjectSettings};
 pub use projects::{Auth, NewProject, Project};
 pub use records::{Receipt, Records};

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::Read;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::attachments::SealedAttachment;
 use super::{DraftId, FormKey, ProjectId, Store, SubmissionId, attachments, drafts, forms, last_saved};
 use crate::{Error, ErrorKind, Result};
 
@@ -108,44 +106,6 @@ pub struct Attempt {
     pub http_status: Option<u16>,
     /// A note without personal data.
     pub note: String,
-}
-
-/// A record from elsewhere, to be queued as it is. Its `Debug` tells no answer.
-#[derive(Clone)]
-pub struct NewRecord {
-    /// Where it goes.
-    pub project: ProjectId,
-    /// Its instance id.
-    pub instance_id: String,
-    /// The form id of the XML.
-    pub form_id: String,
-    /// The form's version.
-    pub version: String,
-    /// The form's title.
-    pub title: String,
-    /// `instanceName`; empty for none.
-    pub name: String,
-    /// Its exact bytes.
-    pub xml: Vec<u8>,
-    /// When it was finalised.
-    pub finalized_at: i64,
-}
-
-/// An attachment from elsewhere.
-pub struct NewAttachment<'a> {
-    /// What the answer calls it.
-    pub name: String,
-    /// Its plain bytes.
-    pub source: Box<dyn Read + 'a>,
-}
-
-/// What became of a record from elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Imported {
-    /// It is in the outbox now, ready.
-    Queued(SubmissionId),
-    /// The very same record was there already; nothing was changed.
-    Present(SubmissionId),
 }
 
 /// Attempts kept of one record.
@@ -308,60 +268,6 @@ impl Store {
             Ok(attempts)
         })
     }
-
-    /// Queues a record from elsewhere with its very bytes and its attachments, or nothing of it.
-    ///
-    /// # Errors
-    /// `RecordDiffers` if a record with this instance id and other bytes, or a draft with it, is here; `NotFound` if there
-    /// is no such project; `StorageFull`, `Io`, `StoragePaused`.
-    pub fn import_record(&self, record: &NewRecord, attachments: Vec<NewAttachment<'_>>) -> Result<Imported> {
-        if let Some(present) = self.read(|connection| same_record(connection, record))? {
-            return Ok(Imported::Present(present));
-        }
-        let mut sealed = Vec::new();
-        let queued = self.queue(record, attachments, &mut sealed);
-        if queued.is_err() {
-            sealed.iter().for_each(|attachment| self.unlink(&attachment.file));
-        }
-        queued.map(Imported::Queued)
-    }
-
-    fn queue(
-        &self,
-        record: &NewRecord,
-        attachments: Vec<NewAttachment<'_>>,
-        sealed: &mut Vec<SealedAttachment>,
-    ) -> Result<SubmissionId> {
-        for mut attachment in attachments {
-            sealed.push(self.seal(&attachment.name, &mut attachment.source)?);
-        }
-        self.write(|transaction| {
-            let query = "SELECT id FROM form WHERE project = ? AND form_id = ? AND version = ? AND superseded = 0";
-            let form: Option<FormKey> = transaction
-                .query_row(query, params![record.project, record.form_id, record.version], |row| row.get(0))
-                .optional()?;
-            transaction.execute(
-                "INSERT INTO submission (project, form, instance_id, form_id, version, title, name, xml, finalized_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                params![
-                    record.project,
-                    form,
-                    record.instance_id,
-                    record.form_id,
-                    record.version,
-                    record.title,
-                    record.name,
-                    record.xml,
-                    record.finalized_at
-                ],
-            )?;
-            let id = SubmissionId(transaction.last_insert_rowid());
-            for attachment in sealed.iter() {
-                attachment.insert(transaction, "submission", id.0)?;
-            }
-            Ok(id)
-        })
-    }
 }
 
 /// Adds the record of a draft, and what it leaves as last-saved.
@@ -408,23 +314,6 @@ fn pass_attachments(
         return Err(Error::new(ErrorKind::MissingAttachment, names));
     }
     attachments::erase(transaction, "draft = ?", [draft])
-}
-
-/// The row of the very same record, if it is here; an error if it is here and differs.
-fn same_record(connection: &rusqlite::Connection, record: &NewRecord) -> Result<Option<SubmissionId>> {
-    let differs = || Error::new(ErrorKind::RecordDiffers, "");
-    let query = "SELECT id, xml = ?2 FROM submission WHERE instance_id = ?1";
-    let found: Option<(SubmissionId, bool)> = connection
-        .query_row(query, params![record.instance_id, record.xml], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    match found {
-        Some((id, true)) => return Ok(Some(id)),
-        Some((_, false)) => return Err(differs()),
-        None => {}
-    }
-    let query = "SELECT 1 FROM draft WHERE instance_id = ?";
-    let draft = connection.query_row(query, [&record.instance_id], |_| Ok(())).optional()?;
-    draft.map_or(Ok(None), |()| Err(differs()))
 }
 
 impl RecordState {
@@ -503,18 +392,6 @@ impl fmt::Debug for Submission {
     }
 }
 
-impl fmt::Debug for NewRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewRecord").field("instance_id", &self.instance_id).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for NewAttachment<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NewAttachment(…)")
-    }
-}
-
 fn not_found(id: SubmissionId) -> Error {
     Error::new(ErrorKind::NotFound, format!("record {id}"))
 }
@@ -522,8 +399,8 @@ fn not_found(id: SubmissionId) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Records;
     use crate::store::fixture::{NOW, SECRET, TestHome, answer};
+    use crate::store::{Imported, NewRecord, Records};
 
     fn finalized(attachments: &[&str]) -> Finalized {
         Finalized {
@@ -546,10 +423,6 @@ mod tests {
             xml: b"<data/>".to_vec(),
             finalized_at: NOW,
         }
-    }
-
-    fn photo(name: &str) -> NewAttachment<'static> {
-        NewAttachment { name: name.into(), source: Box::new(&b"photo"[..]) }
     }
 
     fn reason() -> Reason {
@@ -766,49 +639,12 @@ mod tests {
     }
 
     #[test]
-    fn an_imported_record_is_queued_byte_for_byte_and_once() {
-        let mut home = TestHome::new();
-        let project = home.any_project();
-        let form = home.any_form(project, "visit", "1");
-        let record = record(project, "uuid:a");
-        let Imported::Queued(id) = home.import_record(&record, vec![photo("a.jpg"), photo("b.jpg")]).unwrap() else {
-            panic!("it was not there before");
-        };
-        home.reopen();
-        assert_eq!(home.import_record(&record, vec![photo("a.jpg")]).unwrap(), Imported::Present(id));
-        let other = NewRecord { xml: b"<data> </data>".to_vec(), ..record.clone() };
-        assert_eq!(home.import_record(&other, vec![]).unwrap_err().kind(), ErrorKind::RecordDiffers);
-
-        let submission = home.submission(id).unwrap();
-        assert_eq!((submission.form, submission.state), (Some(form), RecordState::Ready));
-        assert_eq!(home.submission_xml(id).unwrap(), record.xml);
-        assert_eq!(home.submission_attachments(id).unwrap().len(), 2);
-        assert_eq!(home.n_files("files"), 2);
-    }
-
-    #[test]
-    fn an_import_that_fails_leaves_nothing() {
-        let home = TestHome::new();
-        let form = home.any_form(home.any_project(), "visit", "1");
-        let project = home.form(form).unwrap().summary.project;
-        let nowhere = home.import_record(&record(ProjectId(99), "uuid:a"), vec![photo("a.jpg")]);
-        assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NotFound);
-        let twice = home.import_record(&record(project, "uuid:a"), vec![photo("a.jpg"), photo("a.jpg")]);
-        assert!(twice.is_err());
-        home.draft_of(form, "uuid:draft");
-        let draft = home.import_record(&record(project, "uuid:draft"), vec![]);
-        assert_eq!(draft.unwrap_err().kind(), ErrorKind::RecordDiffers);
-        assert_eq!(home.outbox(None).unwrap(), []);
-        assert_eq!(home.n_files("files"), 0);
-    }
-
-    #[test]
     fn debug_tells_no_answer() {
         let home = TestHome::new();
         let record = NewRecord { xml: SECRET.into(), name: SECRET.into(), ..record(home.any_project(), "uuid:a") };
         home.import_record(&record, vec![]).unwrap();
         let finalized = Finalized { xml: SECRET.into(), name: SECRET.into(), ..finalized(&[]) };
-        let shown = format!("{record:?} {finalized:?} {:?} {:?}", home.outbox(None).unwrap(), photo(SECRET));
+        let shown = format!("{finalized:?} {:?}", home.outbox(None).unwrap());
         assert!(!shown.contains(SECRET), "{shown}");
     }
 }

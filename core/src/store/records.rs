@@ -2,9 +2,10 @@
 
 use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params, params_from_iter};
+use sha2::{Digest, Sha256};
 
 use super::outbox::{SUBMISSION, Submission};
-use super::{ProjectId, Store, SubmissionId, attachments, forms};
+use super::{ProjectId, Store, SubmissionId, attachments, forms, hex};
 use crate::Result;
 
 /// Which records are meant.
@@ -117,11 +118,13 @@ impl Store {
             let ids: Vec<SubmissionId> = ids.collect::<Result<_, _>>()?;
             let mut erased = Vec::new();
             for &id in &ids {
+                let xml = "SELECT xml FROM submission WHERE id = ?";
+                let xml: Vec<u8> = transaction.query_row(xml, [id], |row| row.get(0))?;
                 transaction.execute(
-                    "INSERT INTO receipt (project, instance_id, form_id, version, finalized_at, sent_at)
-                     SELECT project, instance_id, form_id, version, finalized_at, coalesce(sent_at, 0)
+                    "INSERT INTO receipt (project, instance_id, form_id, version, xml_sha256, finalized_at, sent_at)
+                     SELECT project, instance_id, form_id, version, ?, finalized_at, coalesce(sent_at, 0)
                      FROM submission WHERE id = ?",
-                    [id],
+                    params![hex::encode(&Sha256::digest(&xml)), id],
                 )?;
                 erased.append(&mut remove(transaction, id)?);
             }
@@ -210,10 +213,10 @@ mod tests {
             xml: b"<data/>".to_vec(),
             finalized_at: NOW,
         };
-        let photo = NewAttachment { name: "a.jpg".into(), source: Box::new(&b"photo"[..]) };
+        let photo = NewAttachment::of_bytes("a.jpg", b"photo");
         match home.import_record(&record, vec![photo]).unwrap() {
             Imported::Queued(id) => id,
-            Imported::Present(_) => panic!("it was not there before"),
+            Imported::Present(_) | Imported::SentBefore => panic!("it was not there before"),
         }
     }
 

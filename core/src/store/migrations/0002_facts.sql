@@ -114,6 +114,7 @@ CREATE TABLE receipt (
     instance_id  TEXT NOT NULL,
     form_id      TEXT NOT NULL,
     version      TEXT NOT NULL,
+    xml_sha256   TEXT NOT NULL DEFAULT '',  -- of the frozen bytes, so that another record under the same id is told apart; empty: not known
     finalized_at INTEGER NOT NULL,
     sent_at      INTEGER NOT NULL
 ) STRICT;
