@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
-use veldwerk::client::{self as core, Cancel, ProjectSource, Until, home_key};
+use veldwerk::client::{self as core, Cancel, ProjectSource, SecretError, Until, home_key};
 use veldwerk::store::{DraftId, FormKey, Key, ProjectId, Records, SubmissionId};
 use veldwerk::{Error, ErrorKind};
 
@@ -31,31 +31,38 @@ pub struct FixedInputs {
     pub device_id: String,
 }
 
-/// The phone's keychain or keystore, as far as it is needed: one value of 32 bytes.
+/// The phone's keychain or keystore, as far as it is needed: one value of 32 bytes. Whatever it throws means that it cannot
+/// be asked for the moment (locked, say); that there is no value is told by returning none.
 #[uniffi::export(foreign)]
 pub trait SecretStore: Send + Sync {
-    /// The value kept before; null if there is none. Class disk.
+    /// The value kept before; null only if there surely is none. Class disk.
     fn load_key(&self) -> Result<Option<Vec<u8>>, SurveyError>;
     /// Keeps the value. When this returns it must be safe. Class disk.
     fn save_key(&self, key: Vec<u8>) -> Result<(), SurveyError>;
+    /// Lets go of the value; if there is none, nothing happens. Class disk.
+    fn forget_key(&self) -> Result<(), SurveyError>;
 }
 
 struct Keychain(Arc<dyn SecretStore>);
 
 impl core::SecretStore for Keychain {
-    fn load(&self) -> veldwerk::Result<Option<Key>> {
-        let Some(bytes) = self.0.load_key().map_err(keychain_error)? else { return Ok(None) };
-        let bytes = bytes.try_into().map_err(|_| Error::new(ErrorKind::WrongKey, "the kept key has another length"))?;
+    fn load(&self) -> Result<Option<Key>, SecretError> {
+        let Some(bytes) = self.0.load_key().map_err(unavailable)? else { return Ok(None) };
+        let bytes = bytes.try_into().map_err(|_| SecretError::NotAKey)?;
         Ok(Some(Key::from_bytes(bytes)))
     }
 
-    fn save(&self, key: &Key) -> veldwerk::Result<()> {
-        self.0.save_key(key.as_bytes().to_vec()).map_err(keychain_error)
+    fn save(&self, key: &Key) -> Result<(), SecretError> {
+        self.0.save_key(key.as_bytes().to_vec()).map_err(unavailable)
+    }
+
+    fn forget(&self) -> Result<(), SecretError> {
+        self.0.forget_key().map_err(unavailable)
     }
 }
 
-fn keychain_error(error: SurveyError) -> Error {
-    Error::new(ErrorKind::KeyMissing, "the phone's secret store failed").caused_by(error)
+fn unavailable(error: SurveyError) -> SecretError {
+    SecretError::Unavailable(error.into())
 }
 
 /// Stops network work at its next step.
@@ -93,7 +100,8 @@ pub struct Client {
 
 #[uniffi::export]
 impl Client {
-    /// Opens a home, or makes it together with its key. Class heavy. Throws `WrongKey`, `KeyMissing`, `StoreInUse`,
+    /// Opens a home, or makes it together with its key. Class heavy. Throws `WrongKey`, `KeyMissing`, `KeyUnavailable`,
+    /// `StoreInUse`,
     /// `StorageTooNew`, `StorageDamaged`, `StorageFull`, `Internal`.
     #[uniffi::constructor]
     pub fn open(config: ClientConfig, secrets: Arc<dyn SecretStore>) -> Result<Arc<Self>, SurveyError> {

@@ -37,6 +37,9 @@ pub enum SurveyError {
     /// The key is gone.
     #[error("{reason}")]
     KeyMissing { code: String, reason: String },
+    /// The key cannot be had for the moment: wait until the phone is unlocked.
+    #[error("{reason}")]
+    KeyUnavailable { code: String, reason: String },
     /// The account is not accepted: ask for a new code.
     #[error("{reason}")]
     SignInNeeded { code: String, reason: String },
@@ -117,6 +120,7 @@ impl SurveyError {
             K::StoreInUse | K::DraftInUse => Self::StoreInUse { code, reason },
             K::WrongKey => Self::WrongKey { code, reason },
             K::KeyMissing => Self::KeyMissing { code, reason },
+            K::KeyUnavailable => Self::KeyUnavailable { code, reason },
             K::SignInNeeded => Self::SignInNeeded { code, reason },
             K::Offline | K::ServerError => Self::Offline { code, reason },
             K::NotAServer

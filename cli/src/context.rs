@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use veldwerk::client::{
-    Client, ClientConfig, Progress, ProgressStep, ProjectSummary, SecretStore, SyncPolicy, home_key,
-};
-use veldwerk::store::{Key, ProjectId};
+use veldwerk::client::{Client, ClientConfig, Progress, ProgressStep, ProjectSummary, SyncPolicy, home_key};
+use veldwerk::store::ProjectId;
 use veldwerk::{Error, ErrorKind, Result};
+
+use crate::key_file::KeyFile;
 
 /// What every command is told.
 #[derive(Args, Clone, Debug)]
@@ -157,37 +157,4 @@ fn key_path(home: &Path, global: &Global) -> Result<PathBuf> {
     let mut name = name.to_owned();
     name.push(".key");
     Ok(home.with_file_name(name))
-}
-
-/// The key in a file beside the home, for its owner only (at-rest.md, CLI).
-struct KeyFile {
-    path: PathBuf,
-    quiet: bool,
-}
-
-impl SecretStore for KeyFile {
-    fn load(&self) -> Result<Option<Key>> {
-        match std::fs::read_to_string(&self.path) {
-            Ok(text) => Ok(Some(Key::from_hex(text.trim())?)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::new(ErrorKind::Io, "the key file").caused_by(error)),
-        }
-    }
-
-    fn save(&self, key: &Key) -> Result<()> {
-        let unwritable = |error: std::io::Error| Error::new(ErrorKind::Io, "the key file").caused_by(error);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        if let Some(parent) = self.path.parent() {
-            std::fs::create_dir_all(parent).map_err(unwritable)?;
-        }
-        let mut file = options.open(&self.path).map_err(unwritable)?;
-        file.write_all(key.to_hex().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
-        if !self.quiet {
-            eprintln!("Key: {}. Whoever has this file and the home can read the answers.", self.path.display());
-        }
-        Ok(())
-    }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod drive;
 mod exits;
 mod fill;
+mod key_file;
 mod projects;
 mod records;
 mod serve;

@@ -202,6 +202,76 @@ fn the_key_is_private_said_once_and_never_made_twice() {
     assert!(error(&wrong).contains("[wrong-key]"), "{wrong:?}");
 }
 
+/// As a power cut left it of a program that wrote the key in place.
+#[test]
+fn an_empty_key_file_blocks_no_home_without_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, key_file) = (folder.path().join("home"), folder.path().join("home.key"));
+    std::fs::write(&key_file, "").unwrap();
+    let first = run(command(&home, &["project", "list"]), "");
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    let key = std::fs::read_to_string(&key_file).unwrap();
+    assert_eq!(key.len(), 64);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+
+    // A home that is there is another matter: it has a key, and no new one would fit.
+    for kept in ["", "not a key"] {
+        std::fs::write(&key_file, kept).unwrap();
+        let refused = run(command(&home, &["project", "list"]), "");
+        assert_eq!(refused.status.code(), Some(1));
+        let code = if kept.is_empty() { "[key-missing]" } else { "[wrong-key]" };
+        assert!(error(&refused).contains(code), "{refused:?}");
+        assert_eq!(std::fs::read_to_string(&key_file).unwrap(), kept);
+    }
+    std::fs::write(&key_file, key).unwrap();
+    assert_eq!(run(command(&home, &["project", "list"]), "").status.code(), Some(0));
+}
+
+#[test]
+fn a_key_that_cannot_be_read_now_is_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, key_file) = (folder.path().join("home"), folder.path().join("home.key"));
+    std::fs::create_dir(&key_file).unwrap();
+    let refused = run(command(&home, &["project", "list"]), "");
+    assert!(error(&refused).contains("[key-unavailable]"), "{refused:?}");
+    assert!(!home.exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (home, key_file) = (folder.path().join("home"), folder.path().join("home.key"));
+    run(command(&home, &["project", "list"]), "");
+    for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let listed = run(command(&home, &["project", "list"]), "");
+        assert_eq!(listed.status.code(), Some(0));
+        assert_eq!(error(&listed).contains("Others can read the key"), warned, "{mode:o}: {listed:?}");
+    }
+}
+
+/// `mv store.db away`, one start, `mv` back: every picture is still there.
+#[test]
+fn a_database_that_was_away_for_one_start_is_not_made_anew() {
+    let phone = Phone::joined();
+    let (database, away) = (phone.home().join("store.db"), phone.folder.path().join("away.db"));
+    let pictures = || {
+        let folder = std::fs::read_dir(phone.home().join("media")).unwrap();
+        folder.map(|entry| entry.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = pictures();
+    assert!(!before.is_empty(), "the study has pictures");
+    std::fs::rename(&database, &away).unwrap();
+    let refused = phone.run(&["forms"], "");
+    assert!(error(&refused).contains("[storage-damaged]"), "{refused:?}");
+    assert!(!database.exists());
+    std::fs::rename(&away, &database).unwrap();
+    assert_eq!(phone.run(&["forms"], "").status.code(), Some(0));
+    assert_eq!(pictures(), before);
+}
+
 #[test]
 fn every_event_is_kept_through_a_kill() {
     let phone = Phone::joined();

@@ -43,7 +43,7 @@ pub use draft_session::{DraftSession, Finalization};
 pub use drafts::UnreplayedRow;
 pub use outbox::{Discarded, RecordSummary};
 pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
-pub use secret::{SecretStore, home_key};
+pub use secret::{SecretError, SecretStore, home_key};
 #[cfg(feature = "sync")]
 pub use sending::SendOutcome;
 pub use transfer::{

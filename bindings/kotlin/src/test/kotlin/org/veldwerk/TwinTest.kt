@@ -27,6 +27,7 @@ class TwinTest {
         var kept: ByteArray? = null
         override fun loadKey() = kept
         override fun saveKey(key: ByteArray) { kept = key }
+        override fun forgetKey() { kept = null }
     }
 
     @AfterEach
@@ -120,13 +121,15 @@ class TwinTest {
         val other = object : SecretStore {
             override fun loadKey() = ByteArray(32) { 1 }
             override fun saveKey(key: ByteArray) = fail<Unit>("a key was there")
+            override fun forgetKey() = fail<Unit>("it is needed")
         }
         assertThrows<SurveyException.WrongKey> { open(other) }
         val broken = object : SecretStore {
             override fun loadKey(): ByteArray? = throw IllegalStateException("keychain locked")
             override fun saveKey(key: ByteArray) = fail<Unit>("it cannot be read")
+            override fun forgetKey() = fail<Unit>("it cannot be read")
         }
-        assertThrows<SurveyException.KeyMissing> { open(broken) }
+        assertThrows<SurveyException.KeyUnavailable> { open(broken) }
     }
 
     @Test
