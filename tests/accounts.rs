@@ -3,11 +3,18 @@
 
 use std::sync::Arc;
 
-use veldwerk::ErrorKind;
-use veldwerk::client::{AddOutcome, Cancel, Client, ProjectSource, RecordState, Until};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use veldwerk::client::{AddOutcome, Cancel, Client, Finalization, ProjectSource, RecordState, RefreshReport, Until};
+use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::settings_qr::{self, Autosend, ConstraintBehavior, Metadata, Settings};
+use veldwerk::openrosa::{hash, response};
+use veldwerk::store::ProjectId;
+use veldwerk::{Error, ErrorKind};
 use veldwerk_server::FormSource;
-use veldwerk_tests::phone::Phone;
+use veldwerk_tests::phone::{Phone, config, visit};
+use veldwerk_tests::raw_server::{Plan, RawServer};
+use veldwerk_tests::tls_front::{Authority, TlsFront};
 
 fn url(url: &str) -> ProjectSource {
     ProjectSource::Url { url: url.to_owned(), account: None }
@@ -175,3 +182,106 @@ const WHO: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http
     </model></h:head>
     <h:body><input ref="/data/name"><label>Name</label></input></h:body>
   </h:html>"#;
+
+/// A server of the protocol: one form, and every record is taken.
+async fn plain_server() -> RawServer {
+    let form = visit("1").xml;
+    let listed = ListedForm {
+        form_id: "visit".into(),
+        name: "Visit".into(),
+        version: "1".into(),
+        hash: Some(hash(&form)),
+        download_url: "forms/visit.xml".into(),
+        manifest_url: None,
+    };
+    RawServer::start(move |heard| match (heard.method.as_str(), heard.path.as_str()) {
+        ("HEAD", _) => Plan::open_rosa(204, ""),
+        ("POST", _) => Plan::open_rosa(201, &response::write("stored", false)),
+        (_, "/p/formList") => Plan::open_rosa(200, &form_list::write(std::slice::from_ref(&listed))),
+        (_, "/moved/formList") => Plan::reply(301, "").with("Location", "http://127.0.0.1/p/formList"),
+        _ => Plan::reply(200, form.clone()).with("Content-Type", "application/xml"),
+    })
+    .await
+}
+
+async fn refresh(client: &Client, project: ProjectId) -> Result<RefreshReport, Error> {
+    client.refresh(project, Arc::new(|_| {}), Cancel::default()).await
+}
+
+#[tokio::test]
+async fn a_server_with_an_authority_of_its_own_is_trusted_once_the_project_has_its_certificate() {
+    let (folder, authority, server) = (tempfile::tempdir().unwrap(), Authority::new(), plain_server().await);
+    let front = TlsFront::start(authority.identity("localhost", (2020, 4000)), server.address).await;
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let address = format!("https://localhost:{}/p", front.address.port());
+    let project = client.add_project(&url(&address), None).unwrap().project.id;
+    assert_eq!(refresh(&client, project).await.unwrap_err().kind(), ErrorKind::UnknownIssuer);
+    assert_eq!(server.heard().len(), 0, "nothing is said to a stranger");
+
+    let renewed = client.trust(project, &format!("\n# ours\n{}", authority.pem())).unwrap();
+    assert_eq!(renewed.freed, 0);
+    let report = refresh(&client, project).await.unwrap();
+    assert!(report.forms.iter().all(|form| form.outcome.is_ok()) && report.forms.len() == 1, "{report:?}");
+
+    let form = client.find_form(project, "visit").unwrap();
+    let mut draft = client.start_draft(form.key, None).unwrap();
+    draft.answer("/data/name", Some("Ada")).unwrap();
+    assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
+    client.trust(project, "").unwrap();
+    client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap();
+    assert_eq!(reason_codes(&client), ["not-secure"]);
+    assert_eq!(client.trust(project, &Authority::new().pem()).unwrap().freed, 1);
+    client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap();
+    assert_eq!(reason_codes(&client), ["not-secure"], "another authority does not help");
+    assert_eq!(server.heard_of("POST").len(), 0);
+    assert_eq!(client.trust(project, &authority.pem()).unwrap().freed, 1);
+    assert!(client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap().is_done());
+    assert_eq!(client.trust(project, "<html>").unwrap_err().kind(), ErrorKind::BadCertificate);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_told_apart() {
+    let (folder, authority, server) = (tempfile::tempdir().unwrap(), Authority::new(), plain_server().await);
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let stranger = Authority::new();
+    let rows = [
+        (stranger.identity("localhost", (2020, 4000)), ErrorKind::UnknownIssuer, ""),
+        (authority.identity("other.test", (2020, 4000)), ErrorKind::WrongCertificateName, ""),
+        (authority.identity("localhost", (1990, 2001)), ErrorKind::CertificateExpired, "valid until 2001-01-01"),
+        (authority.identity("localhost", (3999, 4000)), ErrorKind::CertificateNotYetValid, "valid from 3999-01-01"),
+    ];
+    for (identity, kind, detail) in rows {
+        let front = TlsFront::start(identity, server.address).await;
+        let address = format!("https://localhost:{}/v1/key/T0ken/projects/1", front.address.port());
+        let project = client.add_project(&url(&address), None).unwrap().project.id;
+        client.trust(project, &authority.pem()).unwrap();
+        let error = refresh(&client, project).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.detail().ends_with(detail), "{error}");
+        assert!(detail.is_empty() || error.detail().starts_with("this device says it is 2"), "{error}");
+        assert!(!error.to_string().contains("T0ken"), "{error}");
+    }
+    assert_eq!(server.heard().len(), 0, "nothing is said to a stranger");
+
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let project =
+        client.add_project(&url(&format!("https://{}/p", plain.local_addr().unwrap())), None).unwrap().project.id;
+    let answering = async {
+        let (mut stream, _) = plain.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 The plain HTTP request was sent to HTTPS port\r\n\r\n").await.unwrap();
+        stream
+    };
+    let (refreshed, _stream) = tokio::join!(refresh(&client, project), answering);
+    assert_eq!(refreshed.unwrap_err().kind(), ErrorKind::NoSecureConnection);
+}
+
+#[tokio::test]
+async fn no_redirect_leads_from_https_to_http() {
+    let (folder, authority, server) = (tempfile::tempdir().unwrap(), Authority::new(), plain_server().await);
+    let front = TlsFront::start(authority.identity("127.0.0.1", (2020, 4000)), server.address).await;
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let project = client.add_project(&url(&format!("https://{}/moved", front.address)), None).unwrap().project.id;
+    client.trust(project, &authority.pem()).unwrap();
+    assert_eq!(refresh(&client, project).await.unwrap_err().kind(), ErrorKind::NotHttps);
+    assert_eq!(server.heard().len(), 1);
+}

@@ -1,9 +1,11 @@
 use std::io::Read;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use veldwerk::client::{AddOutcome, Added, Cancel, Outcome, ProjectSource, ProjectSummary, Renewed};
 use veldwerk::store::ProjectId;
+use veldwerk::sync::tls::authorities;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::Context;
@@ -55,15 +57,21 @@ pub(crate) struct AddArgs {
     /// Name of the project
     #[arg(long, value_name = "N")]
     name: Option<String>,
+    /// Certificates (PEM) of the authority that signs the server's, if it is none that everybody trusts
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("renews").args(["url", "qr", "stdin", "user"]).required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("renews").args(["url", "qr", "stdin", "user", "ca"]).required(true).multiple(true))]
 pub(crate) struct RenewArgs {
     /// The project
     id: i64,
     #[command(flatten)]
     source: Source,
+    /// Certificates (PEM) of the authority that signs the server's, if it is none that everybody trusts
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Also if it leads to another server or to another project there
     #[arg(long)]
     yes: bool,
@@ -117,8 +125,12 @@ fn add(context: &Context, args: &AddArgs) -> Result<()> {
     let (Some(source), _) = args.source.read()? else {
         return Err(Error::new(ErrorKind::Usage, "an address or a settings code is needed: --url, --qr or -"));
     };
+    let ca = read_ca(args.ca.as_ref())?;
     let Added { project, outcome, unused } = context.client.add_project(&source, args.name.as_deref())?;
     let id = project.id.0;
+    if let Some(ca) = ca {
+        context.client.trust(project.id, &ca)?;
+    }
     let beside = if let AddOutcome::Beside(other) = outcome { Some(other.0) } else { None };
     if context.global.json {
         let mut shown = as_json(&project);
@@ -130,10 +142,11 @@ fn add(context: &Context, args: &AddArgs) -> Result<()> {
     }
     let (name, server) = (&project.name, &project.server);
     match outcome {
-        AddOutcome::Present => println!(
-            "Project {id} is here already: {name} on {server}. Nothing was changed; `veldwerk project renew {id}` gives it a new \
-             password."
-        ),
+        AddOutcome::Present => {
+            println!(
+                "Project {id} is here already: {name} on {server}. `veldwerk project renew {id}` changes its account."
+            );
+        }
         AddOutcome::New | AddOutcome::Beside(_) => {
             println!("Project {id}: {name} on {server}. Next: `veldwerk refresh` downloads its forms.");
         }
@@ -150,13 +163,20 @@ fn add(context: &Context, args: &AddArgs) -> Result<()> {
 
 fn renew(context: &Context, args: &RenewArgs) -> Result<()> {
     let id = ProjectId(args.id);
-    let Renewed { project, unused, freed } = match args.source.read()? {
-        (Some(source), _) => context.client.renew(id, &source, args.yes)?,
-        (None, Some((user, password))) => context.client.renew_account(id, &user, &password)?,
-        (None, None) => {
-            let needed = "an address, a settings code or a user is needed: --url, --qr, - or --user";
-            return Err(Error::new(ErrorKind::Usage, needed));
-        }
+    let ca = read_ca(args.ca.as_ref())?;
+    let mut renewed = match args.source.read()? {
+        (Some(source), _) => Some(context.client.renew(id, &source, args.yes)?),
+        (None, Some((user, password))) => Some(context.client.renew_account(id, &user, &password)?),
+        (None, None) => None,
+    };
+    if let Some(ca) = ca {
+        let Renewed { project, freed, .. } = context.client.trust(id, &ca)?;
+        let before = renewed.take();
+        let (unused, freed_before) = before.map_or((Vec::new(), 0), |before| (before.unused, before.freed));
+        renewed = Some(Renewed { project, unused, freed: freed + freed_before });
+    }
+    let Some(Renewed { project, unused, freed }) = renewed else {
+        return Err(Error::new(ErrorKind::Usage, "what is new? --url, --qr, -, --user or --ca"));
     };
     if context.global.json {
         let mut shown = as_json(&project);
@@ -178,6 +198,14 @@ fn name_unused(unused: &[String]) {
     if !unused.is_empty() {
         println!("Not used of the code: {}.", unused.join(", "));
     }
+}
+
+/// The certificates in a file, found usable before anything is changed.
+fn read_ca(file: Option<&PathBuf>) -> Result<Option<String>> {
+    let Some(file) = file else { return Ok(None) };
+    let pem = std::fs::read(file);
+    let pem = pem.map_err(|error| Error::new(ErrorKind::Io, "the file of --ca").caused_by(error))?;
+    authorities(&pem).map(Some)
 }
 
 fn read_stdin() -> Result<String> {

@@ -7,3 +7,4 @@ pub mod memory_store;
 pub mod person;
 pub mod phone;
 pub mod raw_server;
+pub mod tls_front;

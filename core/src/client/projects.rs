@@ -215,6 +215,17 @@ impl Client {
         Ok(Renewed { project: summary(project), unused, freed })
     }
 
+    /// Has a project trust authorities of its own besides the public ones: their certificates in PEM, an empty text for none any
+    /// more. Records that wait for a trusted connection are ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadCertificate`], [`ErrorKind::NotFound`], those of the store.
+    #[cfg(feature = "sync")]
+    pub fn trust(&self, id: ProjectId, ca: &str) -> Result<Renewed> {
+        let ca = if ca.is_empty() { String::new() } else { sync::tls::authorities(ca.as_bytes())? };
+        self.renewed(&Project { ca, ..self.project_row(id)? }, Vec::new())
+    }
+
     /// Keeps other settings for a project.
     ///
     /// # Errors

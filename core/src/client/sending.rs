@@ -95,7 +95,7 @@ impl Client {
         let store = ProjectStore::new(Arc::clone(&self.inner.store), project, Arc::clone(&self.inner.clock), sender);
         Ok(SyncJob {
             store: Arc::new(store),
-            transport: Arc::new(Http::new(&self.inner.policy)?),
+            transport: Arc::new(Http::trusting(&self.inner.policy, &self.project_row(project)?.ca)?),
             policy: self.inner.policy,
             project: self.sync_project(project)?,
             // Waits are real even where a test's answers are not.

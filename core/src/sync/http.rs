@@ -1,14 +1,13 @@
-//! The transport over `reqwest`: rustls with ring and the roots of Mozilla inside the program, so that no device's own
-//! certificate store (on Android reached over JNI) is asked.
+//! The transport over `reqwest`: rustls with ring.
 
 use super::policy::{SyncPolicy, Timeouts};
 use super::progress::Meter;
+use super::tls;
 use super::transport::{BoxFuture, Content, Failure, Method, Part, Request, Response, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::multipart;
-use rustls::{ClientConfig, RootCertStore};
 use std::future::Future;
 use std::io::{self, Cursor, Read, Write};
 use std::pin::{Pin, pin};
@@ -38,9 +37,17 @@ impl Http {
     /// # Errors
     /// [`ErrorKind::Internal`] if the cryptography cannot be set up.
     pub fn new(policy: &SyncPolicy) -> Result<Self> {
+        Self::trusting(policy, "")
+    }
+
+    /// One that trusts other authorities besides the public ones: `ca`, their certificates in PEM.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadCertificate`], [`ErrorKind::Internal`].
+    pub fn trusting(policy: &SyncPolicy, ca: &str) -> Result<Self> {
         let timeouts = policy.timeouts;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(tls::config(ca)?)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
@@ -196,6 +203,8 @@ impl Life {
     fn failure(&self, error: &reqwest::Error) -> Failure {
         if let Some(part) = self.part_error.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Failure::Part(part)
+        } else if let Some(untrusted) = tls::failure(error).filter(|_| error.is_connect()) {
+            Failure::Untrusted(untrusted)
         } else if error.is_connect() {
             Failure::NoConnection
         } else if error.is_builder() {
@@ -204,18 +213,6 @@ impl Life {
             Failure::Cut
         }
     }
-}
-
-fn tls() -> Result<ClientConfig> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(ring)
-        .with_safe_default_protocol_versions()
-        .map_err(internal)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(tls)
 }
 
 /// A part's name for a quoted string. Line ends, which would begin a header of their own, cannot stand in one.

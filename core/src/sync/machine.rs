@@ -78,6 +78,8 @@ pub enum Answer {
     },
     /// None: no connection, or it broke. Whether the request arrived is not known.
     Lost,
+    /// None: who answers cannot prove to be the server.
+    Untrusted,
     /// A way that must not be gone: to `http`, or in a circle.
     Elsewhere,
     /// None, because a part could not be read on this device.
@@ -316,6 +318,7 @@ impl Machine {
         let (response, url) = match answer {
             Answer::Reply { response, url } => (response, url),
             Answer::Elsewhere => return self.all_wait(sending, Reason::NotAServer, None, now_ms),
+            Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
             Answer::Lost | Answer::PartUnreadable => return self.all_wait(sending, Reason::Offline, None, now_ms),
         };
         match response.status {
@@ -339,6 +342,7 @@ impl Machine {
             Answer::Reply { response, .. } => response,
             Answer::Lost => return self.waits(sending, Reason::Offline, now_ms),
             Answer::Elsewhere => return self.all_wait(sending, Reason::NotAServer, None, now_ms),
+            Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
             Answer::PartUnreadable => {
                 return self.end(record, State::NeedsAttention(Reason::AttachmentUnreadable), now_ms);
             }
@@ -406,6 +410,7 @@ impl Machine {
         let response = match answer {
             Answer::Reply { response, .. } => response,
             Answer::Elsewhere => return self.all_wait(sending, Reason::NotAServer, None, now_ms),
+            Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
             Answer::Lost | Answer::PartUnreadable => return self.waits(sending, Reason::Offline, now_ms),
         };
         match response.status {
@@ -617,6 +622,7 @@ mod tests {
             (reply(511, &[], "<html>"), None, Some(Reason::NotAServer)),
             (lost(), None, Some(Reason::Offline)),
             (Event::Answered(Answer::Elsewhere), None, Some(Reason::NotAServer)),
+            (Event::Answered(Answer::Untrusted), None, Some(Reason::NotSecure)),
         ];
         for (answer, to, reason) in rows {
             let mut machine = machine(Patience::default());
@@ -682,6 +688,7 @@ mod tests {
             (reply(503, &[], ""), vec![(1, Reason::ServerBusy)]),
             (lost(), vec![(1, Reason::Offline)]),
             (Event::Answered(Answer::Elsewhere), vec![(1, Reason::NotAServer), (2, Reason::NotAServer)]),
+            (Event::Answered(Answer::Untrusted), vec![(1, Reason::NotSecure), (2, Reason::NotSecure)]),
         ];
         for (answer, expected) in rows {
             let mut machine = posting(&["a", "b"], parcel(&[]));

@@ -17,6 +17,7 @@ mod project;
 pub mod retry;
 pub mod runner;
 mod store;
+pub mod tls;
 pub mod transport;
 mod turn;
 

@@ -33,6 +33,8 @@ pub enum Reason {
     ServerBusy,
     /// Waiting: something else than a survey server answers.
     NotAServer,
+    /// Waiting: who answers cannot prove to be the server.
+    NotSecure,
     /// Waiting: the account or the token is not accepted.
     SignInNeeded,
     /// The account may not send records of this form.
@@ -67,10 +69,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Offline,
         Self::ServerBusy,
         Self::NotAServer,
+        Self::NotSecure,
         Self::SignInNeeded,
         Self::NotAllowed,
         Self::DifferentRecord,
@@ -95,6 +98,7 @@ impl Reason {
             Self::Offline => "offline",
             Self::ServerBusy => "server-busy",
             Self::NotAServer => "not-a-server",
+            Self::NotSecure => "not-secure",
             Self::SignInNeeded => "sign-in-needed",
             Self::NotAllowed => "not-allowed",
             Self::DifferentRecord => "different-record",
@@ -121,6 +125,10 @@ impl Reason {
             Self::ServerBusy => "The server cannot take it now; it goes again by itself.",
             Self::NotAServer => {
                 "This network does not lead to the server; sign in to the wifi network, or use another one."
+            }
+            Self::NotSecure => {
+                "What answers cannot prove that it is the server; check the date of this device, sign in to the wifi network, or \
+                 refresh to see what is wrong."
             }
             Self::SignInNeeded => {
                 "The server does not accept the account of this project; ask for a new code or check the password."

@@ -352,6 +352,7 @@ impl<S: SyncStore> Sending<'_, S> {
             Err(Failure::Part(_)) => Answer::PartUnreadable,
             Err(Failure::Cancelled) => return Ok((Event::Cancelled, None)),
             Err(Failure::NoConnection | Failure::Cut | Failure::TooLong) => Answer::Lost,
+            Err(Failure::Untrusted(_)) => Answer::Untrusted,
             // A way that must not be gone is no way to the server.
             Err(Failure::Refused(_)) => Answer::Elsewhere,
             Err(Failure::Sink(error)) => return Err(error),

@@ -134,6 +134,8 @@ impl Response {
 pub enum Failure {
     /// No connection could be made.
     NoConnection,
+    /// Who answers cannot prove who it is, or speaks no TLS.
+    Untrusted(Error),
     /// The connection broke, or nothing moved for too long.
     Cut,
     /// The reply is larger than anything expected here.
@@ -154,7 +156,7 @@ impl From<Failure> for Error {
             Failure::NoConnection => ErrorKind::Offline.into(),
             Failure::Cut => Self::new(ErrorKind::Offline, "the connection broke off"),
             Failure::TooLong => Self::new(ErrorKind::NotAServer, "the reply is too long"),
-            Failure::Part(error) | Failure::Sink(error) | Failure::Refused(error) => error,
+            Failure::Untrusted(error) | Failure::Part(error) | Failure::Sink(error) | Failure::Refused(error) => error,
             Failure::Cancelled => ErrorKind::Interrupted.into(),
         }
     }
