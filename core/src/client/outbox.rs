@@ -152,7 +152,9 @@ impl Client {
         for record in self.inner.store.outbox(Some(project))? {
             let is_freed = match &record.state {
                 RecordState::NeedsAttention(reason) => is_freed(&record, &reason.code, listed),
-                RecordState::Waiting { reason, .. } => ["sign-in-needed", "not-a-server", "not-secure"].contains(&&*reason.code),
+                RecordState::Waiting { reason, .. } => {
+                    ["sign-in-needed", "not-a-server", "not-secure"].contains(&&*reason.code)
+                }
                 RecordState::Ready | RecordState::Sending | RecordState::Sent { .. } => false,
             };
             if is_freed {
