@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
 
 use veldwerk::ErrorKind;
-use veldwerk::client::{DraftId, DraftSession, Fixed};
+use veldwerk::client::{DraftId, DraftSession, Fixed, Until};
 use veldwerk::store;
 use veldwerk_server::FormSource;
+use veldwerk_server::faults::{Fault, Proxy};
 use veldwerk_tests::phone::{Phone, fixed};
 
 const DAY_MS: i64 = 86_400_000;
@@ -242,4 +243,87 @@ fn a_draft_whose_snapshot_is_from_before_states_goes_on() {
     assert_eq!(draft.session().draft_xml(), xml.replace(">kept<", ">changed<"));
     let newest = phone.client().store().snapshots(id).unwrap().remove(0);
     assert_eq!((newest.seq, newest.format), (last_row, 2), "another program keeps a state before it goes on");
+}
+
+/// A form `f` whose record has this inside.
+fn bare_form(inside: &str, binds: &str) -> FormSource {
+    let source = form("<a/>", binds, r#"<input ref="/data/a"><label>A</label></input>"#);
+    let xml = String::from_utf8(source.xml).unwrap().replace("<meta><instanceID/></meta>", inside);
+    let own_rule = r#"<bind nodeset="/data/meta/instanceID" type="string" jr:preload="uid"/>"#;
+    FormSource { xml: xml.replace(own_rule, "").into_bytes(), files: vec![] }
+}
+
+#[test]
+fn records_of_forms_without_an_id_of_their_own_get_one_and_live_side_by_side() {
+    let calculate = |rule: &str| format!(r#"<bind nodeset="/data/meta/instanceID" calculate="{rule}"/>"#);
+    let orx = r#"<orx:meta xmlns:orx="http://openrosa.org/xforms"><orx:instanceName/></orx:meta>"#;
+    let cases = [
+        ("no meta", "", String::new(), true),
+        ("no id", "<meta><instanceName/></meta>", String::new(), true),
+        ("no id in a namespace", orx, String::new(), true),
+        ("no rule", "<meta><instanceID/></meta>", String::new(), true),
+        ("a text", "<meta><instanceID>uuid:always</instanceID></meta>", String::new(), true),
+        ("another at each load", "<meta><instanceID/></meta>", calculate("concat('uuid:', uuid())"), false),
+        ("taken", "<meta><instanceID/></meta>", calculate("'uuid:always'"), false),
+        ("from an answer", "<meta><instanceID/></meta>", calculate("/data/a"), false),
+        ("nothing", "<meta><instanceID/></meta>", calculate("''"), false),
+        (
+            "not relevant",
+            "<meta><instanceID/></meta>",
+            r#"<bind nodeset="/data/meta" relevant="false()"/>"#.to_owned() + &calculate("'uuid:hidden'"),
+            false,
+        ),
+    ];
+    for (name, inside, binds, is_changed) in cases {
+        let phone = Phone::new();
+        phone.server.publish(&bare_form(inside, &binds)).unwrap();
+        let report = phone.refresh();
+        assert!(report.forms.iter().all(|form| form.outcome.is_ok()), "{name}: {report:?}");
+        let client = phone.client();
+        let key = client.find_form(phone.project, "f").unwrap().key;
+        let notices = client.form_notices(key).unwrap();
+        assert_eq!(notices.iter().any(|notice| notice.kind == ErrorKind::NoInstanceId), is_changed, "{name}");
+
+        let ids = [1, 2].map(|_| client.start_draft(key, None).unwrap().id());
+        let mut queued = Vec::new();
+        for id in ids {
+            let mut draft = client.open_draft(id).unwrap();
+            draft.answer("/data/a", Some("same")).unwrap();
+            let (record, instance_id) = phone.finalized(draft.finalize().unwrap());
+            let xml = String::from_utf8(client.store().submission_xml(record).unwrap()).unwrap();
+            assert!(xml.contains(&format!("instanceID>{instance_id}</")), "{name}: {xml}");
+            assert_eq!(client.store().submission(record).unwrap().instance_id, instance_id, "{name}");
+            queued.push(instance_id);
+        }
+        assert_ne!(queued[0], queued[1], "{name}");
+        assert!(phone.send(Until::OnePass).is_done(), "{name}");
+        let mut received: Vec<_> =
+            phone.server.records("f").unwrap().into_iter().map(|record| record.instance_id).collect();
+        received.sort();
+        queued.sort();
+        assert_eq!(received, queued, "{name}");
+    }
+}
+
+#[test]
+fn a_lost_reply_on_a_form_without_meta_leaves_one_record_on_the_server() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut proxy = None;
+    let phone = Phone::joined(None, |server| {
+        let started = runtime.block_on(Proxy::start(server)).unwrap();
+        proxy.insert(started).address()
+    });
+    phone.server.publish(&bare_form("", "")).unwrap();
+    let _ = phone.refresh();
+    let key = phone.client().find_form(phone.project, "f").unwrap().key;
+    let mut draft = phone.client().start_draft(key, None).unwrap();
+    draft.answer("/data/a", Some("once")).unwrap();
+    let (_, instance_id) = phone.finalized(draft.finalize().unwrap());
+    let proxy = proxy.unwrap();
+    proxy.plan([Fault::LosePostReply, Fault::LosePostReply]);
+    let outcome = phone.send(Until::Empty { limit_ms: 60_000, longest_wait_ms: 20 });
+    assert!(outcome.is_done(), "{outcome:?}");
+    assert_eq!(proxy.planned(), 0, "every fault was met");
+    let received = phone.server.records("f").unwrap();
+    assert_eq!(received.iter().map(|record| &record.instance_id).collect::<Vec<_>>(), [&instance_id]);
 }

@@ -281,12 +281,20 @@ impl DraftSession {
             return Err(Error::new(ErrorKind::Unreplayed, format!("{n_unreplayed} of draft {}", self.claim.draft)));
         }
         let at = self.claim.client.now_ms();
-        let finished = match self.session.finalize(self.step(at)) {
+        let mut finished = match self.session.finalize(self.step(at)) {
             Ok(finished) => finished,
             Err(violations) => return Ok(Finalization::Violations(violations)),
         };
+        // A rule of the form may give nothing, or the id of a record that is here already: two would become one on the server.
+        let id = &finished.instance_id;
+        if id.is_empty()
+            || self.claim.client.inner.store.has_instance_id(id).map_err(|error| self.back_to_disk(error))?
+        {
+            finished = self.session.finished_anew(self.step(at));
+        }
         let finalized = Finalized {
             xml: finished.xml.into_bytes(),
+            instance_id: finished.instance_id.clone(),
             name: finished.instance_name,
             attachments: self.session.attachment_names(),
             last_saved: Some(finished.draft_xml.into_bytes()),

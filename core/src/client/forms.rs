@@ -30,7 +30,8 @@ impl Client {
         }
     }
 
-    /// A form, read once.
+    /// A form as drafts are filled on it, read once: with a `meta/instanceID` of its own for each record, also where its
+    /// author forgot it.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`]; those of [`FormDef::load`] and of the store.
@@ -63,7 +64,10 @@ impl Client {
 
     fn load(&self, key: FormKey) -> Result<(FormDef, Vec<Diagnostic>)> {
         let form = self.inner.store.form(key)?;
-        FormDef::load(&utf8(form.xml)?, &StoredFiles { store: &self.inner.store, form: key })
+        let (mut form, mut notices) =
+            FormDef::load(&utf8(form.xml)?, &StoredFiles { store: &self.inner.store, form: key })?;
+        notices.extend(form.ensure_instance_id());
+        Ok((form, notices))
     }
 }
 

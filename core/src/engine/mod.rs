@@ -370,13 +370,34 @@ impl Engine {
     /// A meta value such as `instanceID`, in whatever namespace the form has it.
     #[must_use]
     pub fn meta(&self, name: &str) -> String {
-        let root = self.tree.root();
+        self.meta_node(name).map(|node| self.tree.node(node).value.clone()).unwrap_or_default()
+    }
+
+    /// `meta/instanceID` as it is sent: empty if it is not relevant.
+    #[must_use]
+    pub fn sent_instance_id(&self) -> &str {
+        let node = self.meta_node("instanceID").map(|node| self.tree.node(node));
+        node.filter(|node| node.relevant).map_or("", |node| &node.value)
+    }
+
+    /// Puts a new `meta/instanceID` in place of the one there is, whatever the form says of it. For a record that is finished:
+    /// nothing is calculated after it.
+    pub fn replace_instance_id(&mut self, step: Step) {
+        self.enter(step);
+        let Some(node) = self.meta_node("instanceID") else { return };
+        self.tree.node_mut(node).value = format!("uuid:{}", self.preload_random(node).uuid());
+        for id in self.tree.ancestors(node).collect::<Vec<_>>() {
+            let node = self.tree.node_mut(id);
+            (node.own_relevant, node.relevant) = (true, true);
+        }
+    }
+
+    fn meta_node(&self, name: &str) -> Option<NodeId> {
         let named = |parent: NodeId, name: &str| {
             let def = self.child_def(self.tree.node(parent).def, name)?;
             self.tree.children_of(parent, def).next()
         };
-        let node = named(root, "meta").and_then(|meta| named(meta, name));
-        node.map(|node| self.tree.node(node).value.clone()).unwrap_or_default()
+        named(self.tree.root(), "meta").and_then(|meta| named(meta, name))
     }
 
     /// Forgets all derived state and derives it anew: what incremental work must equal (a test's oracle).

@@ -41,6 +41,8 @@ pub struct FormDef {
     pub graph: Graph,
     /// Root of the primary instance in `document`.
     pub instance: ElementId,
+    /// A prefix and its namespace that the form does not declare and an added node uses.
+    pub added_namespace: Option<(Box<str>, Box<str>)>,
     /// Whether the form brings a public key: its records are encrypted before they are sent.
     pub public_key: Option<String>,
 }
@@ -60,6 +62,8 @@ pub struct NodeDef {
     pub attributes: Vec<DefId>,
     /// Whether this is an attribute.
     pub is_attribute: bool,
+    /// Whether the core added it, so that no element of the form stands for it ([`FormDef::ensure_instance_id`]).
+    pub is_added: bool,
     /// Whether instances of it can be added: it is the nodeset of a repeat.
     pub repeat: Option<ControlId>,
     /// What to clone for a new instance of a repeat.

@@ -6,6 +6,7 @@
 mod def;
 mod diagnostics;
 mod graph;
+mod instance_id;
 mod itext;
 mod load;
 

@@ -81,6 +81,11 @@ fn root_attributes(form: &FormDef, out: &mut String) {
         form.nodes.iter().any(|(_, node)| starts(&node.qualified))
             || document.attributes(form.instance).iter().any(|attribute| starts(document.attribute_name(attribute)))
     };
+    if let Some((prefix, namespace)) = &form.added_namespace {
+        out.push_str(&format!(" xmlns:{prefix}=\""));
+        escape_attribute(namespace, out);
+        out.push('"');
+    }
     let around =
         std::iter::successors(document.element(form.instance).parent, |&element| document.element(element).parent);
     for element in around {
@@ -207,11 +212,21 @@ impl<'a> Overlay<'a> {
                 let node = tree.add(form, def, Some(parent));
                 self.fill(tree, node, Some(element), pattern.unwrap_or(own));
             }
+        } else if definition.is_added {
+            self.add_empty(tree, parent, def);
         } else {
             for element in own_elements {
                 let node = tree.add(form, def, Some(parent));
                 self.fill(tree, node, None, element);
             }
+        }
+    }
+
+    /// Adds a node that the form has no element for, and what belongs in it.
+    fn add_empty(&self, tree: &mut Tree, parent: NodeId, def: DefId) {
+        let node = tree.add(self.form, def, Some(parent));
+        for &child in &self.form.nodes[def].children {
+            self.add_empty(tree, node, child);
         }
     }
 }

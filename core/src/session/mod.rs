@@ -43,7 +43,7 @@ pub struct Finished {
     pub xml: String,
     /// The record with everything in it: the next record's last-saved.
     pub draft_xml: String,
-    /// `meta/instanceID`.
+    /// `meta/instanceID` as it stands in `xml`; empty if it is not there.
     pub instance_id: String,
     /// `meta/instanceName`; may be empty.
     pub instance_name: String,
@@ -79,7 +79,10 @@ impl FormSession {
         step: Step,
         last_saved: Option<&str>,
     ) -> Result<Self> {
-        let engine = Engine::restore(form, settings, snapshot, step, last_saved)?;
+        let mut engine = Engine::restore(form, settings, snapshot, step, last_saved)?;
+        if engine.meta("instanceID").is_empty() {
+            engine.replace_instance_id(step);
+        }
         let mut session = Self::over(engine, language)?;
         if let Some(key) = screen.and_then(|screen| session.screen_at(screen)) {
             session.current = key;
@@ -254,12 +257,23 @@ impl FormSession {
             return Err(violations);
         }
         self.engine.finish(step);
-        Ok(Finished {
+        Ok(self.finished())
+    }
+
+    /// The same record under a new `meta/instanceID`, for one that is finished and whose own is empty or another record's.
+    #[must_use]
+    pub fn finished_anew(&mut self, step: Step) -> Finished {
+        self.engine.replace_instance_id(step);
+        self.finished()
+    }
+
+    fn finished(&self) -> Finished {
+        Finished {
             xml: self.engine.write(Writer::Submission),
             draft_xml: self.draft_xml(),
-            instance_id: self.instance_id(),
+            instance_id: self.engine.sent_instance_id().to_owned(),
             instance_name: self.instance_name(),
-        })
+        }
     }
 
     /// A text for people; values in it are isolated. `name` stands in where there is no text at all.

@@ -518,8 +518,14 @@ mod tests {
         assert!(!home.form(used).unwrap().summary.listed);
         assert_eq!(home.remove_form(used).unwrap_err().kind(), ErrorKind::UnsentRecords);
 
-        let finalized =
-            Finalized { xml: b"<a/>".to_vec(), name: String::new(), attachments: vec![], last_saved: None, at: NOW };
+        let finalized = Finalized {
+            xml: b"<a/>".to_vec(),
+            instance_id: "uuid:a".into(),
+            name: String::new(),
+            attachments: vec![],
+            last_saved: None,
+            at: NOW,
+        };
         let record = home.finalize(draft, &finalized).unwrap();
         assert!(home.form(used).is_ok(), "an unsent record uses it");
         let claim = home.begin_sending(record).unwrap();

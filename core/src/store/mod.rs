@@ -243,6 +243,7 @@ mod tests {
             if n == 2 {
                 let finalized = Finalized {
                     xml: format!("<data>{SECRET}</data>").into_bytes(),
+                    instance_id: instance_id.into(),
                     name: SECRET.into(),
                     attachments: vec![format!("{SECRET}.jpg")],
                     last_saved: Some(SECRET.into()),

@@ -13,6 +13,8 @@ use crate::{Error, ErrorKind, Result};
 pub struct Finalized {
     /// The frozen bytes, as they are sent every time.
     pub xml: Vec<u8>,
+    /// The instanceID in these bytes.
+    pub instance_id: String,
     /// `instanceName`; empty for none.
     pub name: String,
     /// The attachments that the answers name. The draft's others are erased.
@@ -161,6 +163,18 @@ impl Store {
         })
     }
 
+    /// Whether a record with this instanceID is here, or was and has arrived.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn has_instance_id(&self, instance_id: &str) -> Result<bool> {
+        self.read(|connection| {
+            let query = "SELECT EXISTS (SELECT 1 FROM submission WHERE instance_id = ?1)
+                             OR EXISTS (SELECT 1 FROM receipt WHERE instance_id = ?1)";
+            Ok(connection.query_row(query, [instance_id], |row| row.get(0))?)
+        })
+    }
+
     /// The frozen bytes of a record.
     ///
     /// # Errors
@@ -274,9 +288,9 @@ impl Store {
 fn freeze(transaction: &Transaction<'_>, draft: DraftId, finalized: &Finalized) -> Result<SubmissionId> {
     let added = transaction.execute(
         "INSERT INTO submission (project, form, instance_id, form_id, version, title, name, xml, finalized_at)
-         SELECT form.project, form.id, draft.instance_id, form.form_id, form.version, form.title, ?, ?, ?
+         SELECT form.project, form.id, ?, form.form_id, form.version, form.title, ?, ?, ?
          FROM draft JOIN form ON form.id = draft.form WHERE draft.id = ?",
-        params![finalized.name, finalized.xml, finalized.at, draft],
+        params![finalized.instance_id, finalized.name, finalized.xml, finalized.at, draft],
     )?;
     if added == 0 {
         return Err(drafts::not_found(draft));
@@ -405,6 +419,7 @@ mod tests {
     fn finalized(attachments: &[&str]) -> Finalized {
         Finalized {
             xml: b"<?xml version='1.0'?><data \xc3\xa9/>".to_vec(),
+            instance_id: "uuid:a".into(),
             name: "Well 7".into(),
             attachments: attachments.iter().map(|&name| name.to_owned()).collect(),
             last_saved: Some(b"<data>saved</data>".to_vec()),

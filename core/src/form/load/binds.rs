@@ -37,29 +37,7 @@ impl Loader {
     }
 
     fn add_node(&mut self, name: NameId, qualified: &str, parent: Option<DefId>, is_attribute: bool) -> DefId {
-        let def = self.nodes.push(NodeDef {
-            name,
-            qualified: qualified.into(),
-            parent,
-            children: Vec::new(),
-            attributes: Vec::new(),
-            is_attribute,
-            repeat: None,
-            template: None,
-            data_type: DataType::String,
-            relevant: Condition::Constant(true),
-            readonly: Condition::Constant(false),
-            required: Condition::Constant(false),
-            constraint: None,
-            calculate: None,
-            constraint_message: None,
-            required_message: None,
-            preload: None,
-            control: None,
-            max_pixels: None,
-            quality: None,
-            allows_mock_places: false,
-        });
+        let def = self.nodes.push(NodeDef::new(name, qualified, parent, is_attribute));
         if let Some(parent) = parent {
             let siblings = &mut self.nodes[parent];
             if is_attribute { siblings.attributes.push(def) } else { siblings.children.push(def) }

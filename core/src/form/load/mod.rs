@@ -146,6 +146,7 @@ impl Loader {
             actions: std::mem::take(&mut self.actions),
             graph: Graph::default(),
             instance: parts.instance,
+            added_namespace: None,
             public_key: None,
         };
         form.public_key = public_key(&form, parts.model);
