@@ -414,6 +414,108 @@ fn a_record_that_does_not_come_in_is_1_with_its_reason() {
     assert!(error(&nothing).contains("no exported record"), "{nothing:?}");
 }
 
+/// What one sees of a home where nothing can be written, whoever runs the tests: forms, drafts and records are listed, and
+/// the record of the outbox leaves. `command` is how the program is run there.
+fn assert_read_and_sent_from(phone: &Phone, command: impl Fn(&[&str]) -> Command) {
+    let instance = phone.finished();
+    let before = phone.server().records("pi_newcomers").unwrap().len();
+    for arguments in [&["forms"][..], &["drafts"], &["outbox"]] {
+        let listed = run(command(arguments), "");
+        assert_eq!(listed.status.code(), Some(0), "{arguments:?}: {listed:?}");
+        let said = String::from_utf8_lossy(&listed.stdout).contains("pi_newcomers");
+        assert!(said || arguments != ["forms"], "{listed:?}");
+    }
+    let events = phone.file("more.jsonl", &format!("{CONSENT}\n"));
+    let refused = run(command(&["answer", "pi_newcomers", "--events", &events]), "");
+    assert_eq!(refused.status.code(), Some(1), "no answer can be kept: {refused:?}");
+    let sent = run(command(&["send"]), "");
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    let received = phone.server().records("pi_newcomers").unwrap();
+    assert_eq!(received.len(), before + 1);
+    assert!(received.iter().any(|record| record.instance_id == instance), "{instance}");
+    // It is written when it can be: at the latest it is sent again, the same bytes under the same id.
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
+    assert_eq!(phone.server().records("pi_newcomers").unwrap().len(), before + 1);
+}
+
+/// No file may grow by a byte: what is left on a disk that is full to the last one.
+#[test]
+#[cfg(unix)]
+fn full_to_the_last_byte_it_opens_is_read_and_sends() {
+    let phone = Phone::joined();
+    assert_read_and_sent_from(&phone, |arguments| {
+        let inner = phone.command(arguments);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        command.env("TZ", "UTC");
+        command
+    });
+}
+
+/// As somebody who may read everything and write nothing: root, whom no permission stops, becomes nobody for it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_home_that_cannot_be_written_is_read_exported_and_sent_from() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let phone = Phone::joined();
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let program = phone.folder.path().join("veldwerk");
+    std::fs::copy(env!("CARGO_BIN_EXE_veldwerk"), &program).unwrap();
+    let open_to = phone.folder.path().join("exports");
+    std::fs::create_dir(&open_to).unwrap();
+    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let as_nobody = |arguments: &[&str]| {
+        for path in [phone.folder.path(), &open_to] {
+            set(path, 0o777);
+        }
+        let mut paths = vec![phone.home(), phone.home().with_extension("key")];
+        while let Some(path) = paths.pop() {
+            if path.is_dir() {
+                paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+            if is_root {
+                chown(&path, Some(NOBODY), None).unwrap();
+            }
+            set(&path, if path.is_dir() { 0o500 } else { 0o400 });
+        }
+        let mut command = Command::new(&program);
+        command.args(phone.command(arguments).get_args()).env("TZ", "UTC");
+        if is_root {
+            command.uid(NOBODY);
+        }
+        command
+    };
+    let instance = phone_writes(&phone, || phone.finished());
+    let folder = open_to.join("all");
+    let exported = run(as_nobody(&["export", folder.to_str().unwrap(), "--yes"]), "");
+    assert_eq!(exported.status.code(), Some(0), "{exported:?}");
+    assert!(folder.join(instance.replace(':', "_")).join("submission.xml").exists());
+    phone_writes(&phone, || assert_eq!(phone.run(&["send"], "").status.code(), Some(0)));
+    let read_only = |arguments: &[&str]| as_nobody(arguments);
+    phone_writes(&phone, || ());
+    assert_read_and_sent_from(&phone, read_only);
+}
+
+/// Gives the home back to its owner for a moment.
+#[cfg(target_os = "linux")]
+fn phone_writes<T>(phone: &Phone, act: impl FnOnce() -> T) -> T {
+    use std::os::unix::fs::PermissionsExt;
+    let mut paths = vec![phone.home()];
+    while let Some(path) = paths.pop() {
+        let mode = if path.is_dir() { 0o700 } else { 0o600 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        if path.is_dir() {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    act()
+}
+
 #[test]
 fn serve_says_how_to_join_and_where_to_look() {
     let folder = tempfile::tempdir().unwrap();

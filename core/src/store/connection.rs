@@ -48,14 +48,23 @@ pub(super) fn create_at(path: &Path, key: &Key, version: usize) -> Result<Connec
 }
 
 /// Opens the database at `path` with `key`, which must be known to be the right one, and brings it to the newest schema;
-/// before that, a copy is kept beside it.
+/// before that, a copy is kept beside it. Where nothing can be written, it is opened for reading.
 ///
 /// # Errors
 /// `StorageDamaged` also if it is empty, for an empty one is never filled; `StorageTooNew` (the file is as it was);
 /// `StorageFull` with the bytes needed if there is no room for the copy (the file is as it was); `Io`.
 pub(super) fn connect(path: &Path, key: &Key) -> Result<Connection> {
+    connect_for_writing(path, key).or_else(|refused| match refused.kind() {
+        ErrorKind::Io | ErrorKind::StorageFull => connect_for_reading(path, key).map_err(|_| refused),
+        _ => Err(refused),
+    })
+}
+
+fn connect_for_writing(path: &Path, key: &Key) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     unlock(&connection, key)?;
+    // Before anything is asked of the database: then the index of the log lies in memory from the first look on.
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
     let version = schema(&connection)?;
     if connection.is_readonly("main")? {
         return Err(Error::new(ErrorKind::Io, "the database cannot be written"));
@@ -76,6 +85,46 @@ pub(super) fn connect(path: &Path, key: &Key) -> Result<Connection> {
     migrations::migrate(&mut connection, migrations::NEWEST)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     Ok(connection)
+}
+
+/// Opens a database of the newest schema, and its log if there is one, without writing a byte anywhere.
+///
+/// The home's own lock keeps others out, so SQLite need take none; its locks and its index of the log would need files that
+/// can be written. Without a log the database is all there is, and must be called immutable, or SQLite would make a log.
+fn connect_for_reading(path: &Path, key: &Key) -> Result<Connection> {
+    const WITHOUT_LOCKS: &str = if cfg!(windows) { "multipleciphers-win32-none" } else { "multipleciphers-unix-none" };
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let connection = if is_there(Path::new(&log)) {
+        Connection::open_with_flags_and_vfs(path, OpenFlags::SQLITE_OPEN_READ_ONLY, WITHOUT_LOCKS)?
+    } else {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(format!("{}?immutable=1", uri(path)), flags)?
+    };
+    unlock(&connection, key)?;
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+    if schema(&connection)? != migrations::NEWEST {
+        return Err(Error::new(ErrorKind::Io, "an update cannot be written"));
+    }
+    for (name, value, _) in PRAGMAS.iter().filter(|(name, ..)| *name != "journal_mode") {
+        connection.execute_batch(&format!("PRAGMA {name} = {value}"))?;
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A path as SQLite reads it from an address: nothing in it means anything but itself.
+fn uri(path: &Path) -> String {
+    let mut uri = String::from(if cfg!(windows) { "file:/" } else { "file:" });
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'\\' if cfg!(windows) => uri.push('/'),
+            b'/' | b'.' | b'-' | b'_' | b':' => uri.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri
 }
 
 /// The schema's version; a database without one has lost everything.
@@ -122,6 +171,7 @@ impl From<rusqlite::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::fixture::{TestHome, answer, copy_folder, frozen_home};
     use rusqlite::types::Value;
 
     #[test]
@@ -139,6 +189,42 @@ mod tests {
             };
             assert_eq!(text, *expected, "{name}");
         }
+    }
+
+    /// The newest answers are in the log only, as a kill leaves them; nothing beside the database may be needed or made.
+    #[test]
+    fn for_reading_no_byte_is_written_and_the_log_is_read() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        home.append_edit(draft, &answer(1, "/data/a", "in the log")).unwrap();
+        let after = copy_folder(&home.path());
+        let files = || -> Vec<_> {
+            let mut files: Vec<_> = fs::read_dir(after.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            files.sort();
+            files.iter().map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
+        };
+        let before = files();
+        let connection = connect_for_reading(&after.path().join("store.db"), &home.key).unwrap();
+        let value = "SELECT value FROM draft_edit";
+        assert_eq!(connection.query_row(value, [], |row| row.get::<_, String>(0)).unwrap(), "in the log");
+        let refused = connection.execute("DELETE FROM draft_edit", []).map_err(Error::from).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Io);
+        drop(connection);
+        assert!(files() == before);
+
+        // Closed properly, and in a folder whose name would say something in an address.
+        let odd = after.path().join("a?b#c%20 ü&immutable=0");
+        fs::create_dir(&odd).unwrap();
+        drop(crate::store::Store::open(after.path(), &home.key).unwrap());
+        fs::rename(after.path().join("store.db"), odd.join("store.db")).unwrap();
+        let connection = connect_for_reading(&odd.join("store.db"), &home.key).unwrap();
+        assert_eq!(connection.query_row(value, [], |row| row.get::<_, String>(0)).unwrap(), "in the log");
+        let refused = connection.execute("DELETE FROM draft_edit", []).map_err(Error::from).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Io);
+        assert_eq!(fs::read_dir(&odd).unwrap().count(), 1);
+
+        let (old, key) = frozen_home();
+        assert_eq!(connect_for_reading(&old.path().join("store.db"), &key).unwrap_err().kind(), ErrorKind::Io);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The folder of a home: its making, its lock, its marker, and the check of the key before anything is opened.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -22,6 +22,9 @@ const LOCK: &str = "lock";
 /// There while the database is open, and after it was not closed.
 const MARKER: &str = "open";
 const QUARANTINE: &str = "quarantine";
+/// Room that is given up when the disk is full, so that what was begun can be ended: sending, deleting, a last answer.
+const RESERVE: &str = "reserve";
+const RESERVE_SIZE: u64 = 1024 * 1024;
 
 /// A home that this process owns: while it lives, no other process can open it.
 #[derive(Debug)]
@@ -99,6 +102,27 @@ impl Home {
     /// A log that was cut short cannot be told from one that was never finished.
     pub(super) fn has_lost_log(&self) -> bool {
         self.path.join(MARKER).exists() && !self.path.join("store.db-wal").exists()
+    }
+
+    /// Makes the reserve, if it is not there and there is room for as much again.
+    pub(super) fn keep_reserve(&self) {
+        let path = self.path.join(RESERVE);
+        if fs::metadata(&path).is_ok_and(|file| file.len() == RESERVE_SIZE) {
+            return;
+        }
+        let make = || -> io::Result<()> {
+            let mut file = File::create(&path)?;
+            io::copy(&mut io::repeat(0).take(2 * RESERVE_SIZE), &mut file)?;
+            file.set_len(RESERVE_SIZE)
+        };
+        if make().is_err() {
+            self.give_up_reserve();
+        }
+    }
+
+    /// Gives the reserve back to the disk.
+    pub(super) fn give_up_reserve(&self) {
+        let _ = fs::remove_file(self.path.join(RESERVE));
     }
 
     /// Notes that the database is open. The log must be there already, and be on the disk before the note is: else a power
@@ -326,7 +350,7 @@ mod tests {
             let mut names: Vec<_> =
                 fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             names.sort();
-            assert_eq!(names, [FILES, HOME_FILE, LOCK, MEDIA, DATABASE]);
+            assert_eq!(names, [FILES, HOME_FILE, LOCK, MEDIA, RESERVE, DATABASE]);
         }
     }
 
@@ -347,5 +371,20 @@ mod tests {
                 assert_eq!(store.edits(draft).unwrap(), edits[..=n]);
             }
         }
+    }
+
+    #[test]
+    fn the_reserve_is_given_up_on_a_full_disk_and_made_again() {
+        let mut home = TestHome::new();
+        let draft = home.any_draft();
+        let size = |home: &TestHome| fs::metadata(home.path().join(RESERVE)).map(|file| file.len()).ok();
+        assert_eq!(size(&home), Some(RESERVE_SIZE));
+        home.limit_pages(Some(1)).unwrap();
+        let large = answer(1, "/data/a", &"words ".repeat(2000));
+        assert_eq!(home.append_edit(draft, &large).unwrap_err().kind(), ErrorKind::StorageFull);
+        assert_eq!(size(&home), None);
+        home.reopen();
+        assert_eq!(size(&home), Some(RESERVE_SIZE));
+        home.append_edit(draft, &large).unwrap();
     }
 }

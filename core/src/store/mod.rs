@@ -2,8 +2,8 @@
 //!
 //! A *home* is a folder that one process at a time owns. It holds `store.db` (projects, forms with their lists, drafts and
 //! their journals, the outbox), `files/` (attachments, each sealed with a key of its own), `media/` (pictures, sound and
-//! video of forms, readable because players want a path), `home.json` (format and key id, no secret), `lock`, while it is
-//! open `open`, and after an update `store.db.before-2` until it has proved itself.
+//! video of forms, readable because players want a path), `home.json` (format and key id, no secret), `lock`, `reserve`
+//! (room for a full disk), while it is open `open`, and after an update `store.db.before-2` until it has proved itself.
 //!
 //! The store takes and gives plain data: rows as small structs, XML as bytes, journal rows as text. It knows no form and
 //! no network, starts no thread, asks no clock: every moment is an argument, in milliseconds since 1970 (UTC). One
@@ -81,7 +81,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::{ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
@@ -134,17 +134,30 @@ impl Store {
 
     /// One look at the database, or one statement that commits by itself.
     fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        look(self.connection().as_ref().ok_or(ErrorKind::StoragePaused)?)
+        let done = look(self.connection().as_ref().ok_or(ErrorKind::StoragePaused)?);
+        done.inspect_err(|error| self.note(error))
     }
 
     /// One transaction: all of `change`, on the disk, or nothing.
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let done = self.commit(change);
+        done.inspect_err(|error| self.note(error))
+    }
+
+    fn commit<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let mut guard = self.connection();
         let connection = guard.as_mut().ok_or(ErrorKind::StoragePaused)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = change(&transaction)?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// What an error says about the home: on a full disk the next call finds the room that was kept for it.
+    fn note(&self, error: &Error) {
+        if error.kind() == ErrorKind::StorageFull {
+            self.home.give_up_reserve();
+        }
     }
 
     /// The connection; a panic while it was held has rolled its transaction back, so it is as good as before.
@@ -177,7 +190,7 @@ mod tests {
             assert_eq!(Store::open(&home.path(), &home.key).unwrap_err().kind(), ErrorKind::StoreInUse);
         }
         let files: Vec<_> = home.all_files().into_keys().collect();
-        assert_eq!(files, ["home.json", "lock", "store.db"].map(PathBuf::from));
+        assert_eq!(files, ["home.json", "lock", "reserve", "store.db"].map(PathBuf::from));
         for _ in 0..2 {
             home.resume().unwrap();
             assert_eq!(home.edits(draft).unwrap(), [answer(1, "/a", "x")]);

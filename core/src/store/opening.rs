@@ -16,6 +16,8 @@ use crate::{Error, ErrorKind, Result};
 pub struct OpeningReport {
     /// The program was stopped, and the log of its last changes has gone since: the newest answers may be missing.
     pub log_lost: bool,
+    /// Nothing can be written here: what is there can be read, exported and sent, and no answer can be given.
+    pub is_read_only: bool,
 }
 
 impl Store {
@@ -39,12 +41,11 @@ impl Store {
         if !connection::is_there(&home.database()) {
             return Err(Error::new(ErrorKind::StorageDamaged, "the database is not there"));
         }
-        let report = OpeningReport { log_lost: home.has_lost_log() };
+        let log_lost = home.has_lost_log();
         let connection = connection::connect(&home.database(), key)?;
+        let report = OpeningReport { log_lost, is_read_only: connection.is_readonly("main")? };
         let store = Self { connection: Mutex::new(Some(connection)), key: key.clone(), report, home };
-        store.release(None)?;
-        store.home.mark_open()?;
-        store.clean_up();
+        store.settle_in()?;
         Ok(store)
     }
 
@@ -64,13 +65,9 @@ impl Store {
     /// [`resume`](Self::resume) every call gives `StoragePaused`. The home stays locked. Pausing twice is once.
     ///
     /// # Errors
-    /// `StorageFull`, `Io`; then the database is still open.
+    /// None today: what could not be moved out of the log stays there, and the next opening finds it.
     pub fn pause(&self) -> Result<()> {
-        let mut guard = self.connection();
-        if let Some(connection) = guard.as_ref() {
-            self.settle(connection)?;
-        }
-        *guard = None;
+        self.close();
         Ok(())
     }
 
@@ -81,14 +78,37 @@ impl Store {
     pub fn resume(&self) -> Result<()> {
         let mut guard = self.connection();
         if guard.is_none() {
-            let connection = connection::connect(&self.home.database(), &self.key)?;
-            self.home.mark_open()?;
-            *guard = Some(connection);
+            *guard = Some(connection::connect(&self.home.database(), &self.key)?);
+            drop(guard);
+            self.settle_in()?;
         }
         Ok(())
     }
 
-    /// The last thing before the connection is closed: from here on the database needs no log.
+    /// What follows an opening. Nothing of it is needed to read, so a place that cannot be written stops none of it.
+    fn settle_in(&self) -> Result<()> {
+        let is_read_only = self.read(|connection| Ok(connection.is_readonly("main")?))?;
+        if is_read_only {
+            return Ok(());
+        }
+        match self.release(None) {
+            Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Io) => return Err(error),
+            _ => {}
+        }
+        let _ = self.home.mark_open();
+        self.home.keep_reserve();
+        self.clean_up();
+        Ok(())
+    }
+
+    /// Closes the database. When it could be settled, it needs no log from here on.
+    fn close(&self) {
+        let connection = self.connection().take();
+        if let Some(connection) = connection {
+            let _ = self.settle(&connection);
+        }
+    }
+
     fn settle(&self, connection: &Connection) -> Result<()> {
         checkpoint(connection)?;
         self.home.mark_closed()?;
@@ -120,12 +140,8 @@ impl Store {
 }
 
 impl Drop for Store {
-    /// Closes the database as [`pause`](Self::pause) does; what fails is left to the next opening.
     fn drop(&mut self) {
-        let connection = self.connection().take();
-        if let Some(connection) = connection {
-            let _ = self.settle(&connection);
-        }
+        self.close();
     }
 }
 

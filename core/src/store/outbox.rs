@@ -192,8 +192,9 @@ impl Store {
     /// # Errors
     /// `StoragePaused`, `StorageFull`.
     pub fn begin_sending(&self, id: SubmissionId) -> Result<Option<ClaimNumber>> {
-        self.read(|connection| {
-            let mut claim = connection.prepare_cached(
+        // In a transaction, because a statement that returns rows and commits by itself says nothing of a commit that fails.
+        self.write(|transaction| {
+            let mut claim = transaction.prepare_cached(
                 "UPDATE submission SET state = 'sending', claim = claim + 1, attempts = attempts + 1, reason = '',
                                        reason_text = '', next_attempt_at = NULL
                  WHERE id = ? AND state IN ('ready', 'waiting') RETURNING claim",
