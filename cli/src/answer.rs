@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use veldwerk::session::ViolationKind;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::Context;
+use crate::output::{say, say_json, tell};
+use crate::terminal::plain;
 
 /// Answers a form from a script of events.
 #[derive(Args, Debug)]
@@ -58,7 +60,7 @@ pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     let mut draft = open(context, &args.form, args.draft, args.language.as_deref())?;
     if !context.global.json {
         // Said first, so that a run that is killed has told which draft to go on with.
-        println!("{}", draft.id().0);
+        say!("{}", draft.id().0);
     }
     let script = Script { files: args.attach.iter().cloned().collect(), pause: args.pause.map(Duration::from_millis) };
     let events: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
@@ -70,7 +72,7 @@ pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     let played = script.play(context, &mut draft, events);
     if let Err(error) = played {
         if !context.global.json {
-            eprintln!("Draft {} keeps what was answered before.", draft.id().0);
+            tell!("Draft {} keeps what was answered before.", draft.id().0);
         }
         return Err(error);
     }
@@ -79,9 +81,9 @@ pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
         draft.save()?;
     }
     if context.global.json {
-        println!("{}", json!({ "draft": draft.id().0, "instance": instance }));
+        say_json(&json!({ "draft": draft.id().0, "instance": instance }));
     } else {
-        instance.iter().for_each(|instance| println!("{instance}"));
+        instance.iter().for_each(|instance| say!("{}", plain(instance)));
     }
     Ok(())
 }
@@ -131,10 +133,7 @@ impl Script {
             let done = self.event(draft, event);
             if context.global.json {
                 let code = done.as_ref().map_or_else(|error| error.kind().code(), |()| "ok");
-                println!("{}", json!({ "draft": draft.id().0, "event": number, "r": code }));
-                std::io::stdout()
-                    .flush()
-                    .map_err(|error| Error::new(ErrorKind::Io, "standard output").caused_by(error))?;
+                say_json(&json!({ "draft": draft.id().0, "event": number, "r": code }));
             }
             done.map_err(|error| {
                 Error::new(error.kind(), format!("the event on line {}", index + 1)).caused_by(error)
@@ -197,7 +196,7 @@ fn finalize(draft: &mut DraftSession) -> Result<String> {
                     ViolationKind::Required => "an answer is missing",
                     ViolationKind::Constraint => "the answer does not fit",
                 };
-                eprintln!("{}: {what}. {}", violation.path, violation.text.plain);
+                tell!("{}: {what}. {}", plain(&violation.path), plain(&violation.text.plain));
             }
             Err(Error::new(ErrorKind::NotComplete, format!("{} answers stand in the way", violations.len())))
         }

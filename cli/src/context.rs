@@ -9,6 +9,7 @@ use veldwerk::store::ProjectId;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::key_file::KeyFile;
+use crate::terminal::plain;
 
 /// What every command is told.
 #[derive(Args, Clone, Debug)]
@@ -42,7 +43,8 @@ impl Context {
             Some(home) => home.clone(),
             None => data_folder()?.join("veldwerk"),
         };
-        let key_file = KeyFile { path: key_path(&home, global)?, quiet: global.quiet };
+        let path = key_path(&home, global)?;
+        let key_file = KeyFile { place: place(&path, global), path, quiet: global.quiet };
         if let Some(parent) = home.parent() {
             std::fs::create_dir_all(parent)
                 .map_err(|error| Error::new(ErrorKind::Io, "the home's folder").caused_by(error))?;
@@ -81,9 +83,14 @@ impl Context {
     /// Ends a line of progress.
     pub(crate) fn end_progress(&self) {
         if !self.global.quiet && !self.global.json && std::io::stderr().is_terminal() {
-            eprint!("\r\x1b[K");
+            end_progress();
         }
     }
+}
+
+/// Wipes the line of progress.
+pub(crate) fn end_progress() {
+    let _ = std::io::stderr().write_all(b"\r\x1b[K");
 }
 
 /// One line that is drawn over itself: what, how much of it, a bar.
@@ -100,7 +107,8 @@ pub(crate) fn show_progress(progress: &Progress) {
     let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full));
     let mut line = std::io::stderr().lock();
     // A progress line that cannot be drawn is no reason to stop.
-    let _ = write!(line, "\r\x1b[K{bar} {}/{} {what}, {}", progress.number, progress.of, bytes(progress.bytes));
+    let _ =
+        write!(line, "\r\x1b[K{bar} {}/{} {}, {}", progress.number, progress.of, plain(&what), bytes(progress.bytes));
     let _ = line.flush();
 }
 
@@ -157,4 +165,14 @@ fn key_path(home: &Path, global: &Global) -> Result<PathBuf> {
     let mut name = name.to_owned();
     name.push(".key");
     Ok(home.with_file_name(name))
+}
+
+/// Where the key file is, without a path that was typed: what stands in a wrong place may be a secret.
+fn place(path: &Path, global: &Global) -> String {
+    match (&global.key_file, variable("VELDWERK_KEY_FILE"), &global.home) {
+        (Some(_), ..) => "the file named by --key-file".to_owned(),
+        (None, Some(_), _) => "the file named by VELDWERK_KEY_FILE".to_owned(),
+        (None, None, Some(_)) => "beside the home, with its name and .key".to_owned(),
+        (None, None, None) => path.display().to_string(),
+    }
 }

@@ -18,6 +18,7 @@ use veldwerk::instance::Writer;
 use veldwerk::{Error, ErrorKind};
 
 use crate::context::time_zone;
+use crate::terminal::plain_json;
 
 /// Replay events on a form and print the resulting state.
 #[derive(Args, Debug)]
@@ -75,7 +76,8 @@ pub(crate) fn drive(args: &DriveArgs, out: &mut dyn std::io::Write) -> Result<()
         seed: args.seed,
     };
     let output = job.run();
-    let written = serde_json::to_writer(&mut *out, &output).map_err(std::io::Error::from).and_then(|()| writeln!(out));
+    let written = serde_json::to_string(&output).map_err(std::io::Error::from);
+    let written = written.and_then(|json| writeln!(out, "{}", plain_json(&json)));
     written.map_err(|error| Error::new(ErrorKind::Io, "the output cannot be written").caused_by(error))
 }
 

@@ -9,6 +9,7 @@ use veldwerk::store::{ProjectId, SubmissionId};
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::Context;
+use crate::output::{say, say_json};
 
 /// Which records.
 #[derive(Args, Debug)]
@@ -76,9 +77,9 @@ pub(crate) fn retry(context: &Context, args: &RetryArgs) -> Result<()> {
     let records = args.selection.records(context, context.project()?.id)?;
     let n_ready = context.client.retry(&records)?;
     if context.global.json {
-        println!("{}", json!({ "ready": n_ready }));
+        say_json(&json!({ "ready": n_ready }));
     } else {
-        println!("{n_ready} records go with the next `veldwerk send`.");
+        say!("{n_ready} records go with the next `veldwerk send`.");
     }
     Ok(())
 }
@@ -94,9 +95,9 @@ pub(crate) fn discard(context: &Context, args: &DiscardArgs) -> Result<()> {
     }
     let discarded = context.client.discard(&records, args.export.as_deref())?;
     if context.global.json {
-        println!("{}", json!({ "discarded": discarded.records, "kept": discarded.kept }));
+        say_json(&json!({ "discarded": discarded.records, "kept": discarded.kept }));
     } else {
-        println!("{} records are discarded, {} stay.", discarded.records, discarded.kept);
+        say!("{} records are discarded, {} stay.", discarded.records, discarded.kept);
     }
     if discarded.kept > 0 {
         return Err(Error::new(ErrorKind::UnsentRecords, format!("{} records were not discarded", discarded.kept)));
@@ -109,9 +110,9 @@ pub(crate) fn forget(context: &Context, args: &ForgetArgs) -> Result<()> {
     let records = args.selection.records(context, context.project()?.id)?;
     let n_forgotten = context.client.forget(&records)?;
     if context.global.json {
-        println!("{}", json!({ "forgotten": n_forgotten }));
+        say_json(&json!({ "forgotten": n_forgotten }));
     } else {
-        println!("{n_forgotten} sent records are deleted here.");
+        say!("{n_forgotten} sent records are deleted here.");
     }
     Ok(())
 }

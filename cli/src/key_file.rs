@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use veldwerk::client::{SecretError, SecretStore};
 use veldwerk::store::Key;
 
+use crate::output::tell;
+
 /// A file with the key of one home in hex.
 pub(crate) struct KeyFile {
     pub(crate) path: PathBuf,
+    /// The same in words.
+    pub(crate) place: String,
     pub(crate) quiet: bool,
 }
 
@@ -27,7 +31,7 @@ impl SecretStore for KeyFile {
         }
         let key = Key::from_hex(&text).map_err(|_| SecretError::NotAKey)?;
         if is_open_to_others(&self.path) {
-            eprintln!("Others can read the key: {}. Take the right away from them (chmod 600).", self.path.display());
+            tell!("Others can read the key: {}. Take the right away from them (chmod 600).", self.place);
         }
         Ok(Some(key))
     }
@@ -49,7 +53,7 @@ impl SecretStore for KeyFile {
             let _ = fs::remove_file(&beside);
         }
         if made.map_err(unavailable)? && !self.quiet {
-            eprintln!("Key: {}. Whoever has this file and the home can read the answers.", self.path.display());
+            tell!("Key: {}. Whoever has this file and the home can read the answers.", self.place);
         }
         Ok(())
     }

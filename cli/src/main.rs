@@ -1,4 +1,5 @@
 //! The `veldwerk` command line: a terminal shell over the core.
+#![warn(clippy::print_stdout, clippy::print_stderr)] // what is said goes through `output`
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
 mod answer;
@@ -8,19 +9,24 @@ mod drive;
 mod exits;
 mod fill;
 mod key_file;
+mod output;
 mod projects;
 mod records;
 mod serve;
 mod stop;
 mod terminal;
 mod transfer;
+mod usage;
 
+use std::panic::Location;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use veldwerk::{ErrorKind, Result};
+use veldwerk::{Error, ErrorKind, Result};
 
 use context::{Context, Global};
+use output::tell;
 
 /// Fill ODK questionnaires without a network, keep them encrypted, send them exactly once.
 #[derive(Debug, Parser)]
@@ -60,35 +66,29 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| tell!("veldwerk: {}", words_of_panic(panic.location()))));
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::show(error),
     };
-    match run(&arguments) {
+    let done = run(&arguments).and_then(|done| Ok(output::all_was_said()? && done));
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("veldwerk: {error}");
+            tell!("veldwerk: {}", terminal::plain(&error.to_string()));
             ExitCode::from(if error.kind() == ErrorKind::Usage { 2 } else { 1 })
         }
     }
 }
 
-/// Shows help, or what is wrong with the command; an address or a settings code in the wrong place is not repeated, for it
-/// may hold a token.
-fn usage(error: &clap::Error) -> ExitCode {
-    const LONGEST_PLAIN_WORD: usize = 40;
-    let text = error.render().to_string();
-    if !error.use_stderr() {
-        print!("{text}");
-        return ExitCode::SUCCESS;
-    }
-    let typed: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let values = typed.iter().filter_map(|word| word.split_once('=')).map(|(_, value)| value);
-    let words = typed.iter().map(String::as_str).chain(values);
-    let secret = words.filter(|word| word.contains("://") || word.len() > LONGEST_PLAIN_WORD);
-    eprint!("{}", secret.fold(text, |text, word| text.replace(word, "…")));
-    ExitCode::from(2)
+/// What is said of a panic: where, and not what, for a message may quote an answer.
+fn words_of_panic(location: Option<&Location<'_>>) -> String {
+    let place = location.map(|place| {
+        let file = Path::new(place.file()).file_name().unwrap_or_default().to_string_lossy();
+        format!("{file}, line {}", place.line())
+    });
+    Error::new(ErrorKind::Internal, place.unwrap_or_default()).to_string()
 }
 
 /// Does what is asked; false if the demo found that something is not as it must be.
@@ -114,4 +114,16 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Serve(args) => serve::run(&arguments.global, args),
     };
     done.map(|()| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_where_and_not_what() {
+        let words = words_of_panic(Some(Location::caller()));
+        assert!(words.contains("main.rs, line ") && words.contains("[internal]"), "{words}");
+        assert!(!words.contains("cli/src"), "{words}");
+    }
 }

@@ -9,6 +9,8 @@ use veldwerk::sync::tls::authorities;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::Context;
+use crate::output::{say, say_json, tell};
+use crate::terminal::plain;
 
 /// The servers this home works with.
 #[derive(Debug, Subcommand)]
@@ -112,9 +114,9 @@ pub(crate) fn run(context: &Context, command: &ProjectCommand) -> Result<()> {
         ProjectCommand::Remove { id, yes } => {
             context.client.remove_project(ProjectId(*id), *yes)?;
             if context.global.json {
-                println!("{}", json!({ "removed": id }));
+                say_json(&json!({ "removed": id }));
             } else {
-                println!("Project {id} is removed.");
+                say!("Project {id} is removed.");
             }
             Ok(())
         }
@@ -137,22 +139,22 @@ fn add(context: &Context, args: &AddArgs) -> Result<()> {
         shown["new"] = json!(outcome != AddOutcome::Present);
         shown["beside"] = json!(beside);
         shown["unused"] = json!(unused);
-        println!("{shown}");
+        say_json(&shown);
         return Ok(());
     }
-    let (name, server) = (&project.name, &project.server);
+    let (name, server) = (plain(&project.name), plain(&project.server));
     match outcome {
         AddOutcome::Present => {
-            println!(
+            say!(
                 "Project {id} is here already: {name} on {server}. `veldwerk project renew {id}` changes its account."
             );
         }
         AddOutcome::New | AddOutcome::Beside(_) => {
-            println!("Project {id}: {name} on {server}. Next: `veldwerk refresh` downloads its forms.");
+            say!("Project {id}: {name} on {server}. Next: `veldwerk refresh` downloads its forms.");
         }
     }
     if let Some(other) = beside {
-        println!(
+        say!(
             "Project {other} is the same project with another account. If this was a new code for that one, remove project {id} \
              and give the code to `veldwerk project renew {other}`: its drafts and records stay."
         );
@@ -182,12 +184,14 @@ fn renew(context: &Context, args: &RenewArgs) -> Result<()> {
         let mut shown = as_json(&project);
         shown["ready"] = json!(freed);
         shown["unused"] = json!(unused);
-        println!("{shown}");
+        say_json(&shown);
         return Ok(());
     }
-    println!(
+    say!(
         "Project {} is renewed: {} on {}. Records ready to be sent again: {freed}.",
-        args.id, project.name, project.server
+        args.id,
+        project.name,
+        project.server
     );
     name_unused(&unused);
     Ok(())
@@ -196,7 +200,7 @@ fn renew(context: &Context, args: &RenewArgs) -> Result<()> {
 /// Says what of a settings code changes nothing here.
 fn name_unused(unused: &[String]) {
     if !unused.is_empty() {
-        println!("Not used of the code: {}.", unused.join(", "));
+        say!("Not used of the code: {}.", plain(&unused.join(", ")));
     }
 }
 
@@ -218,13 +222,13 @@ fn read_stdin() -> Result<String> {
 fn list(context: &Context) -> Result<()> {
     let projects = context.client.projects()?;
     if context.global.json {
-        println!("{}", json!({ "projects": projects.iter().map(as_json).collect::<Vec<_>>() }));
+        say_json(&json!({ "projects": projects.iter().map(as_json).collect::<Vec<_>>() }));
     } else if projects.is_empty() {
-        println!("There is no project yet. Add one: `veldwerk project add --url …` or `… project add -`.");
+        say!("There is no project yet. Add one: `veldwerk project add --url …` or `… project add -`.");
     }
     for project in projects.iter().filter(|_| !context.global.json) {
         let user = project.user.as_deref().map(|user| format!(" as {user}")).unwrap_or_default();
-        println!("{:>3}  {}  {}{user}", project.id.0, project.name, project.server);
+        say!("{:>3}  {}  {}{}", project.id.0, plain(&project.name), plain(&project.server), plain(&user));
     }
     Ok(())
 }
@@ -261,15 +265,15 @@ pub(crate) fn refresh(context: &Context) -> Result<()> {
             forms.push(json!({ "form": form.form_id, "version": form.version, "title": form.title, "outcome": word,
                                "problem": problem, "notices": notices }));
         } else {
-            println!("{word:>13}  {}  {} {}", form.title, form.form_id, form.version);
-            problem.iter().for_each(|problem| eprintln!("               {problem}"));
-            notices.iter().for_each(|notice| println!("               {notice}"));
+            say!("{word:>13}  {}  {} {}", plain(&form.title), plain(&form.form_id), plain(&form.version));
+            problem.iter().for_each(|problem| tell!("               {}", plain(problem)));
+            notices.iter().for_each(|notice| say!("               {}", plain(notice)));
         }
     }
     if context.global.json {
-        println!("{}", json!({ "forms": forms }));
+        say_json(&json!({ "forms": forms }));
     } else if report.forms.is_empty() {
-        println!("The server offers no form to this account.");
+        say!("The server offers no form to this account.");
     }
     if failed > 0 {
         return Err(Error::new(ErrorKind::Interrupted, format!("{failed} of {} forms", report.forms.len())));

@@ -5,6 +5,8 @@ use veldwerk::client::{Cancel, RecordState, RecordSummary, Until};
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::{Context, bytes};
+use crate::output::{say, say_json};
+use crate::terminal::plain;
 
 /// Sends the outbox.
 #[derive(Args, Debug)]
@@ -22,15 +24,15 @@ pub(crate) fn forms(context: &Context) -> Result<()> {
             .iter()
             .map(|form| json!({ "form": form.form_id, "version": form.version, "title": form.title, "listed": form.listed }))
             .collect();
-        println!("{}", json!({ "forms": forms }));
+        say_json(&json!({ "forms": forms }));
         return Ok(());
     }
     if forms.is_empty() {
-        println!("There is no form yet; `veldwerk refresh` downloads them.");
+        say!("There is no form yet; `veldwerk refresh` downloads them.");
     }
     for form in forms {
         let gone = if form.listed { "" } else { "  (gone from the server's list)" };
-        println!("{}@{}  {}{gone}", form.form_id, form.version, form.title);
+        say!("{}@{}  {}{gone}", plain(&form.form_id), plain(&form.version), plain(&form.title));
     }
     Ok(())
 }
@@ -46,14 +48,15 @@ pub(crate) fn drafts(context: &Context) -> Result<()> {
                         "created": moment(draft.created_at), "updated": moment(draft.updated_at), "edits": draft.last_seq })
             })
             .collect();
-        println!("{}", json!({ "drafts": drafts }));
+        say_json(&json!({ "drafts": drafts }));
         return Ok(());
     }
     if drafts.is_empty() {
-        println!("There is no draft.");
+        say!("There is no draft.");
     }
     for draft in drafts {
-        println!("{:>3}  {}  {}  last changed {}", draft.id.0, draft.title, draft.form_id, moment(draft.updated_at));
+        let (title, form_id) = (plain(&draft.title), plain(&draft.form_id));
+        say!("{:>3}  {title}  {form_id}  last changed {}", draft.id.0, moment(draft.updated_at));
     }
     Ok(())
 }
@@ -63,7 +66,7 @@ pub(crate) fn outbox(context: &Context) -> Result<()> {
     let records = context.client.outbox(Some(context.project()?.id))?;
     show(context, &records);
     if records.is_empty() && !context.global.json {
-        println!("The outbox is empty.");
+        say!("The outbox is empty.");
     }
     Ok(())
 }
@@ -81,7 +84,7 @@ pub(crate) fn send(context: &Context, args: &SendArgs) -> Result<()> {
     let outcome = outcome?;
     show(context, &outcome.records);
     if outcome.records.is_empty() && !context.global.json {
-        println!("There was nothing to send.");
+        say!("There was nothing to send.");
     }
     let left = outcome.records.iter().filter(|record| !matches!(record.state, RecordState::Sent { .. })).count();
     if left > 0 {
@@ -97,14 +100,15 @@ pub(crate) fn send(context: &Context, args: &SendArgs) -> Result<()> {
 fn show(context: &Context, records: &[RecordSummary]) {
     if context.global.json {
         let records: Vec<_> = records.iter().map(as_json).collect();
-        println!("{}", json!({ "records": records }));
+        say_json(&json!({ "records": records }));
         return;
     }
     for record in records {
         let (state, why) = words(&record.state);
-        println!("{state:>15}  {:>3}  {}  {}  {}", record.id.0, record.title, record.instance_id, bytes(record.bytes));
+        let (title, instance_id) = (plain(&record.title), plain(&record.instance_id));
+        say!("{state:>15}  {:>3}  {title}  {instance_id}  {}", record.id.0, bytes(record.bytes));
         if !why.is_empty() {
-            println!("                 {why}");
+            say!("                 {}", plain(&why));
         }
     }
 }

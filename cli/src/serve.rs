@@ -7,6 +7,7 @@ use veldwerk::Result;
 use veldwerk_server::{Forms, ServerConfig, serve};
 
 use crate::context::{Global, data_folder};
+use crate::output::{say, say_json};
 use crate::stop;
 
 /// Runs the try-out server.
@@ -41,20 +42,19 @@ pub(crate) fn run(global: &Global, args: &ServeArgs) -> Result<()> {
     let server = serve(config)?;
     let (page, project, code) = (server.page_url(), server.project_url(), server.settings_code()?);
     if global.json {
-        println!(
-            "{}",
-            json!({ "page": page, "project_url": project, "settings_code": code, "address": server.address().to_string() })
+        say_json(
+            &json!({ "page": page, "project_url": project, "settings_code": code, "address": server.address().to_string() }),
         );
     } else {
-        println!("Try-out server: answers lie readable on this computer.\n");
-        println!("Look at what arrives:   {page}");
+        say!("Try-out server: answers lie readable on this computer.\n");
+        say!("Look at what arrives:   {page}");
         match (project, code) {
             (Some(project), Some(code)) => {
-                println!("Join with a phone's store:   veldwerk project add --url '{project}'");
-                println!("or with this settings code:  {code}\n");
-                println!("The token in them is shown this once; only its hash is kept.");
+                say!("Join with a phone's store:   veldwerk project add --url '{project}'");
+                say!("or with this settings code:  {code}\n");
+                say!("The token in them is shown this once; only its hash is kept.");
             }
-            _ => println!("Phones that joined before know their token; it is not kept here."),
+            _ => say!("Phones that joined before know their token; it is not kept here."),
         }
     }
     stop::asked()

@@ -1,6 +1,6 @@
 //! `export` and `import`: records as readable files, and back.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +10,8 @@ use veldwerk::store::Imported;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::Context;
+use crate::output::{ask, say, say_json, tell};
+use crate::terminal::plain;
 
 /// Writes records to a folder, readable.
 #[derive(Args, Debug)]
@@ -46,7 +48,7 @@ pub(crate) struct ImportArgs {
 pub(crate) fn export(context: &Context, args: &ExportArgs) -> Result<()> {
     let project = context.project()?;
     if !args.yes {
-        eprintln!("What is written there is readable by everybody who can open the folder.");
+        tell!("What is written there is readable by everybody who can open the folder.");
         if !confirmed()? {
             return Err(Error::new(
                 ErrorKind::Interrupted,
@@ -62,10 +64,10 @@ pub(crate) fn export(context: &Context, args: &ExportArgs) -> Result<()> {
     let n_incomplete = report.records.iter().filter(|record| !record.is_complete()).count();
     if context.global.json {
         let records: Vec<_> = report.records.iter().map(exported_as_json).collect();
-        println!("{}", json!({ "records": n_records - n_incomplete, "attachments": n_files, "outcomes": records }));
+        say_json(&json!({ "records": n_records - n_incomplete, "attachments": n_files, "outcomes": records }));
     } else {
         report.records.iter().for_each(show_exported);
-        println!(
+        say!(
             "{} of {n_records} records with {n_files} files are there, readable. The outbox is as it was.",
             n_records - n_incomplete
         );
@@ -112,10 +114,10 @@ pub(crate) fn import(context: &Context, args: &ImportArgs) -> Result<()> {
     let n_present = report.records.len() - n_queued - n_refused;
     if context.global.json {
         let records: Vec<_> = report.records.iter().map(imported_as_json).collect();
-        println!("{}", json!({ "queued": n_queued, "present": n_present, "refused": n_refused, "records": records }));
+        say_json(&json!({ "queued": n_queued, "present": n_present, "refused": n_refused, "records": records }));
     } else {
         report.records.iter().for_each(show_imported);
-        println!("{n_queued} records are in the outbox now, {n_present} were here already.");
+        say!("{n_queued} records are in the outbox now, {n_present} were here already.");
     }
     all_done(n_refused, report.records.len(), "did not come in")
 }
@@ -167,9 +169,9 @@ fn imported_as_json(record: &ImportedRecord) -> Value {
 
 /// A line per record, and what is to be said about it below.
 fn show_row(word: &str, name: &str, notes: &[String]) {
-    println!("{word:>11}  {name}");
+    say!("{word:>11}  {}", plain(name));
     for note in notes.iter().filter(|note| !note.is_empty()) {
-        println!("             {note}");
+        say!("             {}", plain(note));
     }
 }
 
@@ -190,9 +192,8 @@ fn confirmed() -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
-    eprint!("Go on? [y/N] ");
+    ask("Go on? [y/N] ");
     let failed = |error| Error::new(ErrorKind::Io, "the terminal").caused_by(error);
-    std::io::stderr().flush().map_err(failed)?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(failed)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))

@@ -19,7 +19,8 @@ use veldwerk::{Error, ErrorKind, Result};
 use veldwerk_server::{Server, ServerConfig, serve};
 
 use crate::answer::Script;
-use crate::context::{Context, Global, bytes, show_progress, variable};
+use crate::context::{Context, Global, bytes, end_progress, show_progress, variable};
+use crate::output::{say, say_bold};
 use cast::Part;
 use network::Network;
 
@@ -111,7 +112,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<bool> {
         story.say("NOT every record arrived exactly once. This is a bug: please report it.");
     }
     if !args.auto {
-        println!();
+        say!("");
         story.say(&format!("Look at the answers in your browser: {}", server.page_url()));
         story.say("(Try-out server: answers lie readable on this computer. The Arabic, Tigrinya and Turkish texts are");
         story.say("unreviewed drafts.) Ctrl-C ends it and removes everything.");
@@ -314,9 +315,9 @@ fn finalize(draft: &mut DraftSession) -> Result<()> {
 
 fn prove(client: &Client, server: &Server, story: &Story) -> Result<bool> {
     let rows = proof::compare(client, server)?;
-    println!("   {:<28} {:>9} {:>6} {:>7} {:>12} {:>6}", "record", "size", "tries", "copies", "same bytes", "files");
+    say!("   {:<28} {:>9} {:>6} {:>7} {:>12} {:>6}", "record", "size", "tries", "copies", "same bytes", "files");
     for row in &rows {
-        println!(
+        say!(
             "   {:<28} {:>9} {:>6} {:>7} {:>12} {:>6}",
             row.title,
             bytes(row.bytes),
@@ -343,23 +344,22 @@ impl Story {
     }
 
     fn title(&self, text: &str) {
-        println!("\n{}\n", self.bold(text));
+        say!("");
+        say_bold(text, self.styled);
+        say!("");
     }
 
     fn act(&self, number: &str, text: &str) {
-        println!("\n{}", self.bold(&format!("{number}. {text}")));
+        say!("");
+        say_bold(&format!("{number}. {text}"), self.styled);
     }
 
     fn say(&self, text: &str) {
-        println!("   {text}");
+        say!("   {text}");
     }
 
     fn item(&self, text: &str) {
-        println!("   · {text}");
-    }
-
-    fn bold(&self, text: &str) -> String {
-        if self.styled { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+        say!("   · {text}");
     }
 
     fn on_progress(&self) -> veldwerk::sync::OnProgress {
@@ -368,7 +368,7 @@ impl Story {
 
     fn end_progress(&self) {
         if std::io::stderr().is_terminal() {
-            eprint!("\r\x1b[K");
+            end_progress();
         }
     }
 }

@@ -17,6 +17,7 @@ use veldwerk::{Error, ErrorKind, Result};
 
 use crate::answer::open;
 use crate::context::Context;
+use crate::output::say_json;
 use crate::terminal::{Bidi, Look, Paragraph, Terminal};
 use answer::Typed;
 use command::Command;
@@ -66,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &FillArgs) -> Result<()> {
             Left::Finalized(instance) => Some(instance),
             Left::Kept => None,
         };
-        println!("{}", json!({ "draft": draft.id().0, "instance": instance }));
+        say_json(&json!({ "draft": draft.id().0, "instance": instance }));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod bidi;
 mod look;
 mod paragraph;
+mod plain;
 mod wrap;
 
 use std::io::IsTerminal;
@@ -15,6 +16,7 @@ use veldwerk::text::{Align, Direction};
 pub(crate) use bidi::Bidi;
 pub(crate) use look::Look;
 pub(crate) use paragraph::{Letter, Paragraph};
+pub(crate) use plain::{plain, plain_json, plain_lines};
 
 /// What standard output can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! A paragraph on its way to a terminal.
 
-use unicode_bidi::{BidiClass, bidi_class};
 use veldwerk::text::{Align, BlockKind, Direction, Text};
 
+use super::plain::printable;
 use super::{Look, wrap};
 
 /// Letters that are wrapped and turned around together.
@@ -71,13 +71,5 @@ impl Paragraph {
     /// Moves the whole paragraph in by `n_columns` from where reading begins.
     pub(crate) fn indent(&mut self, n_columns: usize) {
         self.mark(&" ".repeat(n_columns), Look::default());
-    }
-}
-
-fn printable(c: char) -> Option<char> {
-    match bidi_class(c) {
-        BidiClass::B | BidiClass::S => Some(' '),
-        _ if c.is_control() => None,
-        _ => Some(c),
     }
 }

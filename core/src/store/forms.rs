@@ -223,7 +223,7 @@ impl Store {
             );
             let found =
                 connection.query_row(&query, params![project, form_id, version], FormSummary::read).optional()?;
-            found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("form {form_id}")))
+            found.ok_or_else(|| Error::new(ErrorKind::NotFound, "a form of this id"))
         })
     }
 

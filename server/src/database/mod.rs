@@ -27,7 +27,7 @@ impl Database {
     /// `io` or `storage-damaged`; `storage-too-new` for the file of a later program.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         make_private_folder(folder)
-            .map_err(|error| Error::new(ErrorKind::Io, format!("folder {}", folder.display())).caused_by(error))?;
+            .map_err(|error| Error::new(ErrorKind::Io, "the folder for what arrives").caused_by(error))?;
         let connection = Connection::open(folder.join("server.sqlite")).map_err(failed)?;
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")
