@@ -9,7 +9,7 @@ use veldwerk::client::{AddOutcome, Cancel, Client, Finalization, ProjectSource, 
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::settings_qr::{self, Autosend, ConstraintBehavior, Metadata, Settings};
 use veldwerk::openrosa::{hash, response};
-use veldwerk::store::ProjectId;
+use veldwerk::store::{ProjectId, ProjectSettings};
 use veldwerk::{Error, ErrorKind};
 use veldwerk_server::FormSource;
 use veldwerk_tests::phone::{Phone, config, visit};
@@ -185,7 +185,10 @@ const WHO: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http
 
 /// A server of the protocol: one form, and every record is taken.
 async fn plain_server() -> RawServer {
-    let form = visit("1").xml;
+    server_of(visit("1").xml).await
+}
+
+async fn server_of(form: Vec<u8>) -> RawServer {
     let listed = ListedForm {
         form_id: "visit".into(),
         name: "Visit".into(),
@@ -197,7 +200,9 @@ async fn plain_server() -> RawServer {
     RawServer::start(move |heard| match (heard.method.as_str(), heard.path.as_str()) {
         ("HEAD", _) => Plan::open_rosa(204, ""),
         ("POST", _) => Plan::open_rosa(201, &response::write("stored", false)),
-        (_, "/p/formList") => Plan::open_rosa(200, &form_list::write(std::slice::from_ref(&listed))),
+        (_, path) if path.starts_with("/p/formList") => {
+            Plan::open_rosa(200, &form_list::write(std::slice::from_ref(&listed)))
+        }
         (_, "/moved/formList") => Plan::reply(301, "").with("Location", "http://127.0.0.1/p/formList"),
         _ => Plan::reply(200, form.clone()).with("Content-Type", "application/xml"),
     })
@@ -284,4 +289,90 @@ async fn no_redirect_leads_from_https_to_http() {
     client.trust(project, &authority.pem()).unwrap();
     assert_eq!(refresh(&client, project).await.unwrap_err().kind(), ErrorKind::NotHttps);
     assert_eq!(server.heard().len(), 1);
+}
+
+/// A project with an account on `server`, whose one form has a finalised record.
+async fn project_with_a_record(client: &Client, server: &RawServer) -> ProjectId {
+    let account = Some(("ana".to_owned(), "geheim".to_owned()));
+    let source = ProjectSource::Url { url: server.url(), account };
+    let project = client.add_project(&source, None).unwrap().project.id;
+    refresh(client, project).await.unwrap();
+    let form = client.find_form(project, "visit").unwrap();
+    let mut draft = client.start_draft(form.key, None).unwrap();
+    draft.answer("/data/name", Some("Ada")).unwrap();
+    assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
+    project
+}
+
+async fn send(client: &Client, project: ProjectId) {
+    client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap();
+}
+
+/// The form `visit` with a place of its own for records.
+fn sent_to(action: &str) -> Vec<u8> {
+    let xml = String::from_utf8(visit("1").xml).unwrap();
+    xml.replace("</model>", &format!("<submission action=\"{action}\" method=\"post\"/></model>")).into_bytes()
+}
+
+#[tokio::test]
+async fn a_form_sends_its_records_to_another_host_only_when_that_was_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let elsewhere = plain_server().await;
+    let server = server_of(sent_to(&format!("http://{}/own/place", elsewhere.address))).await;
+    let project = project_with_a_record(&client, &server).await;
+    send(&client, project).await;
+    assert_eq!(reason_codes(&client), ["other-host"]);
+    assert!(elsewhere.heard().is_empty());
+
+    assert_eq!(client.allow_host(project, "other.test").unwrap().freed, 1);
+    send(&client, project).await;
+    assert_eq!(reason_codes(&client), ["other-host"], "another host was allowed");
+    let freed = client.allow_host(project, &format!("http://{}/own", elsewhere.address)).unwrap();
+    assert_eq!((freed.freed, freed.project.settings.allowed_hosts.len()), (1, 2));
+    let settings = ProjectSettings { device_id: true, ..freed.project.settings };
+    client.set_project_settings(project, settings).unwrap();
+    send(&client, project).await;
+    assert!(matches!(states(&client)[..], [RecordState::Sent { .. }]));
+
+    let heard = elsewhere.heard();
+    assert_eq!(heard.iter().map(|heard| heard.method.as_str()).collect::<Vec<_>>(), ["HEAD", "POST"]);
+    for heard in heard {
+        assert_eq!(heard.path, "/own/place", "the device is told to the project's own server only");
+        assert_eq!(heard.header("x-openrosa-version"), Some("1.0"));
+        assert_eq!(heard.header("authorization"), None);
+    }
+    assert!(server.heard_of("POST").is_empty());
+    assert!(server.heard().iter().all(|heard| heard.header("authorization").is_some()));
+}
+
+#[tokio::test]
+async fn a_form_may_name_a_place_on_the_projects_own_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let server = server_of(sent_to("/own/place")).await;
+    let project = project_with_a_record(&client, &server).await;
+    send(&client, project).await;
+    let posts = server.heard_of("POST");
+    assert_eq!(posts.iter().map(|post| post.path.as_str()).collect::<Vec<_>>(), ["/own/place"]);
+}
+
+#[tokio::test]
+async fn the_device_is_told_only_when_a_project_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let server = plain_server().await;
+    let project = project_with_a_record(&client, &server).await;
+    assert!(server.heard().iter().all(|heard| !heard.path.contains("deviceID")));
+    let settings = ProjectSettings { device_id: true, ..ProjectSettings::default() };
+    client.set_project_settings(project, settings).unwrap();
+    let before = server.heard().len();
+    refresh(&client, project).await.unwrap();
+    send(&client, project).await;
+    let asked: Vec<String> = server.heard()[before..].iter().map(|heard| heard.path.clone()).collect();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    for path in asked {
+        let (_, query) = path.split_once('?').unwrap();
+        assert!(query.starts_with("deviceID=veldwerk%3A") && !query.contains('/'), "{path}");
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use veldwerk::client::{AddOutcome, Added, Cancel, Outcome, ProjectSource, ProjectSummary, Renewed};
-use veldwerk::store::ProjectId;
+use veldwerk::store::{ForgetSent, ProjectId, ProjectSettings};
 use veldwerk::sync::tls::authorities;
 use veldwerk::{Error, ErrorKind, Result};
 
@@ -19,6 +19,15 @@ pub(crate) enum ProjectCommand {
     Add(AddArgs),
     /// Give a project a new token, password or address; drafts, records and forms stay
     Renew(RenewArgs),
+    /// Change what a project does
+    Set(SetArgs),
+    /// Let records of forms that name another server for them go there
+    AllowHost {
+        /// The project
+        id: i64,
+        /// The server: its name, with its port if that is not the usual one
+        host: String,
+    },
     /// List the projects
     List,
     /// Remove a project with its forms and sent records
@@ -62,6 +71,9 @@ pub(crate) struct AddArgs {
     /// Certificates (PEM) of the authority that signs the server's, if it is none that everybody trusts
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Tell the server which device asks
+    #[arg(long, value_name = "on|off")]
+    device_id: Option<Switch>,
 }
 
 #[derive(Args, Debug)]
@@ -77,6 +89,40 @@ pub(crate) struct RenewArgs {
     /// Also if it leads to another server or to another project there
     #[arg(long)]
     yes: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("sets").args(["name", "device_id", "forget_sent", "no_ca"]).required(true).multiple(true))]
+pub(crate) struct SetArgs {
+    /// The project
+    id: i64,
+    /// Its name
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// Tell the server which device asks
+    #[arg(long, value_name = "on|off")]
+    device_id: Option<Switch>,
+    /// When sent records are forgotten: never, at-once, or after so many days
+    #[arg(long, value_name = "never|at-once|DAYS", value_parser = forget_sent)]
+    forget_sent: Option<ForgetSent>,
+    /// Trust no authority of its own any more
+    #[arg(long)]
+    no_ca: bool,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+fn forget_sent(text: &str) -> std::result::Result<ForgetSent, &'static str> {
+    match text {
+        "never" => Ok(ForgetSent::Never),
+        "at-once" => Ok(ForgetSent::AtOnce),
+        days => days.parse().map(ForgetSent::AfterDays).map_err(|_| "never, at-once or a number of days"),
+    }
 }
 
 /// Name and password of a user.
@@ -110,6 +156,17 @@ pub(crate) fn run(context: &Context, command: &ProjectCommand) -> Result<()> {
     match command {
         ProjectCommand::Add(args) => add(context, args),
         ProjectCommand::Renew(args) => renew(context, args),
+        ProjectCommand::Set(args) => set(context, args),
+        ProjectCommand::AllowHost { id, host } => {
+            let Renewed { project, freed, .. } = context.client.allow_host(ProjectId(*id), host)?;
+            if context.global.json {
+                println!("{}", with_ready(&project, freed));
+            } else {
+                let hosts = project.settings.allowed_hosts.join(", ");
+                println!("Project {id} sends records also to: {hosts}. Ready to be sent again: {freed}.");
+            }
+            Ok(())
+        }
         ProjectCommand::List => list(context),
         ProjectCommand::Remove { id, yes } => {
             context.client.remove_project(ProjectId(*id), *yes)?;
@@ -133,6 +190,7 @@ fn add(context: &Context, args: &AddArgs) -> Result<()> {
     if let Some(ca) = ca {
         context.client.trust(project.id, &ca)?;
     }
+    let project = switch_device_id(context, project, args.device_id)?;
     let beside = if let AddOutcome::Beside(other) = outcome { Some(other.0) } else { None };
     if context.global.json {
         let mut shown = as_json(&project);
@@ -181,8 +239,7 @@ fn renew(context: &Context, args: &RenewArgs) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, "what is new? --url, --qr, -, --user or --ca"));
     };
     if context.global.json {
-        let mut shown = as_json(&project);
-        shown["ready"] = json!(freed);
+        let mut shown = with_ready(&project, freed);
         shown["unused"] = json!(unused);
         say_json(&shown);
         return Ok(());
@@ -195,6 +252,43 @@ fn renew(context: &Context, args: &RenewArgs) -> Result<()> {
     );
     name_unused(&unused);
     Ok(())
+}
+
+fn set(context: &Context, args: &SetArgs) -> Result<()> {
+    let (client, id) = (&context.client, ProjectId(args.id));
+    let mut project = client.project_summary(id)?;
+    if let Some(name) = &args.name {
+        project = client.rename_project(id, name)?;
+    }
+    if args.no_ca {
+        project = client.trust(id, "")?.project;
+    }
+    if let Some(forget_sent) = args.forget_sent {
+        project = client.set_project_settings(id, ProjectSettings { forget_sent, ..project.settings })?;
+    }
+    project = switch_device_id(context, project, args.device_id)?;
+    if context.global.json {
+        println!("{}", as_json(&project));
+    } else {
+        println!("Project {}: {} on {}.", args.id, project.name, project.server);
+    }
+    Ok(())
+}
+
+fn switch_device_id(context: &Context, project: ProjectSummary, switch: Option<Switch>) -> Result<ProjectSummary> {
+    match switch {
+        Some(switch) => {
+            let settings = ProjectSettings { device_id: switch == Switch::On, ..project.settings };
+            context.client.set_project_settings(project.id, settings)
+        }
+        None => Ok(project),
+    }
+}
+
+fn with_ready(project: &ProjectSummary, freed: usize) -> serde_json::Value {
+    let mut shown = as_json(project);
+    shown["ready"] = json!(freed);
+    shown
 }
 
 /// Says what of a settings code changes nothing here.

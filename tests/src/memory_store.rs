@@ -5,8 +5,8 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard};
 use veldwerk::sync::retry::ServerErrors;
 use veldwerk::sync::{
-    Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment,
-    Queued, RecordId, Remembered, State, SyncStore,
+    Attempt, Claim, ClaimNumber, Destination, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing,
+    OutgoingAttachment, Queued, RecordId, Remembered, State, SyncStore,
 };
 use veldwerk::{Error, ErrorKind, Result};
 
@@ -117,7 +117,14 @@ impl SyncStore for MemoryStore {
             };
             let log = row.attempts.iter().map(|attempt| (attempt.ended_ms, attempt.status));
             let server_errors = ServerErrors::in_log(log);
-            Some(Queued { record, form_id: row.form_id.clone(), tries: row.tries, due_ms, server_errors })
+            Some(Queued {
+                record,
+                form_id: row.form_id.clone(),
+                tries: row.tries,
+                due_ms,
+                server_errors,
+                goes_to: Destination::Home,
+            })
         });
         Ok(unsent.collect())
     }

@@ -1,5 +1,5 @@
 use super::Client;
-use crate::openrosa::address::Address;
+use crate::openrosa::address::{self, Address};
 #[cfg(feature = "sync")]
 use crate::openrosa::digest_auth::Account;
 use crate::openrosa::settings_qr::{self, Autosend, Mode};
@@ -226,6 +226,20 @@ impl Client {
         self.renewed(&Project { ca, ..self.project_row(id)? }, Vec::new())
     }
 
+    /// Lets records of forms that name another server for them (`<submission action>`) go there, without the account: `host` is
+    /// its name, with its port where that is not the usual one, or an address of it. Those that waited for it are ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadUrl`], [`ErrorKind::NotHttps`], [`ErrorKind::NotFound`], those of the store.
+    pub fn allow_host(&self, id: ProjectId, host: &str) -> Result<Renewed> {
+        let mut project = self.project_row(id)?;
+        let host = address::read_origin(host)?;
+        if !project.settings.allowed_hosts.contains(&host) {
+            project.settings.allowed_hosts.push(host);
+        }
+        self.renewed(&project, Vec::new())
+    }
+
     /// Keeps other settings for a project.
     ///
     /// # Errors
@@ -234,6 +248,28 @@ impl Client {
         let project = Project { settings, ..self.project_row(id)? };
         self.inner.store.update_project(&project)?;
         Ok(summary(&project))
+    }
+
+    /// Gives a project another name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Usage`] for an empty name; those of the store.
+    pub fn rename_project(&self, id: ProjectId, name: &str) -> Result<ProjectSummary> {
+        let name = name.trim().to_owned();
+        if name.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "a project needs a name"));
+        }
+        let project = Project { name, ..self.project_row(id)? };
+        self.inner.store.update_project(&project)?;
+        Ok(summary(&project))
+    }
+
+    /// One project.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], those of the store.
+    pub fn project_summary(&self, id: ProjectId) -> Result<ProjectSummary> {
+        Ok(summary(&self.project_row(id)?))
     }
 
     /// Every project.
@@ -262,7 +298,9 @@ impl Client {
             Auth::Basic { user, password } => Some(Account { user: user.clone(), password: password.clone() }),
             Auth::Token(_) | Auth::None => None,
         };
-        sync::Project::new(&project.url(), account)
+        let device_id = if project.settings.device_id { Some(self.device_id()?) } else { None };
+        let at_home = sync::Project::new(&project.url(), account)?;
+        Ok(at_home.with_device_id(device_id).with_allowed_hosts(project.settings.allowed_hosts))
     }
 }
 

@@ -92,12 +92,14 @@ impl Client {
     fn job(&self, project: ProjectId, on_progress: OnProgress, cancel: Cancel) -> Result<SyncJob<ProjectStore>> {
         let sender = self.sender(project);
         let turn = sender.turn.clone();
-        let store = ProjectStore::new(Arc::clone(&self.inner.store), project, Arc::clone(&self.inner.clock), sender);
+        let at_home = self.sync_project(project)?;
+        let clock = Arc::clone(&self.inner.clock);
+        let store = ProjectStore::new(Arc::clone(&self.inner.store), project, at_home.clone(), clock, sender);
         Ok(SyncJob {
             store: Arc::new(store),
             transport: Arc::new(Http::trusting(&self.inner.policy, &self.project_row(project)?.ca)?),
             policy: self.inner.policy,
-            project: self.sync_project(project)?,
+            project: at_home,
             // Waits are real even where a test's answers are not.
             clock: Arc::new(crate::clock::SystemClock),
             seed: system_random()?,

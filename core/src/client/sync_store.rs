@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::forms::utf8;
 use super::sender::{Sender, is_unwritable};
@@ -14,8 +15,8 @@ use crate::store::{
 use crate::sync::machine::State;
 use crate::sync::retry::ServerErrors;
 use crate::sync::{
-    Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing, OutgoingAttachment,
-    Queued, RecordId, Remembered, SyncStore,
+    Attempt, Claim, ClaimNumber, Destination, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing,
+    OutgoingAttachment, Project, Queued, RecordId, Remembered, SyncStore,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -25,11 +26,34 @@ pub(super) struct ProjectStore {
     project: ProjectId,
     clock: Arc<dyn Clock>,
     sender: Arc<Sender>,
+    /// The project as the network side sees it.
+    at_home: Project,
+    /// Where the records of a form go; a form version never changes.
+    destinations: Mutex<BTreeMap<FormKey, Destination>>,
 }
 
 impl ProjectStore {
-    pub(super) fn new(store: Arc<Store>, project: ProjectId, clock: Arc<dyn Clock>, sender: Arc<Sender>) -> Self {
-        Self { store, project, clock, sender }
+    pub(super) fn new(
+        store: Arc<Store>,
+        project: ProjectId,
+        at_home: Project,
+        clock: Arc<dyn Clock>,
+        sender: Arc<Sender>,
+    ) -> Self {
+        Self { store, project, clock, sender, at_home, destinations: Mutex::default() }
+    }
+
+    /// Where the records of a form go; where the form is no longer here, or cannot be read, to the project's own place.
+    fn destination(&self, form: Option<FormKey>) -> Result<Destination> {
+        let Some(form) = form else { return Ok(Destination::Home) };
+        let mut known = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(destination) = known.get(&form) {
+            return Ok(destination.clone());
+        }
+        let xml = utf8(self.store.form(form)?.xml)?;
+        let destination = self.at_home.destination(FormDef::submission_action(&xml).unwrap_or_default().as_deref());
+        known.insert(form, destination.clone());
+        Ok(destination)
     }
 
     fn server_errors(&self, record: SubmissionId) -> Result<Option<ServerErrors>> {
@@ -73,6 +97,7 @@ impl SyncStore for ProjectStore {
                 tries: record.attempts,
                 due_ms,
                 server_errors: self.server_errors(record.id)?,
+                goes_to: self.destination(record.form)?,
             });
         }
         Ok(queued)

@@ -107,6 +107,24 @@ pub fn same_host(one: &Url, other: &Url) -> bool {
     one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
 }
 
+/// A server as lists of allowed ones name it: scheme, host and port, the port only where it is not the scheme's own.
+#[must_use]
+pub fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// The [origin] of a server that a person names: a host, a host with a port, or a whole address of it.
+///
+/// # Errors
+/// [`ErrorKind::BadUrl`]; [`ErrorKind::NotHttps`] for `http` to anything but this device itself.
+pub fn read_origin(text: &str) -> Result<String> {
+    let text = text.trim();
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let url = Url::parse(&with_scheme).map_err(|_| ErrorKind::BadUrl)?;
+    check_protection(&url)?;
+    Ok(origin(&url))
+}
+
 /// What may be shown of an address: its host. Everything after it may hold a token.
 #[must_use]
 pub fn redact(url: &Url) -> String {
@@ -282,6 +300,18 @@ mod tests {
         assert_eq!(place("https://h.test/v1/key/T/projects/7"), place("https://h.test/v1/projects/7"));
         assert_ne!(place("https://h.test/v1/key/T/projects/7"), place("https://h.test/v1/projects/8"));
         assert_ne!(place("https://h.test/ana"), place("https://h.test/ben"));
+    }
+
+    #[test]
+    fn a_server_may_be_named_in_any_way() {
+        for text in ["o.test", " https://o.test:443 ", "https://O.test/v1/key/T/submission", "o.test/"] {
+            assert_eq!(read_origin(text).unwrap(), "https://o.test", "{text}");
+        }
+        assert_eq!(read_origin("o.test:8443").unwrap(), "https://o.test:8443");
+        assert_eq!(read_origin("http://127.0.0.1:80/x").unwrap(), "http://127.0.0.1");
+        for text in ["", "http://o.test", "ftp://o.test", "a b"] {
+            assert!(read_origin(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -100,14 +100,17 @@ impl Exchange {
     }
 
     async fn once(&self, ask: &mut Ask<'_>) -> Result<Response, Failure> {
-        let mut headers = vec![("User-Agent", concat!("Veldwerk/", env!("CARGO_PKG_VERSION")).to_owned())];
-        if self.project.is_home(&ask.url) {
-            headers.push((headers::VERSION, headers::VERSION_VALUE.to_owned()));
-            headers.push(("Date", headers::date(self.clock.now_ms())));
-            headers.extend(self.authorization(ask.method, &ask.url).map(|value| ("Authorization", value)));
+        let url = self.project.as_asked(&ask.url);
+        let mut headers = vec![
+            ("User-Agent", concat!("Veldwerk/", env!("CARGO_PKG_VERSION")).to_owned()),
+            (headers::VERSION, headers::VERSION_VALUE.to_owned()),
+            ("Date", headers::date(self.clock.now_ms())),
+        ];
+        if self.project.is_home(&url) {
+            headers.extend(self.authorization(ask.method, &url).map(|value| ("Authorization", value)));
         }
         headers.extend(ask.etag.clone().map(|etag| ("If-None-Match", etag)));
-        let request = Request { method: ask.method, url: ask.url.clone(), headers, parts: ask.parts.clone() };
+        let request = Request { method: ask.method, url, headers, parts: ask.parts.clone() };
         let sink = ask.sink.as_mut().map(|sink| &mut **sink as &mut (dyn Write + Send));
         tokio::select! {
             biased;
@@ -221,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn a_download_elsewhere_gets_neither_account_nor_protocol() {
+    fn a_download_elsewhere_gets_the_protocol_and_no_account() {
         let elsewhere = reply(307, &[("location", "https://s3.test/x?sig=1")]);
         let (exchange, seen) = exchange(true, vec![elsewhere, reply(200, &[])]);
         let (_, url) = ask(&exchange, Method::Get, "https://h.test/p/a.png").unwrap();
         assert_eq!(url.as_str(), "https://s3.test/x?sig=1");
         assert!(header(&seen, 0, "Authorization").is_some());
         assert_eq!(header(&seen, 1, "Authorization"), None);
-        assert_eq!(header(&seen, 1, "X-OpenRosa-Version"), None);
+        assert_eq!(header(&seen, 1, "X-OpenRosa-Version").as_deref(), Some("1.0"));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! them all (no server in sight, an account that is not accepted, a server that asks for patience) makes them all wait.
 
 use super::policy::Backoff;
-use super::project::follow;
+use super::project::{Destination, follow};
 use super::retry::{self, Reason, ServerErrors, Verdict};
 use crate::clock::Random;
 use crate::openrosa::address::same_host;
@@ -34,6 +34,8 @@ pub struct Queued {
     pub due_ms: i64,
     /// The server's own failures on it so far.
     pub server_errors: Option<ServerErrors>,
+    /// Where it goes.
+    pub goes_to: Destination,
 }
 
 /// What is to be sent of a claimed record: the attachments that the server has not acknowledged yet.
@@ -186,6 +188,9 @@ struct Entry {
 
 #[derive(Clone, Debug)]
 struct Server {
+    /// The address that was asked.
+    asked: Url,
+    /// The one that records go to.
     url: Url,
     limit: u64,
 }
@@ -239,6 +244,9 @@ impl Machine {
                 self.go_on(now_ms);
             }
             (phase, Event::Cancelled) => self.cancelled(phase),
+            (Phase::Claiming(queued), Event::Claimed(_)) if queued.goes_to == Destination::NotAllowed => {
+                self.end(queued.record, State::NeedsAttention(Reason::OtherHost), now_ms);
+            }
             (Phase::Claiming(queued), Event::Claimed(parcel)) => {
                 let left = (0..parcel.parts.len()).collect();
                 self.send(Sending { queued, parcel, left, was_deleted: false });
@@ -300,8 +308,9 @@ impl Machine {
 
     /// The next request for a record: `HEAD` where the server is not known, else a POST.
     fn send(&mut self, sending: Sending) {
-        let Some(server) = self.server.clone() else {
-            self.effects.push(Effect::Head { url: self.url.clone() });
+        let place = self.place(&sending.queued);
+        let Some(server) = self.server.clone().filter(|server| server.asked == place) else {
+            self.effects.push(Effect::Head { url: place });
             self.phase = Phase::Asking(sending);
             return;
         };
@@ -312,6 +321,14 @@ impl Machine {
         post.parts = post.parts.iter().filter_map(|&position| sending.left.get(position).copied()).collect();
         self.effects.push(Effect::Post { record: sending.queued.record, url: server.url, post: post.clone() });
         self.phase = Phase::Posting(sending, post);
+    }
+
+    /// The address that a record goes to.
+    fn place(&self, queued: &Queued) -> Url {
+        match &queued.goes_to {
+            Destination::Named(url) => url.clone(),
+            Destination::Home | Destination::NotAllowed => self.url.clone(),
+        }
     }
 
     fn asked(&mut self, sending: Sending, answer: Answer, now_ms: i64) {
@@ -330,7 +347,8 @@ impl Machine {
             // server without this method answers is no sign at all.
             200..=203 | 205..=399 | 407 | 511 => self.all_wait(sending, Reason::NotAServer, None, now_ms),
             _ => {
-                self.server = Some(Server { url: post_url(&url, &response), limit: limit(&response) });
+                let asked = self.place(&sending.queued);
+                self.server = Some(Server { asked, url: post_url(&url, &response), limit: limit(&response) });
                 self.send(sending);
             }
         }
@@ -440,11 +458,13 @@ impl Machine {
         self.go_on(now_ms);
     }
 
-    /// The record on the road waits, and with it every record that could go now.
+    /// The record on the road waits, and with it every record that could go to the same place now.
     fn all_wait(&mut self, sending: Sending, reason: Reason, retry_after_ms: Option<i64>, now_ms: i64) {
         let until_ms = now_ms.saturating_add(self.pause_ms(&sending, reason, retry_after_ms));
         self.server = None;
-        let (due, later): (Vec<_>, Vec<_>) = self.queue.drain(..).partition(|entry| entry.queued.due_ms <= now_ms);
+        let meets_the_same =
+            |entry: &Entry| entry.queued.due_ms <= now_ms && entry.queued.goes_to == sending.queued.goes_to;
+        let (due, later): (Vec<_>, Vec<_>) = self.queue.drain(..).partition(meets_the_same);
         self.queue = later;
         for queued in std::iter::once(sending.queued).chain(due.into_iter().map(|entry| entry.queued)) {
             // Those that were due count as tried: they would have met the same.
@@ -528,7 +548,7 @@ mod tests {
     }
 
     fn queued(record: RecordId, form_id: &str) -> Queued {
-        Queued { record, form_id: form_id.into(), tries: 0, due_ms: 0, server_errors: None }
+        Queued { record, form_id: form_id.into(), tries: 0, due_ms: 0, server_errors: None, goes_to: Destination::Home }
     }
 
     fn parcel(sizes: &[u64]) -> Parcel {
@@ -599,6 +619,45 @@ mod tests {
                 Effect::Idle { until_ms: None }
             ]
         );
+    }
+
+    #[test]
+    fn a_record_goes_where_its_form_says_if_that_is_allowed() {
+        let there = Url::parse("https://o.test/own/place").unwrap();
+        let bound_for = |record, goes_to| Queued { goes_to, ..queued(record, "a") };
+        let mut machine = machine(Patience::default());
+        let records = vec![
+            bound_for(1, Destination::Named(there.clone())),
+            bound_for(2, Destination::NotAllowed),
+            bound_for(3, Destination::Home),
+        ];
+        machine.on(Event::Found(records), 0);
+        assert_eq!(machine.on(Event::Claimed(parcel(&[])), 0), [Effect::Head { url: there.clone() }]);
+        let response = Response { status: 204, ..Response::default() };
+        let answered = Event::Answered(Answer::Reply { response, url: there.clone() });
+        assert_eq!(machine.on(answered, 0), [Effect::Post { record: 1, url: there, post: post(&[], false) }]);
+        let effects = machine.on(reply(201, &[], ""), 0);
+        assert_eq!(effects.last(), Some(&Effect::Claim { record: 2 }));
+        let effects = machine.on(Event::Claimed(parcel(&[])), 0);
+        assert_eq!(effects, [attention(2, Reason::OtherHost), Effect::Claim { record: 3 }]);
+        assert_eq!(
+            machine.on(Event::Claimed(parcel(&[])), 0),
+            [Effect::Head { url: home() }],
+            "the other place was asked"
+        );
+    }
+
+    #[test]
+    fn one_places_trouble_holds_up_no_record_that_goes_elsewhere() {
+        let there = Destination::Named(Url::parse("https://o.test/own/place").unwrap());
+        let bound_for = |record, goes_to: &Destination| Queued { goes_to: goes_to.clone(), ..queued(record, "a") };
+        let mut machine = machine(Patience::default());
+        let home = Destination::Home;
+        machine.on(Event::Found(vec![bound_for(1, &there), bound_for(2, &home), bound_for(3, &there)]), 0);
+        machine.on(Event::Claimed(parcel(&[])), 0);
+        let effects = machine.on(lost(), 0);
+        assert_eq!(waiting_of(&effects), [(1, Reason::Offline), (3, Reason::Offline)]);
+        assert_eq!(effects.last(), Some(&Effect::Claim { record: 2 }));
     }
 
     #[test]

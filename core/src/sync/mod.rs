@@ -25,7 +25,7 @@ pub use forms::{FormOutcome, Outcome, RefreshReport};
 pub use machine::{Queued, RecordId, State};
 pub use policy::SyncPolicy;
 pub use progress::{Cancel, Nudge, OnProgress, Progress, Step};
-pub use project::Project;
+pub use project::{Destination, Project};
 pub use retry::Reason;
 pub use runner::{SendReport, SyncJob, Until};
 pub use store::{

@@ -1,14 +1,31 @@
 use crate::error::{ErrorKind, Result};
-use crate::openrosa::address::{check_protection, redact, same_host};
+use crate::openrosa::address::{check_protection, origin, redact, same_host};
 use crate::openrosa::digest_auth::Account;
 use std::fmt;
 use url::Url;
+
+/// The parameter that tells which device asks.
+const DEVICE_ID: &str = "deviceID";
 
 /// A server address with its account, as the network side sees it.
 #[derive(Clone)]
 pub struct Project {
     base_url: Url,
     account: Option<Account>,
+    device_id: Option<String>,
+    allowed_hosts: Vec<String>,
+}
+
+/// Where a record goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To the project's own place for records.
+    #[default]
+    Home,
+    /// To the address that its form names.
+    Named(Url),
+    /// Nowhere: its form names a server that nobody has allowed.
+    NotAllowed,
 }
 
 impl Project {
@@ -19,7 +36,43 @@ impl Project {
     pub fn new(base_url: &str, account: Option<Account>) -> Result<Self> {
         let base_url = Url::parse(base_url.trim()).map_err(|_| ErrorKind::BadUrl)?;
         check_protection(&base_url)?;
-        Ok(Self { base_url, account })
+        Ok(Self { base_url, account, device_id: None, allowed_hosts: Vec::new() })
+    }
+
+    /// The same, telling its server which device asks (`?deviceID=`).
+    #[must_use]
+    pub fn with_device_id(self, device_id: Option<String>) -> Self {
+        Self { device_id, ..self }
+    }
+
+    /// The same, with other servers ([origins](crate::openrosa::address::origin)) that a form may name for its records.
+    #[must_use]
+    pub fn with_allowed_hosts(self, allowed_hosts: Vec<String>) -> Self {
+        Self { allowed_hosts, ..self }
+    }
+
+    /// The address as it is asked: with the device id on the project's own host, if it is to be told. Percent-encoded, for a
+    /// raw `/` in the query makes ODK Central write addresses that lead nowhere (central-server.md §3).
+    #[must_use]
+    pub fn as_asked(&self, url: &Url) -> Url {
+        let mut asked = url.clone();
+        let is_said = || url.query_pairs().any(|(key, _)| key == DEVICE_ID);
+        if let Some(device_id) = self.device_id.as_ref().filter(|_| self.is_home(url) && !is_said()) {
+            asked.query_pairs_mut().append_pair(DEVICE_ID, device_id);
+        }
+        asked
+    }
+
+    /// Where the records of a form go whose `<submission action>` is `action`: there, if it is on the project's own host or
+    /// on one that was allowed, and as well protected.
+    #[must_use]
+    pub fn destination(&self, action: Option<&str>) -> Destination {
+        let Some(action) = action else { return Destination::Home };
+        let is_allowed = |url: &Url| self.is_home(url) || self.allowed_hosts.contains(&origin(url));
+        match self.resolve(action) {
+            Ok(url) if is_allowed(&url) => Destination::Named(url),
+            _ => Destination::NotAllowed,
+        }
     }
 
     /// The address that paths are added to; a secret where it holds a token.
@@ -105,6 +158,48 @@ mod tests {
         assert!(project.is_home(&Url::parse("https://h.test:443/x").unwrap()));
         for url in ["https://s3.test/", "https://h.test:8443/", "https://h.test.evil.test/"] {
             assert!(!project.is_home(&Url::parse(url).unwrap()), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_device_id_is_told_to_the_projects_own_host_and_percent_encoded() {
+        let project = Project::new("https://h.test/v1/key/a$b/projects/1", None).unwrap();
+        let telling = project.clone().with_device_id(Some("veld/werk:a&b".into()));
+        let rows = [
+            ("https://h.test/v1/key/a$b/projects/1/formList", "?deviceID=veld%2Fwerk%3Aa%26b"),
+            ("https://h.test/a.csv?formID=x%20y", "&deviceID=veld%2Fwerk%3Aa%26b"),
+            ("https://h.test/a?deviceID=other", ""),
+            ("https://s3.test/a?sig=1", ""),
+            ("https://h.test:8443/a", ""),
+        ];
+        for (url, added) in rows {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(telling.as_asked(&url).as_str(), format!("{url}{added}"));
+            assert_eq!(project.as_asked(&url), url);
+        }
+    }
+
+    #[test]
+    fn a_form_names_a_place_only_on_a_host_that_is_known() {
+        use Destination::{Home, NotAllowed};
+        let project = Project::new("https://h.test/p", None).unwrap().with_allowed_hosts(vec!["https://o.test".into()]);
+        let named = |url: &str| Destination::Named(Url::parse(url).unwrap());
+        let rows = [
+            (None, Home),
+            (Some("https://h.test/own/place"), named("https://h.test/own/place")),
+            (Some("https://h.test:443/own"), named("https://h.test/own")),
+            (Some("own/place"), named("https://h.test/own/place")),
+            (Some("https://o.test/submission"), named("https://o.test/submission")),
+            (Some("https://o.test:8443/submission"), NotAllowed),
+            (Some("https://evil.test/submission"), NotAllowed),
+            (Some("https://h.test@evil.test/"), NotAllowed),
+            (Some("http://h.test/submission"), NotAllowed),
+            (Some("http://127.0.0.1/submission"), NotAllowed),
+            (Some("mailto:ana@h.test"), NotAllowed),
+            (Some("https://"), NotAllowed),
+        ];
+        for (action, expected) in rows {
+            assert_eq!(project.destination(action), expected, "{action:?}");
         }
     }
 

@@ -37,6 +37,8 @@ pub enum Reason {
     NotSecure,
     /// Waiting: the account or the token is not accepted.
     SignInNeeded,
+    /// The form names another server for its records, which nobody has allowed.
+    OtherHost,
     /// The account may not send records of this form.
     NotAllowed,
     /// The server has another record of the same instanceID.
@@ -69,12 +71,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Offline,
         Self::ServerBusy,
         Self::NotAServer,
         Self::NotSecure,
         Self::SignInNeeded,
+        Self::OtherHost,
         Self::NotAllowed,
         Self::DifferentRecord,
         Self::DeletedOnServer,
@@ -100,6 +103,7 @@ impl Reason {
             Self::NotAServer => "not-a-server",
             Self::NotSecure => "not-secure",
             Self::SignInNeeded => "sign-in-needed",
+            Self::OtherHost => "other-host",
             Self::NotAllowed => "not-allowed",
             Self::DifferentRecord => "different-record",
             Self::DeletedOnServer => "deleted-on-server",
@@ -132,6 +136,10 @@ impl Reason {
             }
             Self::SignInNeeded => {
                 "The server does not accept the account of this project; ask for a new code or check the password."
+            }
+            Self::OtherHost => {
+                "The form sends its records to another server than the project's; ask the person who runs the study whether that is \
+                 meant, and allow the server if it is."
             }
             Self::NotAllowed => "The account may not send records of this form; ask the person who runs the study.",
             Self::DifferentRecord => {

@@ -56,6 +56,18 @@ impl FormDef {
         };
         loader.run(&parts, files)
     }
+
+    /// Where a form wants its records sent (`<submission action>`), read without the rest; none for the project's own place.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotXml`], [`ErrorKind::NotXforms`].
+    pub fn submission_action(xml: &str) -> Result<Option<String>> {
+        let mut names = Names::default();
+        let document = Document::parse(xml.into(), &mut names)?;
+        let parts = Parts::find(&document, &names)?;
+        let action = submission_attribute(&document, &names, parts.model, "action");
+        Ok(action.map(|action| action.trim().to_owned()).filter(|action| !action.is_empty()))
+    }
 }
 
 /// The parts of the document that the loader starts from.
@@ -149,7 +161,7 @@ impl Loader {
             added_namespace: None,
             public_key: None,
         };
-        form.public_key = public_key(&form, parts.model);
+        form.public_key = submission_attribute(&form.document, &form.names, parts.model, "base64RsaPublicKey");
         if form.public_key.is_some() {
             self.warn(ErrorKind::Unsupported, "submission", "records of this form must be encrypted before sending");
         }
@@ -268,9 +280,9 @@ impl Loader {
     }
 }
 
-fn public_key(form: &FormDef, model: ElementId) -> Option<String> {
-    let document = &form.document;
-    let submission =
-        document.children(model).find(|&child| form.names.get(document.element(child).name) == "submission")?;
-    document.attribute(submission, Namespace::None, form.names.find("base64RsaPublicKey")).map(|key| key.into_owned())
+/// An attribute of the model's `submission`.
+fn submission_attribute(document: &Document, names: &Names, model: ElementId, name: &str) -> Option<String> {
+    let mut children = document.children(model);
+    let submission = children.find(|&child| names.get(document.element(child).name) == "submission")?;
+    document.attribute(submission, Namespace::None, names.find(name)).map(|value| value.into_owned())
 }
