@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
-use veldwerk::client::{Client, ProjectSource, RecordState, Records, SendOutcome, SubmissionId};
+use veldwerk::client::{Client, Network, ProjectSource, RecordState, Records, SendOutcome, SubmissionId};
 use veldwerk::clock::FixedClock;
 use veldwerk::error::ErrorKind;
 use veldwerk::openrosa::digest_auth::{self, Account, Qop};
@@ -400,6 +400,26 @@ async fn a_sending_that_waits_lets_another_go_first() {
     assert!(!waited.unwrap().states.values().any(|state| *state == State::Sent), "there was nothing left for it");
     assert_eq!(store.record(record).state, Some(State::Sent));
     assert_eq!(server.heard_of("POST").len(), 2);
+}
+
+#[tokio::test]
+async fn a_network_that_is_back_ends_the_wait() {
+    let server = server_for_records(|n, _| if n == 0 { Plan::reply(503, "") } else { stored() }).await;
+    let home = Home::new(&server.url(), 1);
+    let hours = 10 * 60 * 60_000;
+    let until = Until::Empty { limit_ms: hours, longest_wait_ms: hours };
+    let sending = home.client.send(home.project, until, Arc::new(|_| {}), Cancel::default());
+    let network = async {
+        let state = || home.client.outbox(None).unwrap().remove(0).state;
+        while !matches!(state(), RecordState::Waiting { .. }) {
+            tokio::task::yield_now().await;
+        }
+        home.client.network_changed(Network::None);
+        assert!(matches!(state(), RecordState::Waiting { .. }));
+        home.client.network_changed(Network::Metered);
+    };
+    let (sent, ()) = tokio::join!(sending, network);
+    assert!(sent.unwrap().is_done());
 }
 
 /// A phone whose project is at `url`, with records of one attachment each.

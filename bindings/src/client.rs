@@ -1,13 +1,14 @@
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use veldwerk::client::{self as core, Cancel, ProjectSource, SecretError, Until, home_key};
-use veldwerk::store::{DraftId, FormKey, Key, ProjectId, Records, SubmissionId};
+use veldwerk::client::{self as core, SecretError, home_key};
+use veldwerk::store::{FormKey, Key, ProjectId};
 use veldwerk::{Error, ErrorKind};
 
-use crate::records::{DraftSummary, FormOutcome, FormSummary, Notice, ProjectSummary, RecordSummary};
-use crate::{DraftSession, SurveyError, runtime};
+use crate::SurveyError;
+use crate::drafts::OpenDrafts;
+use crate::records::{FormSummary, MaintenanceReport, Notice, OpeningReport};
 
 /// What a client is opened with.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -65,37 +66,11 @@ fn unavailable(error: SurveyError) -> SecretError {
     SecretError::Unavailable(error.into())
 }
 
-/// Stops network work at its next step.
-#[derive(uniffi::Object)]
-pub struct SyncHandle {
-    cancel: Mutex<Cancel>,
-}
-
-#[uniffi::export]
-impl SyncHandle {
-    /// A handle to give to [`Client::refresh`] or [`Client::send`]. Class instant.
-    #[uniffi::constructor]
-    #[must_use]
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { cancel: Mutex::default() })
-    }
-
-    /// Stops the work that was given this handle. Class instant.
-    pub fn cancel(&self) {
-        self.token().cancel();
-    }
-}
-
-impl SyncHandle {
-    fn token(&self) -> Cancel {
-        self.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// One home, open: projects, forms, drafts and the outbox.
 #[derive(uniffi::Object)]
 pub struct Client {
-    inner: core::Client,
+    pub(crate) inner: core::Client,
+    pub(crate) open_drafts: Arc<OpenDrafts>,
 }
 
 #[uniffi::export]
@@ -115,7 +90,7 @@ impl Client {
             device_id: fixed.device_id,
         });
         let inner = core::Client::open(core::ClientConfig { fixed, ..core::ClientConfig::new(home, key, time_zone) })?;
-        Ok(Arc::new(Self { inner }))
+        Ok(Arc::new(Self { inner, open_drafts: Arc::default() }))
     }
 
     /// Lets go of the database when the app goes to the background. Class disk.
@@ -128,32 +103,16 @@ impl Client {
         Ok(self.inner.resume_storage()?)
     }
 
-    /// Adds a project from the text of a settings code or from an address; the network is not asked. Class disk. Throws
-    /// `InvalidProject`.
-    pub fn add_project(&self, text: String, name: Option<String>) -> Result<ProjectSummary, SurveyError> {
-        Ok(self.inner.add_project(&ProjectSource::of_text(&text), name.as_deref())?.project.into())
+    /// What the opening found. Class instant.
+    pub fn opening(&self) -> OpeningReport {
+        self.inner.opening().into()
     }
 
-    /// Adds a project on a server that asks for a user. Class disk. Throws `InvalidProject`.
-    pub fn add_project_with_account(
-        &self,
-        url: String,
-        user: String,
-        password: String,
-        name: Option<String>,
-    ) -> Result<ProjectSummary, SurveyError> {
-        let source = ProjectSource::Url { url, account: Some((user, password)) };
-        Ok(self.inner.add_project(&source, name.as_deref())?.project.into())
-    }
-
-    /// Every project. Class disk.
-    pub fn projects(&self) -> Result<Vec<ProjectSummary>, SurveyError> {
-        Ok(self.inner.projects()?.into_iter().map(Into::into).collect())
-    }
-
-    /// Removes a project; drafts and unsent records go only if `give_up_unsent`. Class disk.
-    pub fn remove_project(&self, project: i64, give_up_unsent: bool) -> Result<(), SurveyError> {
-        Ok(self.inner.remove_project(ProjectId(project), give_up_unsent)?)
+    /// Looks the home through and tidies it; nothing is repaired, and nothing is deleted that is still in use. Class heavy:
+    /// seconds for a large home, in which the database is busy; best while the phone charges. Throws `StoragePaused`,
+    /// `StorageFull`, `Internal`.
+    pub fn maintenance(&self) -> Result<MaintenanceReport, SurveyError> {
+        Ok(self.inner.maintenance()?.into())
     }
 
     /// The forms of a project that can be begun. Class disk.
@@ -170,54 +129,5 @@ impl Client {
     pub fn media_path(&self, form: i64, name: String) -> Result<Option<String>, SurveyError> {
         let path = self.inner.media_path(FormKey(form), &name)?;
         Ok(path.map(|path| path.to_string_lossy().into_owned()))
-    }
-
-    /// Begins a draft; `language` by tag or name. Class heavy. Throws `NotFound`, `InvalidForm`, `InvalidAnswer` for a
-    /// language that the form does not have.
-    pub fn start_draft(&self, form: i64, language: Option<String>) -> Result<Arc<DraftSession>, SurveyError> {
-        Ok(Arc::new(DraftSession::new(self.inner.start_draft(FormKey(form), language.as_deref())?)))
-    }
-
-    /// Opens a draft where it was left. Class heavy. Throws `NotFound`.
-    pub fn open_draft(&self, draft: i64) -> Result<Arc<DraftSession>, SurveyError> {
-        Ok(Arc::new(DraftSession::new(self.inner.open_draft(DraftId(draft))?)))
-    }
-
-    /// The drafts of a project, or of all, the last changed first. Class disk.
-    pub fn drafts(&self, project: Option<i64>) -> Result<Vec<DraftSummary>, SurveyError> {
-        Ok(self.inner.drafts(project.map(ProjectId))?.into_iter().map(Into::into).collect())
-    }
-
-    /// Deletes a draft for good. Class disk.
-    pub fn delete_draft(&self, draft: i64) -> Result<(), SurveyError> {
-        Ok(self.inner.delete_draft(DraftId(draft))?)
-    }
-
-    /// The records of a project, or of all, the oldest first. Class disk.
-    pub fn outbox(&self, project: Option<i64>) -> Result<Vec<RecordSummary>, SurveyError> {
-        Ok(self.inner.outbox(project.map(ProjectId))?.into_iter().map(Into::into).collect())
-    }
-
-    /// Lets a record that waits or needs attention be sent at the next occasion. Class disk.
-    pub fn retry(&self, record: i64) -> Result<(), SurveyError> {
-        self.inner.retry(&Records::One(SubmissionId(record)))?;
-        Ok(())
-    }
-
-    /// Brings the forms of a project up to date. Class network. Throws `Offline`, `NotAServer`, `SignInNeeded`,
-    /// `Interrupted`; what fails of one form is in its outcome.
-    pub async fn refresh(&self, project: i64, handle: Arc<SyncHandle>) -> Result<Vec<FormOutcome>, SurveyError> {
-        let (client, cancel) = (self.inner.clone(), handle.token());
-        let report =
-            runtime::run(async move { client.refresh(ProjectId(project), Arc::new(|_| {}), cancel).await }).await?;
-        Ok(report.forms.into_iter().map(Into::into).collect())
-    }
-
-    /// Sends what is in the outbox, every record once, and gives those that were not sent before as they are now. Class
-    /// network. Throws `Interrupted`; what a server says is a record's state.
-    pub async fn send(&self, project: i64, handle: Arc<SyncHandle>) -> Result<Vec<RecordSummary>, SurveyError> {
-        let (client, cancel) = (self.inner.clone(), handle.token());
-        let work = async move { client.send(ProjectId(project), Until::OnePass, Arc::new(|_| {}), cancel).await };
-        Ok(runtime::run(work).await?.records.into_iter().map(Into::into).collect())
     }
 }

@@ -14,18 +14,29 @@
 // UniFFI's generated code documents itself in the foreign language.
 #![allow(missing_docs, reason = "the generated scaffolding has items without documentation")]
 
+mod attachments;
 mod client;
+mod drafts;
 mod error;
+#[cfg(test)]
+mod fixture;
+mod outbox;
+mod projects;
 mod records;
 mod runtime;
 mod session;
+mod sync;
 mod views;
 mod words;
 
-pub use client::{Client, ClientConfig, FixedInputs, SecretStore, SyncHandle};
+pub use attachments::AttachmentWriter;
+pub use client::{Client, ClientConfig, FixedInputs, SecretStore};
 pub use error::SurveyError;
+pub use outbox::Records;
+pub use projects::*;
 pub use records::*;
 pub use session::DraftSession;
+pub use sync::*;
 pub use views::*;
 pub use words::*;
 

@@ -1,27 +1,8 @@
 //! Rows of lists: plain records, each converted from the core's type of the same name.
 
 use veldwerk::form::Diagnostic;
-use veldwerk::store::RecordState;
+use veldwerk::store::{self, RecordState};
 use veldwerk::{client, sync};
-
-/// A project as a list shows it.
-#[derive(Clone, Debug, uniffi::Record)]
-pub struct ProjectSummary {
-    /// The project.
-    pub id: i64,
-    /// The name people see.
-    pub name: String,
-    /// Scheme, host and port of the server.
-    pub server: String,
-    /// The user it signs in as; null with a token.
-    pub user: Option<String>,
-}
-
-impl From<client::ProjectSummary> for ProjectSummary {
-    fn from(project: client::ProjectSummary) -> Self {
-        Self { id: project.id.0, name: project.name, server: project.server, user: project.user }
-    }
-}
 
 /// A form version as a list shows it.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -105,28 +86,62 @@ impl From<sync::FormOutcome> for FormOutcome {
 pub struct DraftSummary {
     /// The draft.
     pub id: i64,
+    /// Its project.
+    pub project: i64,
+    /// Its form version.
+    pub form: i64,
     /// The form's title.
     pub title: String,
     /// The form's id.
     pub form_id: String,
     /// The form's version; empty for none.
     pub version: String,
+    /// Its own name, as the form makes it; empty for none.
+    pub name: String,
     /// When it was begun, in milliseconds since 1970.
     pub created_at: i64,
     /// When it was last changed, in milliseconds since 1970.
     pub updated_at: i64,
+    /// The language last shown, as the form names it; empty for the form's default.
+    pub language: String,
+    /// How many changes could not be carried over and wait for a person to look.
+    pub unreplayed: u64,
 }
 
 impl From<client::DraftSummary> for DraftSummary {
     fn from(draft: client::DraftSummary) -> Self {
         Self {
             id: draft.id.0,
+            project: draft.project.0,
+            form: draft.form.0,
             title: draft.title,
             form_id: draft.form_id,
             version: draft.version,
+            name: draft.name,
             created_at: draft.created_at,
             updated_at: draft.updated_at,
+            language: draft.language,
+            unreplayed: draft.unreplayed,
         }
+    }
+}
+
+/// A change that could not be carried over when a draft was opened.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct UnreplayedRow {
+    /// What happened: `answer`, `add`, `remove`, `attach`, or a word of another version of the program.
+    pub op: String,
+    /// Where, as a path; may be empty.
+    pub node: String,
+    /// The value given; null if an answer was cleared.
+    pub value: Option<String>,
+    /// When it happened, in milliseconds since 1970.
+    pub at: i64,
+}
+
+impl From<&client::UnreplayedRow> for UnreplayedRow {
+    fn from(row: &client::UnreplayedRow) -> Self {
+        Self { op: row.op.clone(), node: row.node.clone(), value: row.value.clone(), at: row.at }
     }
 }
 
@@ -161,10 +176,16 @@ pub enum SendState {
 pub struct RecordSummary {
     /// The record.
     pub id: i64,
+    /// Its project.
+    pub project: i64,
     /// Its instanceID.
     pub instance_id: String,
+    /// Its form's id.
+    pub form_id: String,
     /// Its form's title.
     pub title: String,
+    /// Its own name, as the form makes it; empty for none.
+    pub name: String,
     /// When it was finalised, in milliseconds since 1970.
     pub finalized_at: i64,
     /// How far it is.
@@ -173,6 +194,8 @@ pub struct RecordSummary {
     pub attempts: u32,
     /// Its size with attachments, in bytes.
     pub bytes: u64,
+    /// How many files it has.
+    pub attachments: u32,
 }
 
 impl From<client::RecordSummary> for RecordSummary {
@@ -188,12 +211,130 @@ impl From<client::RecordSummary> for RecordSummary {
         };
         Self {
             id: record.id.0,
+            project: record.project.0,
             instance_id: record.instance_id,
+            form_id: record.form_id,
             title: record.title,
+            name: record.name,
             finalized_at: record.finalized_at,
             state,
             attempts: record.attempts,
             bytes: record.bytes,
+            attachments: record.attachments,
+        }
+    }
+}
+
+/// What stays of a record that was sent and forgotten.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Receipt {
+    /// Its instanceID.
+    pub instance_id: String,
+    /// Its form's id.
+    pub form_id: String,
+    /// Its form's version; empty for none.
+    pub version: String,
+    /// When it was finalised, in milliseconds since 1970.
+    pub finalized_at: i64,
+    /// When the server had it, in milliseconds since 1970.
+    pub sent_at: i64,
+}
+
+impl From<store::Receipt> for Receipt {
+    fn from(receipt: store::Receipt) -> Self {
+        Self {
+            instance_id: receipt.instance_id,
+            form_id: receipt.form_id,
+            version: receipt.version,
+            finalized_at: receipt.finalized_at,
+            sent_at: receipt.sent_at,
+        }
+    }
+}
+
+/// What came of giving records up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct Discarded {
+    /// How many are gone.
+    pub records: u64,
+    /// How many stayed: a sending has them on the road, or they could not be exported whole.
+    pub kept: u64,
+}
+
+impl From<client::Discarded> for Discarded {
+    fn from(discarded: client::Discarded) -> Self {
+        Self { records: discarded.records as u64, kept: discarded.kept as u64 }
+    }
+}
+
+/// A file of a draft or record; [`crate::Client::attachment_read`] has its bytes.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct AttachmentSummary {
+    /// The file.
+    pub id: i64,
+    /// What the answer calls it.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When the server had it, in milliseconds since 1970; null if it has not.
+    pub sent_at: Option<i64>,
+}
+
+impl From<store::Attachment> for AttachmentSummary {
+    fn from(attachment: store::Attachment) -> Self {
+        Self { id: attachment.id.0, name: attachment.name, bytes: attachment.size, sent_at: attachment.sent_at }
+    }
+}
+
+/// What an opening found.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct OpeningReport {
+    /// The program was stopped, and the log of its last changes has gone since: the newest answers may be missing.
+    pub log_lost: bool,
+}
+
+impl From<client::OpeningReport> for OpeningReport {
+    fn from(report: client::OpeningReport) -> Self {
+        Self { log_lost: report.log_lost }
+    }
+}
+
+/// What a look through the home found.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct MaintenanceReport {
+    /// The database holds together. If not, nothing else was looked at.
+    pub is_sound: bool,
+    /// Files that are not there or have another length.
+    pub missing: Vec<MissingFile>,
+    /// Files that nothing names and that are kept for now.
+    pub n_strays: u64,
+    /// Files that nothing had named for a month, deleted.
+    pub n_deleted: u64,
+}
+
+/// A file of an answer that is not there.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct MissingFile {
+    /// The file.
+    pub attachment: i64,
+    /// The draft it belongs to.
+    pub draft: Option<i64>,
+    /// The record it belongs to.
+    pub record: Option<i64>,
+}
+
+impl From<client::MaintenanceReport> for MaintenanceReport {
+    fn from(report: client::MaintenanceReport) -> Self {
+        let missing = |file: &store::MissingFile| MissingFile {
+            attachment: file.attachment.0,
+            draft: file.draft.map(|draft| draft.0),
+            record: file.submission.map(|record| record.0),
+        };
+        Self {
+            is_sound: report.is_sound,
+            missing: report.missing.iter().map(missing).collect(),
+            n_strays: report.n_strays,
+            n_deleted: report.n_deleted,
         }
     }
 }

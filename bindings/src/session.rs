@@ -1,10 +1,14 @@
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use veldwerk::client as core;
 use veldwerk::session::{Policy, ScreenKey};
+use veldwerk::{Error, ErrorKind};
 
 use crate::SurveyError;
+use crate::drafts::Entry;
+use crate::records::{AttachmentSummary, UnreplayedRow};
 use crate::views::{ChoiceList, Finalization, Language, MovePolicy, Moved, ScreenView, Violation};
 
 /// A draft being filled. Everything that is accepted is on the phone's disk when the call returns.
@@ -14,19 +18,27 @@ use crate::views::{ChoiceList, Finalization, Language, MovePolicy, Moved, Screen
 #[derive(uniffi::Object)]
 pub struct DraftSession {
     inner: Mutex<core::DraftSession>,
+    is_finalized: AtomicBool,
+    /// Behind the session, so that the draft is closed when this says so.
+    _entry: Entry,
 }
 
 impl DraftSession {
-    pub(crate) fn new(session: core::DraftSession) -> Self {
-        Self { inner: Mutex::new(session) }
+    pub(crate) fn new(session: core::DraftSession, entry: Entry) -> Self {
+        Self { inner: Mutex::new(session), is_finalized: AtomicBool::new(false), _entry: entry }
     }
 
-    fn lock(&self) -> MutexGuard<'_, core::DraftSession> {
+    /// The same, if it is still a draft.
+    pub(crate) fn unless_finalized(self: Arc<Self>) -> Result<Arc<Self>, SurveyError> {
+        if self.is_finalized.load(Ordering::SeqCst) { Err(Error::from(ErrorKind::NotFound).into()) } else { Ok(self) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, core::DraftSession> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a change and gives what the screen shows then.
-    fn change<T>(
+    pub(crate) fn change<T>(
         &self,
         make: impl FnOnce(&mut core::DraftSession) -> veldwerk::Result<T>,
     ) -> Result<ScreenView, SurveyError> {
@@ -122,9 +134,33 @@ impl DraftSession {
     }
 
     /// Seals a file beside the draft and answers the question with the name it goes by; `give_away` removes the source
-    /// afterwards. Class disk. Throws `InvalidAnswer`, `StorageFull`, `Internal`.
+    /// afterwards, if that is possible. The draft can be used while the file is read. Class heavy for a long video. Throws
+    /// `InvalidAnswer`, `StorageFull`, `Internal`.
     pub fn attach(&self, node: String, source: String, give_away: bool) -> Result<ScreenView, SurveyError> {
-        self.change(|session| session.attach(&node, Path::new(&source), give_away))
+        let source = Path::new(&source);
+        let writer = self.lock().attachment_writer()?;
+        let (sealed, extension) = core::seal_file(writer, source)?;
+        let screen = self.change(|session| session.attach_sealed(&node, &extension, sealed))?;
+        if give_away {
+            let _ = std::fs::remove_file(source);
+        }
+        Ok(screen)
+    }
+
+    /// The files of the draft, by name; those that no answer names any more among them. Class disk.
+    pub fn attachments(&self) -> Result<Vec<AttachmentSummary>, SurveyError> {
+        Ok(self.lock().attachments()?.into_iter().map(Into::into).collect())
+    }
+
+    /// The changes that could not be carried over when the draft was opened and that nobody has looked at yet. Class
+    /// instant.
+    pub fn unreplayed(&self) -> Vec<UnreplayedRow> {
+        self.lock().unreplayed().map(Into::into).collect()
+    }
+
+    /// Keeps that a person has looked at what could not be carried over; the draft can be finalised then. Class disk.
+    pub fn accept_unreplayed(&self) -> Result<ScreenView, SurveyError> {
+        self.change(core::DraftSession::accept_unreplayed)
     }
 
     /// Everything that stands in the way of finalising. Class instant.
@@ -135,7 +171,11 @@ impl DraftSession {
     /// Finalises the record into the outbox, or says what stands in the way. Class disk. Throws `MissingAttachment`,
     /// `StorageFull`; the draft is as it was then.
     pub fn finalize(&self) -> Result<Finalization, SurveyError> {
-        Ok(self.lock().finalize()?.into())
+        let outcome = self.lock().finalize()?;
+        if matches!(outcome, core::Finalization::Finalized { .. }) {
+            self.is_finalized.store(true, Ordering::SeqCst);
+        }
+        Ok(outcome.into())
     }
 
     /// Leaves the draft for now. Class disk. Every answer is safe without it; it makes the next opening quicker, and what

@@ -175,11 +175,8 @@ impl DraftSession {
     /// # Errors
     /// [`ErrorKind::Io`] if the file cannot be read; as [`DraftSession::answer`].
     pub fn attach(&mut self, node: &str, source: &Path, give_away: bool) -> Result<String> {
-        let unreadable = |error: std::io::Error| Error::new(ErrorKind::Io, "the file to attach").caused_by(error);
-        let mut file = std::fs::File::open(source).map_err(unreadable)?;
-        let extension =
-            source.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = self.attach_from(node, &extension, &mut file)?;
+        let (sealed, extension) = seal_file(self.attachment_writer()?, source)?;
+        let name = self.attach_sealed(node, &extension, sealed)?;
         if give_away {
             // It is in the store; that the source stays is the shell's to clean up, not a failure of this.
             let _ = std::fs::remove_file(source);
@@ -395,4 +392,15 @@ impl DraftSession {
     pub fn form(&self) -> &Arc<FormDef> {
         self.session.form()
     }
+}
+
+/// Seals a file; with it comes the file's extension. Nothing is held meanwhile.
+///
+/// # Errors
+/// [`ErrorKind::Io`] if the file cannot be read; those of the store.
+pub fn seal_file(mut writer: AttachmentWriter, source: &Path) -> Result<(SealedAttachment, String)> {
+    let unreadable = |error: std::io::Error| Error::new(ErrorKind::Io, "the file to attach").caused_by(error);
+    writer.write_all_of(&mut std::fs::File::open(source).map_err(unreadable)?)?;
+    let extension = source.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok((writer.finish()?, extension))
 }

@@ -39,13 +39,13 @@ pub use crate::store::{
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
 pub use attachments::MAX_PIECE;
-pub use draft_session::{DraftSession, Finalization};
+pub use draft_session::{DraftSession, Finalization, seal_file};
 pub use drafts::UnreplayedRow;
 pub use outbox::{Discarded, RecordSummary};
 pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
 pub use secret::{SecretError, SecretStore, home_key};
 #[cfg(feature = "sync")]
-pub use sending::SendOutcome;
+pub use sending::{Network, SendOutcome};
 pub use transfer::{
     Export, ExportReport, ExportedRecord, Import, ImportFrom, ImportReport, ImportedRecord, Missing, Selection,
 };
@@ -119,6 +119,9 @@ struct Inner {
     /// What the sendings of each project share.
     #[cfg(feature = "sync")]
     senders: Mutex<BTreeMap<ProjectId, Arc<sender::Sender>>>,
+    /// Wakes sendings that wait.
+    #[cfg(feature = "sync")]
+    nudges: crate::sync::Nudges,
 }
 
 impl Client {
@@ -147,6 +150,8 @@ impl Client {
             open_drafts: Mutex::default(),
             #[cfg(feature = "sync")]
             senders: Mutex::default(),
+            #[cfg(feature = "sync")]
+            nudges: crate::sync::Nudges::default(),
         };
         let client = Self { inner: Arc::new(inner) };
         for project in client.inner.store.projects()? {

@@ -6,8 +6,19 @@ use super::sync_store::ProjectStore;
 use super::{Client, RecordSummary, system_random};
 use crate::store::{ProjectId, RecordState, Submission};
 use crate::sync::http::Http;
-use crate::sync::{Cancel, Nudge, OnProgress, RefreshReport, SyncJob, Until};
+use crate::sync::{Cancel, OnProgress, RefreshReport, SyncJob, Until};
 use crate::{Error, ErrorKind, Result};
+
+/// What network the device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// None.
+    None,
+    /// One that costs by the byte. Whether records go over it is the shell's to decide, which knows the project's setting.
+    Metered,
+    /// Any other.
+    Unmetered,
+}
 
 /// What came of a sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +73,15 @@ impl Client {
         Ok(outcome)
     }
 
+    /// Tells that the network of the device has changed: sendings that wait for a better moment try at once, unless there is
+    /// no network now.
+    pub fn network_changed(&self, network: Network) {
+        match network {
+            Network::None => {}
+            Network::Metered | Network::Unmetered => self.inner.nudges.nudge(),
+        }
+    }
+
     /// [`Client::refresh`] for a program without a runtime.
     ///
     /// # Errors
@@ -105,7 +125,7 @@ impl Client {
             seed: system_random()?,
             on_progress,
             cancel,
-            nudge: Nudge::default(),
+            nudge: self.inner.nudges.begin(),
             turn,
         })
     }

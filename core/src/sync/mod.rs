@@ -24,7 +24,7 @@ mod turn;
 pub use forms::{FormOutcome, Outcome, RefreshReport};
 pub use machine::{Queued, RecordId, State};
 pub use policy::SyncPolicy;
-pub use progress::{Cancel, Nudge, OnProgress, Progress, Step};
+pub use progress::{Cancel, Nudge, Nudges, OnProgress, Progress, Step};
 pub use project::{Destination, Project};
 pub use retry::Reason;
 pub use runner::{SendReport, SyncJob, Until};

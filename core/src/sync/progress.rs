@@ -1,8 +1,8 @@
 //! What is going on at present, told at most ten times a second, and how to stop it.
 
 use crate::clock::Clock;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Notify;
 
 /// Where a refresh or a sending stands.
@@ -100,6 +100,28 @@ impl Nudge {
     }
 }
 
+/// The nudges of all work of a client that may be waiting.
+#[derive(Debug, Default)]
+pub struct Nudges(Mutex<Vec<Weak<Notify>>>);
+
+impl Nudges {
+    /// A nudge for work that begins now.
+    #[must_use]
+    pub fn begin(&self) -> Nudge {
+        let nudge = Nudge::default();
+        let mut of_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        of_work.retain(|other| other.strong_count() > 0);
+        of_work.push(Arc::downgrade(&nudge.0));
+        nudge
+    }
+
+    /// Nudges all work that is going on.
+    pub fn nudge(&self) {
+        let of_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        of_work.iter().filter_map(Weak::upgrade).for_each(|notify| Nudge(notify).nudge());
+    }
+}
+
 /// Stops a refresh or a sending from another thread; once cancelled it stays so.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<CancelState>);
@@ -136,7 +158,6 @@ impl Cancel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[derive(Default)]
     struct Hand(AtomicI64);
@@ -161,6 +182,21 @@ mod tests {
         }
         meter(1, Some(1_000));
         assert_eq!(*told.lock().unwrap(), [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
+    }
+
+    #[test]
+    fn everybody_who_waits_is_nudged_and_who_ended_is_forgotten() {
+        let nudges = Nudges::default();
+        let (one, other) = (nudges.begin(), nudges.begin());
+        drop(nudges.begin());
+        nudges.nudge();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            one.nudged().await;
+            other.nudged().await;
+        });
+        let _third = nudges.begin();
+        assert_eq!(nudges.0.lock().unwrap().len(), 3);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 package org.veldwerk
 
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertArrayEquals
@@ -43,7 +44,7 @@ class TwinTest {
 
     private fun joined(client: Client): FormSummary {
         val running = TryOutServer.start(folder.resolve("server")).also { server = it }
-        val project = client.addProject(running.settingsCode, null)
+        val project = client.addProject(running.settingsCode, null).project
         val outcomes = runBlocking { client.refresh(project.id, SyncHandle()) }
         assertTrue(outcomes.all { it.problem == null }, outcomes.toString())
         return client.forms(project.id).single { it.formId == "pi_newcomers" }
@@ -61,8 +62,14 @@ class TwinTest {
                 val outcome = draft.finalize()
                 assertTrue(outcome is Finalization.Finalized, outcome.toString())
             }
-            val sent = runBlocking { client.send(client.projects().single().id, SyncHandle()) }
+            val handle = SyncHandle()
+            val seen = mutableListOf<SyncProgress>()
+            val sent = runBlocking {
+                val watching = launch { while (true) seen += handle.nextProgress() ?: break }
+                client.send(client.projects().single().id, SendUntil.OnePass, handle).also { watching.join() }
+            }
             assertTrue(sent.single().state is SendState.Sent, sent.toString())
+            assertTrue(seen.all { it.step == SyncStep.Record(sent.single().id) } && seen.isNotEmpty(), seen.toString())
             assertArrayEquals(Resources.golden(), server!!.record("pi_newcomers", 1))
         }
     }
@@ -106,6 +113,64 @@ class TwinTest {
                 assertEquals("ti", draft.screen().questions.single().label.language)
             }
         }
+    }
+
+    @Test
+    fun `a screen made anew gets the session that is open`() {
+        open().use { client ->
+            val form = joined(client)
+            client.startDraft(form.id, "nl").use { draft ->
+                client.openDraft(draft.draftId()).use { again ->
+                    again.answer("/data/intro/consent", "yes")
+                    assertEquals("yes", draft.goTo("/data/intro/consent").questions.single().value)
+                }
+            }
+            val summary = client.drafts(null).single()
+            assertEquals(form.id, summary.form)
+            assertEquals(client.projects().single().id, summary.project)
+        }
+    }
+
+    @Test
+    fun `work that is cancelled ends, and says so`() {
+        open().use { client ->
+            val form = joined(client)
+            val handle = SyncHandle()
+            handle.cancel()
+            assertThrows<SurveyException.Interrupted> { runBlocking { client.refresh(client.projects().single().id, handle) } }
+            runBlocking { assertEquals(null, handle.nextProgress()) }
+            client.networkChanged(Network.UNMETERED)
+            assertEquals(form.id, client.forms(client.projects().single().id).first { it.formId == form.formId }.id)
+        }
+    }
+
+    @Test
+    fun `a recording goes in and comes back in pieces`() {
+        open().use { client ->
+            client.startDraft(joined(client).id, "nl").use { draft ->
+                for (event in Resources.events()) draft.answer(event.node, event.value)
+                val bytes = ByteArray(200_000) { (it % 251).toByte() }
+                draft.attachmentWriter("/data/main/g_end/better_voice", "m4a").use { writer ->
+                    bytes.asList().chunked(70_000).forEach { writer.write(it.toByteArray()) }
+                    writer.finish()
+                }
+                val file = draft.attachments().single()
+                val pieces = (0uL until file.bytes step 90_000).map { client.attachmentRead(file.id, it, 90_000u) }
+                assertArrayEquals(bytes, pieces.reduce(ByteArray::plus))
+                val refused = assertThrows<SurveyException.InvalidAnswer> {
+                    draft.attachmentWriter("/data/intro/consent", "m4a").use { it.finish() }
+                }
+                assertEquals("invalid-choice", refused.code)
+                assertEquals(1, draft.attachments().size)
+            }
+        }
+    }
+
+    @Test
+    fun `the program has words of its own`() {
+        assertEquals("Verder", word("action.next", "nl"))
+        assertEquals("Telefon dolu. Önce yer açın.", errorText("storage-full", "tr"))
+        assertTrue(reasonText("form-closed", "ar").isNotEmpty())
     }
 
     @Test
