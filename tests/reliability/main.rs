@@ -14,6 +14,7 @@ mod audit;
 mod crash;
 mod deed;
 mod exports;
+mod faults;
 mod forms;
 mod ledger;
 mod power;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let report: Report = match command.as_str() {
         "crash" => crash::run(&options),
         "power" => power::run(&options),
+        "faults" => faults::run(&options),
         _ => return usage(),
     };
     print!("{report}");
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("reliability crash|power [--count N] [--seed N] [--seconds N] [--only N]");
+    eprintln!("reliability crash|power|faults [--count N] [--seed N] [--seconds N] [--only N]");
     ExitCode::FAILURE
 }
 

@@ -58,10 +58,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}", self.name)?;
         for (what, value) in &self.rows {
-            writeln!(f, "  {what:<52} {value:>18}")?;
+            writeln!(f, "  {what:<46} {value:>44}")?;
         }
-        writeln!(f, "  {:<52} {:>18}", "time", format!("{:.0} s", seconds(self.began.elapsed())))?;
-        writeln!(f, "  {:<52} {:>18}", "LOSSES", self.losses.len())?;
+        writeln!(f, "  {:<46} {:>44}", "time", format!("{:.0} s", seconds(self.began.elapsed())))?;
+        writeln!(f, "  {:<46} {:>44}", "LOSSES", self.losses.len())?;
         let mut kinds: BTreeMap<String, Vec<&Loss>> = BTreeMap::new();
         for loss in &self.losses {
             kinds.entry(kind(&loss.what)).or_default().push(loss);
@@ -78,4 +78,13 @@ impl fmt::Display for Report {
 
 pub(crate) fn seconds(time: Duration) -> f64 {
     time.as_secs_f64()
+}
+
+/// A size for people.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
+        _ => format!("{:.0} MB", bytes as f64 / 1e6),
+    }
 }

@@ -9,7 +9,7 @@ use crate::workspace::{PACKAGES, cargo, program};
 use crate::{Result, demo, reliability, run, setup, suites};
 
 /// The steps in their order.
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 11] = [
     ("set-up", set_up),
     ("fmt", |_| check(&["fmt", "--check"])),
     ("clippy", clippy),
@@ -18,6 +18,7 @@ const STEPS: [(&str, Step); 10] = [
     ("test", |permission| suites::run_and_show(&[], permission)),
     ("crash", |_| Ok(Counts::of_check(reliability::check("crash")?))),
     ("power", |_| Ok(Counts::of_check(reliability::check("power")?))),
+    ("faults", |_| Ok(Counts::of_check(reliability::check("faults")?))),
     ("doc", doc),
     ("deny", deny),
     ("demo", |_| Ok(Counts::of_check(run::succeeds(demo::build()?.arg("--auto"))?))),

@@ -48,6 +48,8 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --release                     of a release build
   cargo xtask power                 states that a power cut may leave, rebuilt from a real run's writes and syncs (Linux)
       --runs N                      how many cuts (default 1000); the rest as above
+  cargo xtask faults                records over a network that cuts, stalls, loses and lies, to a strict server
+      --records N                   how many (default 1000); the rest as above
   cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
       --seconds N                   for how long (default 60)
   cargo xtask help                  this text

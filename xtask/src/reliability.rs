@@ -17,9 +17,10 @@ struct Harness {
     in_ci: u64,
 }
 
-const HARNESSES: [Harness; 2] = [
+const HARNESSES: [Harness; 3] = [
     Harness { command: "crash", count: "--runs", default: 500, in_ci: 200 },
     Harness { command: "power", count: "--runs", default: 1000, in_ci: 300 },
+    Harness { command: "faults", count: "--records", default: 1000, in_ci: 300 },
 ];
 
 /// Whether there is such a harness.
