@@ -13,13 +13,20 @@ use veldwerk_sqlite as _; // links SQLite
 pub(crate) fn look<'s>(home: &Path, key: &Key, secrets: impl Iterator<Item = &'s str>) -> Vec<String> {
     let mut found = Vec::new();
     let connection = open(&home.join("store.db"), key);
-    check_files(home, &connection, &mut found);
+    check_files(home, &connection, false, &mut found);
     let secrets: Vec<&str> = secrets.collect();
     if !secrets.is_empty() {
         check_rows(&connection, &secrets, &mut found);
         drop(connection);
         check_bytes(home, key, &secrets, &mut found);
     }
+    found
+}
+
+/// Looks whether a home in which strays were cleaned away holds the files of its rows and no other.
+pub(crate) fn look_for_strays(home: &Path, key: &Key) -> Vec<String> {
+    let mut found = Vec::new();
+    check_files(home, &open(&home.join("store.db"), key), true, &mut found);
     found
 }
 
@@ -30,24 +37,20 @@ fn open(path: &Path, key: &Key) -> Connection {
     connection
 }
 
-fn check_files(home: &Path, connection: &Connection, found: &mut Vec<String>) {
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    for table in ["attachment", "dead_file", "stray_file"] {
-        let Ok(mut names) = connection.prepare(&format!("SELECT file FROM {table}")) else { continue };
-        known.extend(names.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
-    }
+fn check_files(home: &Path, connection: &Connection, is_cleaned: bool, found: &mut Vec<String>) {
     let there = fs::read_dir(home.join("files")).into_iter().flatten();
     let there: BTreeSet<String> =
         there.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    let unknown = there.difference(&known).count();
-    if unknown > 0 {
-        found.push(format!("{unknown} sealed files that no row of any table names"));
-    }
     let mut names = connection.prepare("SELECT file FROM attachment").unwrap();
-    let rows = names.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
-    let missing = rows.filter(|name| !there.contains(name)).count();
+    let rows = names.query_map([], |row| row.get(0)).unwrap();
+    let rows: BTreeSet<String> = rows.map(Result::unwrap).collect();
+    let missing = rows.difference(&there).count();
     if missing > 0 {
         found.push(format!("{missing} attachments without their sealed file"));
+    }
+    let unknown = there.difference(&rows).count();
+    if is_cleaned && unknown > 0 {
+        found.push(format!("{unknown} sealed files that no row names, a month later"));
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -155,6 +156,8 @@ fn live(stage: &Stage, central: &Central, seed: u64, number: u64, counts: &Count
         let received = stage.received(central);
         Counts::add(&counts.received, received.len() as u64);
         losses.extend(ledger.check_server(&client, &received, true));
+        drop(client);
+        losses.extend(clean(&home, now_ms));
     }
     stage.clear(central);
     if losses.is_empty() {
@@ -198,6 +201,14 @@ fn kill(orders: &Orders, n_lines: u64, after_us: u64, ledger: &mut Ledger) -> Ve
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     let words: Vec<&str> = words.lines().filter(|line| !line.starts_with("note:")).collect();
     vec![format!("the worker ended by itself ({status}): {}", words.join(" / "))]
+}
+
+/// What no row names is noted, and a month later gone.
+fn clean(home: &Path, now_ms: i64) -> Vec<String> {
+    for now_ms in [now_ms, now_ms + 31 * 24 * 3_600_000] {
+        stage::open(home, now_ms, 1).unwrap().maintenance().unwrap();
+    }
+    audit::look_for_strays(home, &Key::from_bytes([7; 32]))
 }
 
 /// Sends until nothing is left, as a person would who presses the button again.
