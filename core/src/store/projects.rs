@@ -240,7 +240,10 @@ fn not_found(id: ProjectId) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::fixture::{SECRET, TestHome, answer};
+    use crate::store::fixture::{SECRET, TestHome, answer, new_file, new_form};
+    use crate::store::{Attempt, Content, Finalized, Reason, RecordState, Records, Snapshot};
+    use rusqlite::types::ValueRef;
+    use std::collections::BTreeMap;
 
     fn new_project(auth: Auth) -> NewProject {
         let settings = ProjectSettings { icon: "💧".into(), ..ProjectSettings::default() };
@@ -322,5 +325,170 @@ mod tests {
         assert!(!found(SECRET), "a token, an answer or a name is still there");
         assert_eq!(std::fs::metadata(home.path().join("store.db-wal")).unwrap().len(), 0);
         assert_eq!(home.n_files("files"), 0);
+    }
+
+    /// Tables that hold nothing of a project; a new table stands here or is filled below.
+    const OF_NO_PROJECT: [&str; 3] = ["kv", "dead_file", "stray_file"];
+
+    /// Every row of every table, as text.
+    fn all_rows(home: &TestHome) -> BTreeMap<String, Vec<String>> {
+        home.read(|connection| {
+            let mut tables = connection.prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+            )?;
+            let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let mut all = BTreeMap::new();
+            for table in tables {
+                let mut query = connection.prepare(&format!("SELECT * FROM {table}"))?;
+                let n_columns = query.column_count();
+                let rows = query.query_map([], |row| {
+                    (0..n_columns)
+                        .map(|column| Ok(format!("{}, ", shown(row.get_ref(column)?))))
+                        .collect::<rusqlite::Result<String>>()
+                })?;
+                all.insert(table, rows.collect::<Result<_, _>>()?);
+            }
+            Ok(all)
+        })
+        .unwrap()
+    }
+
+    fn shown(value: ValueRef<'_>) -> String {
+        match value {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// A project with something in every table that holds anything of one.
+    fn full_project(home: &TestHome, url: &str) -> ProjectId {
+        let auth = Auth::Token(SECRET.into());
+        let ca = format!("-----BEGIN CERTIFICATE-----{SECRET}");
+        let project = home.add_project(&NewProject { url_prefix: url.into(), ca, ..new_project(auth) }).unwrap();
+        let list = Content::Data(format!("name\n{SECRET}").into_bytes());
+        let files = vec![new_file("a.csv", &format!("md5:{SECRET}"), list)];
+        let form = home.install_form(&new_form(project, "visit", "1", files)).unwrap();
+        home.draft_of(form, "uuid:draft");
+        let draft = home.draft_of(form, "uuid:open");
+        home.append_edit(draft, &answer(1, "/a", SECRET)).unwrap();
+        home.attach(draft, "a.jpg", &mut SECRET.as_bytes()).unwrap();
+        let snapshot = Snapshot {
+            seq: 1,
+            format: 1,
+            state: SECRET.into(),
+            name: SECRET.into(),
+            screen: String::new(),
+            language: String::new(),
+            engine: String::new(),
+            at: 1,
+        };
+        home.save_snapshot(draft, &snapshot).unwrap();
+        for (instance_id, is_sent) in [("uuid:unsent", false), ("uuid:sent", true)] {
+            let draft = home.draft_of(form, instance_id);
+            home.attach(draft, "b.jpg", &mut SECRET.as_bytes()).unwrap();
+            let record = Finalized {
+                xml: SECRET.into(),
+                instance_id: instance_id.into(),
+                name: SECRET.into(),
+                attachments: vec!["b.jpg".into()],
+                last_saved: Some(SECRET.into()),
+                at: 1,
+            };
+            let record = home.finalize(draft, &record).unwrap();
+            let attempt = Attempt {
+                started_at: 1,
+                ended_at: 2,
+                outcome: "answered".into(),
+                http_status: None,
+                note: SECRET.into(),
+            };
+            home.add_attempt(record, &attempt).unwrap();
+            if is_sent {
+                let claim = home.begin_sending(record).unwrap();
+                home.mark(record, claim, &RecordState::Sent { at: 3 }).unwrap();
+                assert_eq!(home.forget_sent(&Records::One(record), None).unwrap(), 1);
+            }
+        }
+        home.set_document(project, &format!("https://h/key/{SECRET}/formList"), "e", SECRET.as_bytes()).unwrap();
+        home.write(|transaction| {
+            let row =
+                "INSERT INTO form_failure (project, form_id, version, code, at) VALUES (?, 'visit', '2', 'cycle', 1)";
+            Ok(transaction.execute(row, [project])?)
+        })
+        .unwrap();
+        project
+    }
+
+    #[test]
+    fn removing_leaves_neither_token_nor_row_in_any_table() {
+        let home = TestHome::new();
+        let other = home.any_project();
+        home.draft_of(home.any_form(other, "visit", "1"), "uuid:other");
+        let before = all_rows(&home);
+        let project = full_project(&home, &format!("https://h/v1/key/{{}}/{SECRET}"));
+        let full = all_rows(&home);
+        for (table, rows) in &full {
+            let grew = rows.len() > before[table].len();
+            assert_ne!(grew, OF_NO_PROJECT.contains(&table.as_str()), "{table}: {rows:?}");
+        }
+        home.remove_project(project, true).unwrap();
+        assert_eq!(all_rows(&home), before);
+        assert_eq!(home.n_files("files"), 0);
+    }
+
+    #[test]
+    fn renewing_keeps_everything_but_what_the_server_said() {
+        let home = TestHome::new();
+        let project = full_project(&home, "https://h/v1/key/{}/projects/1");
+        let before = all_rows(&home);
+        home.read(|connection| Ok(connection.execute("UPDATE project SET accept_length = 7", [])?)).unwrap();
+        let renewed = Project { auth: Auth::Token("new".into()), ..home.project(project).unwrap() };
+        home.renew_project(&renewed, &[]).unwrap();
+        let after = all_rows(&home);
+        for (table, rows) in before {
+            match table.as_str() {
+                "project" => {
+                    assert!(after[&table][0].contains("token, , new, ") && !after[&table][0].contains("Integer(7)"))
+                }
+                "document" => assert!(after[&table].is_empty()),
+                _ => assert_eq!(after[&table], rows, "{table}"),
+            }
+        }
+        assert_eq!(home.project(project).unwrap(), renewed);
+        let nowhere = Project { id: ProjectId(99), ..renewed };
+        assert_eq!(home.renew_project(&nowhere, &[]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn renewing_frees_what_waits_and_what_the_account_held_up() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let form = home.any_form(project, "visit", "1");
+        let reason = |code: &str| Reason { code: code.into(), text: String::new() };
+        let states = [
+            RecordState::Waiting { next_attempt_at: i64::MAX, reason: reason("offline") },
+            RecordState::NeedsAttention(reason("not-allowed")),
+            RecordState::NeedsAttention(reason("form-closed")),
+            RecordState::Sent { at: 1 },
+        ];
+        let records = states.clone().map(|state| {
+            let record = Finalized {
+                xml: b"<a/>".to_vec(),
+                instance_id: "uuid:a".into(),
+                name: String::new(),
+                attachments: vec![],
+                last_saved: None,
+                at: 1,
+            };
+            let id = home.finalize(home.draft_of(form, "uuid:a"), &record).unwrap();
+            let claim = home.begin_sending(id).unwrap();
+            home.mark(id, claim, &state).unwrap();
+            id
+        });
+        let renewed = home.project(project).unwrap();
+        assert_eq!(home.renew_project(&renewed, &["not-allowed", "sign-in-needed"]).unwrap(), 2);
+        let [_, _, closed, sent] = states;
+        let expected = [RecordState::Ready, RecordState::Ready, closed, sent];
+        assert_eq!(records.map(|record| home.submission(record).unwrap().state), expected);
     }
 }
