@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use veldwerk::ErrorKind;
 use veldwerk::clock::Step;
-use veldwerk::engine::{Engine, Settings, ViolationKind};
+use veldwerk::engine::{Engine, Limits, Settings, ViolationKind};
 use veldwerk::form::{ControlKind, DataType, FormDef};
 use veldwerk::ids::NodeId;
 use veldwerk::instance::Writer;
@@ -411,5 +411,67 @@ fn circles_are_refused_by_name() {
             form("<d id='t'><a/><b/><r><v/></r></d>", binds, "<repeat nodeset='/d/r'><input ref='/d/r/v'/></repeat>");
         let error = FormDef::load(&xml, &()).unwrap_err();
         assert_eq!((error.kind(), error.detail()), (ErrorKind::Cycle, names), "{binds}");
+    }
+}
+
+#[test]
+fn a_change_that_would_pass_a_budget_is_undone_whole() {
+    let limits = Limits { steps: 20_000, nodes: 2_000, bytes: 10_000 };
+    let rows = [
+        (
+            "nodes",
+            "<n/><r jr:template=''><m>100</m><q jr:template=''><v/></q></r>",
+            "",
+            "<repeat nodeset='/d/r' jr:count='/d/n'><repeat nodeset='/d/r/q' jr:count='../m'><input ref='/d/r/q/v'/></repeat></repeat>",
+            "30",
+        ),
+        (
+            "steps of one expression",
+            "<n/><c/>",
+            &format!(
+                "<instance id='l'><root>{}</root></instance>
+                 <bind nodeset='/d/c' calculate=\"if(/d/n = '30', {}, 1)\"/>",
+                "<i/>".repeat(400),
+                ["count(instance('l')/root/i[position() mod 7 = position() mod 5 + 1])"; 5].join(" + "),
+            ),
+            "",
+            "30",
+        ),
+        (
+            "rules woken",
+            "<n/><r jr:template=''><v/><c/></r>",
+            "<bind nodeset='/d/r/c' calculate='count(../../r)'/>",
+            "<repeat nodeset='/d/r' jr:count='/d/n'><input ref='/d/r/v'><setvalue event='xforms-value-changed' ref='/d/r/c'/></input></repeat>",
+            "900",
+        ),
+        (
+            "bytes",
+            "<n/><a/><b/><c/><e/>",
+            "<bind nodeset='/d/a' calculate=\"concat(/d/n, /d/n, /d/n, /d/n, /d/n, /d/n)\"/>
+             <bind nodeset='/d/b' calculate='concat(/d/a, /d/a, /d/a, /d/a, /d/a, /d/a)'/>
+             <bind nodeset='/d/c' calculate='concat(/d/b, /d/b, /d/b, /d/b, /d/b, /d/b)'/>
+             <bind nodeset='/d/e' calculate='concat(/d/c, /d/c, /d/c, /d/c, /d/c, /d/c)'/>",
+            "",
+            "a text of some length",
+        ),
+    ];
+    for (name, nodes, binds, body, too_much) in rows {
+        let xml = form(&format!("<d id='t'>{nodes}</d>"), binds, &format!("<input ref='/d/n'/>{body}"));
+        let mut engine = play(&xml, &[("/d/n", "2")]);
+        engine.set_limits(limits);
+        let n = engine.find("/d/n").unwrap();
+        let before = (engine.state(), engine.write(Writer::Draft));
+        let refused = engine.answer(n, Some(too_much), step(5)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge, "{name}");
+        assert_eq!((engine.state(), engine.write(Writer::Draft)), before, "{name}");
+
+        // The record goes on, and a journal row of the same, made when the limits were wider, is no matter of limits.
+        engine.answer(n, Some("1"), step(6)).unwrap();
+        let mut replayed = engine.clone();
+        replayed.replay_answer("/d/n", Some(too_much), step(7)).unwrap();
+        let mut unlimited = engine.clone();
+        unlimited.set_limits(Limits::default());
+        unlimited.answer(n, Some(too_much), step(7)).unwrap();
+        assert_eq!(replayed.state(), unlimited.state(), "{name}");
     }
 }

@@ -327,3 +327,101 @@ fn a_lost_reply_on_a_form_without_meta_leaves_one_record_on_the_server() {
     let received = phone.server.records("f").unwrap();
     assert_eq!(received.iter().map(|record| &record.instance_id).collect::<Vec<_>>(), [&instance_id]);
 }
+
+/// A form `f` of a photo in a repeat, one outside with this text in it, and one of its own pictures.
+fn photos(default: &str) -> FormSource {
+    let mut source = form(
+        &format!(r#"<on>1</on><photo>{default}</photo><copy/><r jr:template=""><photo/></r>"#),
+        r#"<bind nodeset="/data/photo" type="binary" relevant="/data/on = '1'"/>
+           <bind nodeset="/data/copy" type="binary" calculate="'of-the-form.jpg'"/>
+           <bind nodeset="/data/r/photo" type="binary"/>"#,
+        r#"<input ref="/data/on"><label>On</label></input>
+           <upload ref="/data/photo" mediatype="image/*"><label>Photo</label></upload>
+           <repeat nodeset="/data/r"><upload ref="/data/r/photo" mediatype="image/*"><label>Photo</label></upload></repeat>"#,
+    );
+    source.files = vec![("default.png".to_owned(), b"a picture".to_vec())];
+    source
+}
+
+fn files(phone: &Phone, id: DraftId) -> Vec<String> {
+    let store = phone.client().store();
+    store.draft_attachments(id).unwrap().into_iter().map(|attachment| attachment.name).collect()
+}
+
+#[test]
+fn attaching_is_one_row_and_replaced_files_leave_nothing_behind() {
+    let (phone, id) = begun(&photos(""));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    let attach = |draft: &mut DraftSession, node: &str| draft.attach_from(node, "jpg", &mut &b"photo"[..]).unwrap();
+    let n_rows = phone.client().store().edits(id).unwrap().len();
+    let first = attach(&mut draft, "/data/photo");
+    let rows = phone.client().store().edits(id).unwrap();
+    assert_eq!(rows.len(), n_rows + 1);
+    let row = rows.last().unwrap();
+    assert_eq!(
+        (row.op.as_str(), row.node.as_str(), row.value.as_deref()),
+        ("attach", "/data/photo", Some(first.as_str()))
+    );
+
+    // Taken again: the first goes at once. Not relevant for now: kept.
+    let second = attach(&mut draft, "/data/photo");
+    assert_eq!(files(&phone, id), [second.as_str()]);
+    draft.answer("/data/on", Some("2")).unwrap();
+    draft.add_repeat("/data/r").unwrap();
+    let third = attach(&mut draft, "/data/r[1]/photo");
+    assert_eq!(files(&phone, id).len(), 2);
+    assert_eq!(phone.client().replay_draft(id).unwrap().state(), draft.session().state());
+
+    // Gone with its row of the repeat; cleared: both go when the draft is left.
+    draft.remove_repeat("/data/r[1]").unwrap();
+    draft.answer("/data/on", Some("1")).unwrap();
+    assert!(files(&phone, id).contains(&third));
+    draft.save().unwrap();
+    assert_eq!(files(&phone, id), [second]);
+    draft.answer("/data/photo", None).unwrap();
+    draft.save().unwrap();
+    assert_eq!(files(&phone, id), [""; 0]);
+
+    // A refused file leaves no row and no file.
+    draft.answer("/data/on", Some("2")).unwrap();
+    let n_rows = phone.client().store().edits(id).unwrap().len();
+    let refused = draft.attach_from("/data/photo", "jpg", &mut &b"photo"[..]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotRelevant);
+    assert_eq!((files(&phone, id), phone.client().store().edits(id).unwrap().len()), (Vec::new(), n_rows));
+    let sealed = std::fs::read_dir(phone.home().join("files")).unwrap().count();
+    assert_eq!(sealed, 0, "nothing is left of them on the disk");
+}
+
+#[test]
+fn a_file_that_an_unreplayed_row_names_is_kept() {
+    let (phone, id) = begun(&photos(""));
+    let store = phone.client().store();
+    store.attach(id, "gone-abc.jpg", &mut &b"photo"[..]).unwrap();
+    let row = store::Edit {
+        seq: 1,
+        op: "attach".into(),
+        node: "/data/gone".into(),
+        value: Some("gone-abc.jpg".into()),
+        at: fixed().now_ms,
+    };
+    store.append_edit(id, &row).unwrap();
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(draft.unreplayed().map(|row| row.op.clone()).collect::<Vec<_>>(), ["attach"]);
+    draft.attach_from("/data/photo", "jpg", &mut &b"photo"[..]).unwrap();
+    draft.save().unwrap();
+    assert!(files(&phone, id).contains(&"gone-abc.jpg".to_owned()));
+}
+
+#[test]
+fn a_picture_of_the_form_itself_is_no_missing_attachment() {
+    for default in ["jr://images/default.png", "default.png"] {
+        let (phone, id) = begun(&photos(default));
+        let mut draft = phone.client().open_draft(id).unwrap();
+        let (record, _) = phone.finalized(draft.finalize().unwrap());
+        assert_eq!(phone.client().store().submission_attachments(record).unwrap(), [], "{default}");
+    }
+    let (phone, id) = begun(&photos(""));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    draft.answer("/data/photo", Some("never-taken.jpg")).unwrap();
+    assert_eq!(draft.finalize().unwrap_err().kind(), ErrorKind::MissingAttachment);
+}

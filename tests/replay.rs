@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use veldwerk::clock::Step;
+use veldwerk::engine::Limits;
 use veldwerk::form::{ControlKind, DataType, FormDef};
 use veldwerk::ids::NodeId;
 use veldwerk::session::{Changes, Edit, FormSession, ScreenKey, Settings, State};
@@ -340,6 +341,7 @@ impl Draft {
         };
         let Some(edit) = edit else { return };
         let step = Step { at: self.at, seed: SEED, number: self.journal.len() as u64 + 1 };
+        self.try_within(u64::from(act.hours_later) * 20, &edit, step);
         let (done, again) = (self.memory.apply(&edit, step), self.restored.apply(&edit, step));
         match (done, again) {
             (Ok(changes), Ok(again)) => {
@@ -348,6 +350,16 @@ impl Draft {
             }
             (Err(refused), Err(again)) => assert_eq!(refused.kind(), again.kind(), "{edit:?}"),
             (done, again) => panic!("{edit:?}: {done:?} in memory, {again:?} restored"),
+        }
+    }
+
+    /// A change that would pass its limits leaves nothing behind.
+    fn try_within(&self, steps: u64, edit: &Edit, step: Step) {
+        let mut bounded = self.memory.clone();
+        bounded.set_limits(Limits { steps, ..Limits::default() });
+        if bounded.apply(edit, step).is_err() {
+            assert_eq!(bounded.state(), self.memory.state(), "{edit:?}");
+            assert_eq!(shown(&bounded), shown(&self.memory), "{edit:?}");
         }
     }
 

@@ -207,7 +207,7 @@ fn a_name_that_no_file_system_takes_is_no_obstacle() {
     for name in names {
         let mut draft = phone.client().start_draft(form.key, None).unwrap();
         draft.answer("/data/name", Some(name)).unwrap();
-        draft.attach_named(name, &mut name.as_bytes()).unwrap();
+        phone.client().store().attach(draft.id(), name, &mut name.as_bytes()).unwrap();
         draft.answer("/data/photo", Some(name)).unwrap();
         let _ = phone.finalized(draft.finalize().unwrap());
     }

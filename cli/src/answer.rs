@@ -154,11 +154,10 @@ impl Script {
     fn event(&self, draft: &mut DraftSession, event: Event) -> Result<()> {
         match event {
             Event::Answer { r#ref: node, value } => {
-                let value = match value {
-                    Some(value) => Some(self.sealed(draft, &node, value)?),
-                    None => None,
-                };
-                draft.answer(&node, value.as_deref()).map(|_| ())?;
+                match value.as_ref().and_then(|value| Some((value, self.files.get(value)?))) {
+                    Some((value, path)) => self.attach(draft, &node, value, path)?,
+                    None => draft.answer(&node, value.as_deref()).map(|_| ())?,
+                }
                 // The screen follows the answers, so that a draft opened again opens where this one was.
                 if let Some(key) = draft.session().node(&node).and_then(|node| draft.session().goto(node)) {
                     draft.move_to(&key)?;
@@ -171,15 +170,12 @@ impl Script {
         }
     }
 
-    /// The answer; for the name of a file given on the command line, the name it goes by once it is sealed.
-    fn sealed(&self, draft: &mut DraftSession, node: &str, value: String) -> Result<String> {
-        let Some(path) = self.files.get(&value) else { return Ok(value) };
-        let extension = extension(path).or_else(|| extension(Path::new(&value))).unwrap_or_default();
-        let name = draft.file_name(node, &extension);
+    /// Answers with a file given on the command line, under the name it goes by once it is sealed.
+    fn attach(&self, draft: &mut DraftSession, node: &str, value: &str, path: &Path) -> Result<()> {
+        let extension = extension(path).or_else(|| extension(Path::new(value))).unwrap_or_default();
         let mut file =
             File::open(path).map_err(|error| Error::new(ErrorKind::Io, "a file to attach").caused_by(error))?;
-        draft.attach_named(&name, &mut file)?;
-        Ok(name)
+        draft.attach_from(node, &extension, &mut file).map(|_| ())
     }
 }
 

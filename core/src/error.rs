@@ -109,7 +109,7 @@ error_kinds! {
     NoSecureConnection "no-secure-connection" "No secure connection to the server could be made." "Try another network; if that brings the same, tell the person who runs the server."
     ServerError "server-error" "The server could not do it now." "Try again later; nothing is lost."
     ServerRejected "server-rejected" "The server refuses this record." "Show the reason to the person who runs the study; the record stays on this device."
-    TooLarge "too-large" "The server refuses files of this size." "Take a smaller photo or a shorter recording, or ask for a higher limit on the server."
+    TooLarge "too-large" "It is larger than what can be taken." "Enter a smaller number, take a smaller photo or a shorter recording, or ask for a higher limit on the server."
     BrokenEntry "broken-entry" "An entry of the server's list is incomplete." "Tell the person who runs the server; everything else in the list is used."
     HashMismatch "hash-mismatch" "A downloaded file is not what the server announced." "Refresh again; the old version stays in use meanwhile."
     Interrupted "interrupted" "The work was stopped before it was done." "Start it again; it goes on where it stopped."

@@ -63,6 +63,11 @@ impl<I: Id, T> IndexVec<I, T> {
         I::from_index(self.items.len() - 1)
     }
 
+    /// Takes the items away that came after the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.items.truncate(len);
+    }
+
     /// The item, or `None` for an id from elsewhere.
     pub fn get(&self, id: I) -> Option<&T> {
         self.items.get(id.index())

@@ -214,7 +214,7 @@ impl<'c> Phone<'c> {
             let content = bytes(file.seed, file.size);
             let name = if self.dice.chance(0.1) {
                 let name = strange_name(&mut self.dice, files.len());
-                draft.attach_named(&name, &mut &content[..]).unwrap();
+                self.client.store().attach(draft.id(), &name, &mut &content[..]).unwrap();
                 draft.answer(&node, Some(&name)).unwrap();
                 name
             } else {

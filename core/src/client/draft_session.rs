@@ -1,5 +1,6 @@
 //! A draft being filled: every change is a journal row, on disk before the call returns.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -202,28 +203,31 @@ impl DraftSession {
         self.claim.client.inner.store.attachment_writer()
     }
 
-    /// Answers a question with a sealed file, under a name chosen as by [`DraftSession::attach`]; gives the name.
+    /// Answers a question with a sealed file, under a name chosen as by [`DraftSession::attach`]; gives the name. File and
+    /// answer are one journal row and one commit. Files that nothing in the record names any more, such as the photo before
+    /// this one, go with it.
     ///
     /// # Errors
     /// As [`DraftSession::answer`]; then the file is gone.
     pub fn attach_sealed(&mut self, node: &str, extension: &str, sealed: SealedAttachment) -> Result<String> {
         let name = self.file_name(node, extension);
-        let attachment = self.claim.client.inner.store.attach_sealed(self.claim.draft, &name, sealed)?.id;
-        let answered = self.apply(&Edit::Attach { name: name.clone() }).and_then(|_| self.answer(node, Some(&name)));
-        answered.inspect_err(|_| {
-            // Nothing names it. If it cannot be erased now, it is when the draft is finalised.
-            let _ = self.claim.client.inner.store.remove_attachment(attachment);
-        })?;
-        Ok(name)
+        let edit = Edit::Attach { node: Some(node.to_owned()), name: name.clone() };
+        let mut sealed = Some(sealed);
+        let answered = self.apply_and(&edit, |session, row| {
+            let Some(sealed) = sealed.take() else { return Ok(()) };
+            let store = &session.claim.client.inner.store;
+            store.append_attachment(session.claim.draft, row, sealed, |name| session.names(name))
+        });
+        if let Some(refused) = sealed {
+            self.claim.client.inner.store.discard_sealed(&refused);
+        }
+        answered.map(|_| name)
     }
 
-    /// Seals a file under a name of ours; the answer that names it comes from elsewhere.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`], those of the store.
-    pub fn attach_named(&mut self, name: &str, source: &mut dyn Read) -> Result<()> {
-        self.claim.client.inner.store.attach(self.claim.draft, name, source)?;
-        self.apply(&Edit::Attach { name: name.to_owned() }).map(|_| ())
+    /// Whether a file of this name may still be wanted: something in the record names it, or a row that could not be applied.
+    fn names(&self, file: &str) -> bool {
+        let in_a_row = self.unreplayed.iter().any(|row| row.value.as_deref() == Some(file));
+        in_a_row || self.session.has_value(file)
     }
 
     /// A name for a file of a question: `[a-z0-9-]+.ext`.
@@ -293,7 +297,7 @@ impl DraftSession {
             xml: finished.xml.into_bytes(),
             instance_id: finished.instance_id.clone(),
             name: finished.instance_name,
-            attachments: self.session.attachment_names(),
+            attachments: self.attachment_names()?,
             last_saved: Some(finished.draft_xml.into_bytes()),
             at,
         };
@@ -301,6 +305,21 @@ impl DraftSession {
             Ok(record) => Ok(Finalization::Finalized { record, instance_id: finished.instance_id }),
             Err(error) => Err(self.back_to_disk(error)),
         }
+    }
+
+    /// The files that must go with the record. An answer that names one of the form's own files, as a default picture does,
+    /// has none of its own; and where nobody is asked, nobody could bring a missing one.
+    fn attachment_names(&self) -> Result<Vec<String>> {
+        let store = &self.claim.client.inner.store;
+        let attached: BTreeSet<_> =
+            store.draft_attachments(self.claim.draft)?.into_iter().map(|attachment| attachment.name).collect();
+        let mut names = Vec::new();
+        for name in self.session.attachment_names() {
+            let is_needed = attached.contains(&name)
+                || self.session.asks_for_file(&name) && store.form_file(self.form, &name)?.is_none();
+            names.extend(is_needed.then_some(name));
+        }
+        Ok(names)
     }
 
     /// Keeps the whole record as it is now, so that opening it again takes no replay up to here.
@@ -327,12 +346,14 @@ impl DraftSession {
         Ok(())
     }
 
-    /// Leaves the draft for now: a snapshot, and last-saved.
+    /// Leaves the draft for now: a snapshot, and last-saved. Files that nothing in the record names any more are erased.
     ///
     /// # Errors
     /// Those of the store; every answer is on the disk all the same.
     pub fn save(&mut self) -> Result<()> {
         self.save_snapshot()?;
+        let store = &self.claim.client.inner.store;
+        store.erase_unnamed_attachments(self.claim.draft, |name| self.names(name))?;
         if self.session.form().public_key.is_none() {
             let (xml, at) = (self.session.draft_xml(), self.claim.client.now_ms());
             self.claim.client.inner.store.set_last_saved(self.project, &self.form_id, xml.as_bytes(), at)?;
@@ -347,6 +368,11 @@ impl DraftSession {
     /// One change: in memory first, because it may be refused; then on the disk. If the disk refuses, memory goes back to
     /// what the disk has.
     fn apply(&mut self, edit: &Edit) -> Result<Changes> {
+        self.apply_and(edit, |session, row| session.claim.client.inner.store.append_edit(session.claim.draft, row))
+    }
+
+    /// The same where more than the row goes to the disk.
+    fn apply_and(&mut self, edit: &Edit, append: impl FnOnce(&Self, &store::Edit) -> Result<()>) -> Result<Changes> {
         self.catch_up()?;
         let at = self.claim.client.now_ms();
         let changes = self.session.apply(edit, self.step(at))?;
@@ -357,7 +383,7 @@ impl DraftSession {
             value: edit.value().map(str::to_owned),
             at,
         };
-        self.claim.client.inner.store.append_edit(self.claim.draft, &row).map_err(|error| self.back_to_disk(error))?;
+        append(self, &row).map_err(|error| self.back_to_disk(error))?;
         self.last_row += 1;
         if self.last_row - self.snapshot_row >= ROWS_PER_SNAPSHOT {
             // The change itself is safe; a full disk may well refuse the larger snapshot.

@@ -40,7 +40,7 @@ impl Engine {
         let form = Arc::clone(&self.form);
         let mut pending = vec![question];
         for _ in 0..MAX_CHAIN {
-            let Some(question) = pending.pop() else { return };
+            let Some(question) = pending.pop().filter(|_| !self.budget.is_passed()) else { return };
             let def = self.tree.node(question).def;
             for action in &form.actions {
                 let scope = action.scope.and_then(|scope| form.controls[scope].node);

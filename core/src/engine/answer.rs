@@ -1,3 +1,4 @@
+use super::budget::Bounds;
 use super::{Changes, Engine};
 use crate::clock::Step;
 use crate::form::ControlKind;
@@ -11,10 +12,11 @@ impl Engine {
     ///
     /// # Errors
     /// Checked in this order (driver.md): [`ErrorKind::NotAQuestion`], [`ErrorKind::NotRelevant`],
-    /// [`ErrorKind::Readonly`], [`ErrorKind::InvalidChoice`], [`ErrorKind::InvalidValue`]. The record is unchanged then.
+    /// [`ErrorKind::Readonly`], [`ErrorKind::InvalidChoice`], [`ErrorKind::InvalidValue`]; then [`ErrorKind::TooLarge`] if
+    /// what follows from it would pass a budget. The record is unchanged then.
     pub fn answer(&mut self, id: NodeId, value: Option<&str>, step: Step) -> Result<Changes> {
         let value = self.check_answer(id, value.unwrap_or_default(), step)?;
-        Ok(self.put_answer(id, value, step))
+        self.put_answer(id, value, step, Bounds::OfAChange)
     }
 
     /// Sets an answer that a journal row tells of: it was accepted once, so it is not checked again, and what it makes the
@@ -30,17 +32,18 @@ impl Engine {
             return Err(ErrorKind::NoSuchNode.into());
         }
         let value = self.lexical(id, value, step).unwrap_or_else(|| value.to_owned());
-        Ok(self.put_answer(id, value, step))
+        self.put_answer(id, value, step, Bounds::None)
     }
 
-    fn put_answer(&mut self, id: NodeId, value: String, step: Step) -> Changes {
-        self.enter(step);
-        if self.set_value(id, value) {
-            self.propagate();
-            self.run_value_changed_actions(id);
-        }
-        self.settle();
-        self.take_changes()
+    fn put_answer(&mut self, id: NodeId, value: String, step: Step, bounds: Bounds) -> Result<Changes> {
+        self.change(step, bounds, |engine| {
+            if engine.set_value(id, value) {
+                engine.propagate();
+                engine.run_value_changed_actions(id);
+            }
+            engine.settle();
+            Ok(())
+        })
     }
 
     fn check_answer(&self, id: NodeId, value: &str, step: Step) -> Result<String> {

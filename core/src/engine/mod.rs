@@ -9,6 +9,7 @@
 
 mod actions;
 mod answer;
+mod budget;
 mod calendar;
 mod chance;
 mod choices;
@@ -35,6 +36,8 @@ use crate::text::{Language, language};
 use crate::xml::{Document, Names};
 use crate::xpath::date;
 
+use budget::Budget;
+pub use budget::Limits;
 use chance::Chance;
 pub use choices::{Choice, Offer};
 use recompute::Queue;
@@ -93,6 +96,7 @@ pub struct Engine {
     last_saved: Option<Arc<Document>>,
     step: Step,
     chance: RefCell<Chance>,
+    budget: Budget,
     queue: Queue,
     changes: Changes,
     stale_choices: BTreeSet<NodeId>,
@@ -165,6 +169,7 @@ impl Engine {
             last_saved,
             step,
             chance: RefCell::default(),
+            budget: Budget::default(),
             queue: Queue::default(),
             changes: Changes::default(),
             stale_choices: BTreeSet::new(),

@@ -22,6 +22,12 @@ impl Queue {
         }
     }
 
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        self.heap.clear();
+        self.waiting.clear();
+    }
+
     fn pop(&mut self) -> Option<(RuleId, NodeId)> {
         let Reverse((_, rule, node)) = self.heap.pop()?;
         self.waiting.remove(&(rule, node));
@@ -53,7 +59,7 @@ impl Engine {
 
     /// Sets a value that a person or an action gave, and lets its readers know. Says whether it is another.
     pub(super) fn set_value(&mut self, id: NodeId, value: String) -> bool {
-        if self.tree.node(id).value == value {
+        if self.tree.node(id).value == value || !self.fits(&value) {
             return false;
         }
         self.tree.node_mut(id).value = value;
@@ -66,6 +72,9 @@ impl Engine {
     /// Runs everything that waits, in order.
     pub(super) fn propagate(&mut self) {
         while let Some((rule, node)) = self.queue.pop() {
+            if self.budget.is_passed() {
+                return;
+            }
             if self.tree.get(node).is_some() {
                 self.run_rule(rule, node);
             }
@@ -111,6 +120,7 @@ impl Engine {
             if let Some(anchor) = self.tree.ancestor_of(id, edge.anchor) {
                 let rule = &self.form.graph.rules[edge.rule];
                 for target in self.tree.instances_below(&self.form, anchor, rule.target) {
+                    self.budget.spend(1);
                     self.queue.push(rule.rank, edge.rule, target);
                 }
             }
@@ -133,6 +143,7 @@ impl Engine {
                 };
                 let rule = &form.graph.rules[edge.rule];
                 for target in self.tree.instances_below(&form, anchor, rule.target) {
+                    self.budget.spend(1);
                     self.queue.push(rule.rank, edge.rule, target);
                 }
             }

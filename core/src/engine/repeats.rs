@@ -1,3 +1,4 @@
+use super::budget::Bounds;
 use super::{Changes, Engine};
 use crate::clock::Step;
 use crate::form::Control;
@@ -12,7 +13,8 @@ impl Engine {
     /// Appends an instance at the end of a range.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] (counted or locked), [`ErrorKind::NotRelevant`].
+    /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] (counted or locked), [`ErrorKind::NotRelevant`];
+    /// [`ErrorKind::TooLarge`] if what follows from it would pass a budget. The record is unchanged then.
     pub fn add_repeat(&mut self, range: &str, step: Step) -> Result<Changes> {
         let (parent, repeat) = self.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
         self.check_repeat(repeat)?;
@@ -22,7 +24,7 @@ impl Engine {
         if self.tree.children_of(parent, repeat).count() >= MAX_INSTANCES {
             return Err(Error::new(ErrorKind::NotAllowed, "there are too many already"));
         }
-        self.append(parent, repeat, step)
+        self.append(parent, repeat, step, Bounds::OfAChange)
     }
 
     /// Appends an instance that a journal row tells of, whatever the form says of it now.
@@ -31,21 +33,23 @@ impl Engine {
     /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] if the form gives nothing to clone.
     pub fn replay_add(&mut self, range: &str, step: Step) -> Result<Changes> {
         let (parent, repeat) = self.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
-        self.append(parent, repeat, step)
+        self.append(parent, repeat, step, Bounds::None)
     }
 
-    fn append(&mut self, parent: NodeId, repeat: DefId, step: Step) -> Result<Changes> {
-        self.enter(step);
-        self.new_instance(parent, repeat).ok_or(ErrorKind::NotAllowed)?;
-        self.propagate();
-        self.settle();
-        Ok(self.take_changes())
+    fn append(&mut self, parent: NodeId, repeat: DefId, step: Step, bounds: Bounds) -> Result<Changes> {
+        self.change(step, bounds, |engine| {
+            engine.new_instances(parent, repeat, 1)?;
+            engine.propagate();
+            engine.settle();
+            Ok(())
+        })
     }
 
     /// Removes an instance; the ones behind it move up.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] (counted or locked), [`ErrorKind::NotRelevant`].
+    /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] (counted or locked), [`ErrorKind::NotRelevant`];
+    /// [`ErrorKind::TooLarge`] if what follows from it would pass a budget. The record is unchanged then.
     pub fn remove_repeat(&mut self, instance: &str, step: Step) -> Result<Changes> {
         let (parent, id) = self.find_instance(instance)?;
         let node = self.tree.node(id);
@@ -53,7 +57,7 @@ impl Engine {
         if !node.relevant {
             return Err(ErrorKind::NotRelevant.into());
         }
-        Ok(self.take_away(parent, id, step))
+        self.take_away(parent, id, step, Bounds::OfAChange)
     }
 
     /// Removes an instance that a journal row tells of, whatever the form says of it now.
@@ -62,18 +66,19 @@ impl Engine {
     /// [`ErrorKind::NoSuchNode`].
     pub fn replay_remove(&mut self, instance: &str, step: Step) -> Result<Changes> {
         let (parent, id) = self.find_instance(instance)?;
-        Ok(self.take_away(parent, id, step))
+        self.take_away(parent, id, step, Bounds::None)
     }
 
-    fn take_away(&mut self, parent: NodeId, id: NodeId, step: Step) -> Changes {
-        self.enter(step);
-        self.tree.remove(id);
-        self.changes.removed.push(id);
-        self.changes.touched.insert(parent);
-        self.wake_readers_of_range(parent, self.tree.node(id).def);
-        self.propagate();
-        self.settle();
-        self.take_changes()
+    fn take_away(&mut self, parent: NodeId, id: NodeId, step: Step, bounds: Bounds) -> Result<Changes> {
+        self.change(step, bounds, |engine| {
+            engine.tree.remove(id);
+            engine.changes.removed.push(id);
+            engine.changes.touched.insert(parent);
+            engine.wake_readers_of_range(parent, engine.tree.node(id).def);
+            engine.propagate();
+            engine.settle();
+            Ok(())
+        })
     }
 
     /// An instance of a repeat with the node around it.
@@ -104,10 +109,20 @@ impl Engine {
         self.check_repeat(repeat).is_ok()
     }
 
-    /// Clone of the template → preloads → new-repeat actions; its rules are queued.
-    pub(super) fn new_instance(&mut self, parent: NodeId, repeat: DefId) -> Option<NodeId> {
+    /// Appends instances to a range, each a clone of the template → preloads → new-repeat actions; their rules are queued,
+    /// and once for all of them the rules that read the range.
+    pub(super) fn new_instances(&mut self, parent: NodeId, repeat: DefId, number: usize) -> Result<()> {
+        let made = (0..number).try_for_each(|_| self.new_instance(parent, repeat));
+        self.wake_readers_of_range(parent, repeat);
+        made
+    }
+
+    fn new_instance(&mut self, parent: NodeId, repeat: DefId) -> Result<()> {
+        if !self.has_room() {
+            return Err(ErrorKind::TooLarge.into());
+        }
         let form = std::sync::Arc::clone(&self.form);
-        let id = add_instance(&form, &mut self.tree, parent, repeat)?;
+        let id = add_instance(&form, &mut self.tree, parent, repeat).ok_or(ErrorKind::NotAllowed)?;
         self.changes.added.push(id);
         self.changes.touched.insert(parent);
         self.preload(id);
@@ -116,7 +131,6 @@ impl Engine {
             self.check_choices_later(node);
         }
         self.run_new_repeat_actions(id);
-        self.wake_readers_of_range(parent, repeat);
-        Some(id)
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl Engine {
                 self.drop_choices(id);
             }
             self.propagate();
-            if self.stale_counts.is_empty() && self.stale_choices.is_empty() {
+            if self.stale_counts.is_empty() && self.stale_choices.is_empty() || self.budget.is_passed() {
                 return;
             }
         }
@@ -37,10 +37,10 @@ impl Engine {
         }
         let number = self.evaluate_raw(formula, parent).to_number(&self.view());
         let wanted = if number >= 1.0 { (number as usize).min(MAX_INSTANCES) } else { 0 };
-        for _ in self.tree.children_of(parent, repeat).count()..wanted {
-            if self.new_instance(parent, repeat).is_none() {
-                return;
-            }
+        let there = self.tree.children_of(parent, repeat).count();
+        if there < wanted {
+            // One that cannot be made ends it; whoever keeps the budget knows why.
+            let _ = self.new_instances(parent, repeat, wanted - there);
         }
     }
 

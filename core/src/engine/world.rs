@@ -250,6 +250,14 @@ impl World for View<'_> {
         Some(found.into_iter().map(|row| NodeRef { tree: parent.tree, node: row_node(rows, row as usize) }).collect())
     }
 
+    fn steps_left(&self) -> u64 {
+        self.engine.budget.steps_left()
+    }
+
+    fn spend_steps(&self, steps: u64) {
+        self.engine.budget.spend(steps);
+    }
+
     fn now_ms(&self) -> i64 {
         self.engine.step.at
     }

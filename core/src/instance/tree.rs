@@ -1,5 +1,5 @@
 use crate::form::FormDef;
-use crate::ids::{DefId, IndexVec, NodeId};
+use crate::ids::{DefId, Id, IndexVec, NodeId};
 
 /// One node of a record.
 #[derive(Clone, Debug)]
@@ -34,6 +34,17 @@ pub struct Tree {
     nodes: IndexVec<NodeId, Node>,
     /// How many instances of repeats were ever created.
     serials: u32,
+    /// What the change under way has overwritten.
+    overwritten: Option<Overwritten>,
+}
+
+/// What must be put back to undo a change.
+#[derive(Clone, Debug)]
+struct Overwritten {
+    n_nodes: usize,
+    serials: u32,
+    /// Nodes as they were, the first overwritten first.
+    nodes: Vec<(NodeId, Node)>,
 }
 
 impl Tree {
@@ -57,7 +68,45 @@ impl Tree {
 
     /// The same, to change it.
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.nodes[id]
+        let node = &mut self.nodes[id];
+        if let Some(overwritten) = &mut self.overwritten
+            && id.index() < overwritten.n_nodes
+        {
+            overwritten.nodes.push((id, node.clone()));
+        }
+        node
+    }
+
+    /// Begins a change that can be undone.
+    pub fn begin_change(&mut self) {
+        self.overwritten = Some(Overwritten { n_nodes: self.nodes.len(), serials: self.serials, nodes: Vec::new() });
+    }
+
+    /// The change holds.
+    pub fn keep_change(&mut self) {
+        self.overwritten = None;
+    }
+
+    /// The record is as it was when the change was begun.
+    pub fn undo_change(&mut self) {
+        let Some(Overwritten { n_nodes, serials, nodes }) = self.overwritten.take() else { return };
+        for (id, node) in nodes.into_iter().rev() {
+            self.nodes[id] = node;
+        }
+        self.nodes.truncate(n_nodes);
+        self.serials = serials;
+    }
+
+    /// Bytes of all values together.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.nodes.iter().map(|(_, node)| node.value.len()).sum()
+    }
+
+    /// How many nodes there are, removed ones among them.
+    #[must_use]
+    pub fn n_slots(&self) -> usize {
+        self.nodes.len()
     }
 
     /// Children in order, attributes among them.
@@ -173,14 +222,14 @@ impl Tree {
 
     fn link(&mut self, parent: NodeId, id: NodeId, after: Option<NodeId>) {
         let next = match after {
-            Some(after) => self.nodes[after].next.replace(id),
-            None => self.nodes[parent].first_child.replace(id),
+            Some(after) => self.node_mut(after).next.replace(id),
+            None => self.node_mut(parent).first_child.replace(id),
         };
-        self.nodes[id].previous = after;
-        self.nodes[id].next = next;
+        let node = self.node_mut(id);
+        (node.previous, node.next) = (after, next);
         match next {
-            Some(next) => self.nodes[next].previous = Some(id),
-            None => self.nodes[parent].last_child = Some(id),
+            Some(next) => self.node_mut(next).previous = Some(id),
+            None => self.node_mut(parent).last_child = Some(id),
         }
     }
 
@@ -204,17 +253,17 @@ impl Tree {
     pub fn remove(&mut self, id: NodeId) {
         let Node { parent, previous, next, .. } = self.nodes[id];
         match (previous, parent) {
-            (Some(previous), _) => self.nodes[previous].next = next,
-            (None, Some(parent)) => self.nodes[parent].first_child = next,
+            (Some(previous), _) => self.node_mut(previous).next = next,
+            (None, Some(parent)) => self.node_mut(parent).first_child = next,
             (None, None) => {}
         }
         match (next, parent) {
-            (Some(next), _) => self.nodes[next].previous = previous,
-            (None, Some(parent)) => self.nodes[parent].last_child = previous,
+            (Some(next), _) => self.node_mut(next).previous = previous,
+            (None, Some(parent)) => self.node_mut(parent).last_child = previous,
             (None, None) => {}
         }
         for node in self.subtree(id) {
-            self.nodes[node].removed = true;
+            self.node_mut(node).removed = true;
         }
     }
 }

@@ -30,8 +30,10 @@ pub enum Edit {
         /// The screen, as [`super::FormSession::screen_path`] writes it.
         screen: String,
     },
-    /// A file was put beside the record.
+    /// A file was put beside the record, and a question answered with its name.
     Attach {
+        /// Path of the question; none in rows of earlier versions, where the answer has a row of its own.
+        node: Option<String>,
         /// The name it goes by.
         name: String,
     },
@@ -61,7 +63,8 @@ impl Edit {
             Self::Answer { node, .. } | Self::Remove { node } => Some(node),
             Self::Add { range } => Some(range),
             Self::Move { screen } => Some(screen),
-            Self::Language { .. } | Self::Attach { .. } | Self::Resume => None,
+            Self::Attach { node, .. } => node.as_deref(),
+            Self::Language { .. } | Self::Resume => None,
         }
     }
 
@@ -70,7 +73,7 @@ impl Edit {
     pub fn value(&self) -> Option<&str> {
         match self {
             Self::Answer { value, .. } => value.as_deref(),
-            Self::Language { name } | Self::Attach { name } => Some(name),
+            Self::Language { name } | Self::Attach { name, .. } => Some(name),
             Self::Add { .. } | Self::Remove { .. } | Self::Move { .. } | Self::Resume => None,
         }
     }
@@ -88,7 +91,7 @@ impl Edit {
             "remove" => node().map(|node| Self::Remove { node }),
             "language" => name().map(|name| Self::Language { name }),
             "move" => node().map(|screen| Self::Move { screen }),
-            "attach" => name().map(|name| Self::Attach { name }),
+            "attach" => name().map(|name| Self::Attach { node: node(), name }),
             "resume" => Some(Self::Resume),
             _ => None,
         };
@@ -109,7 +112,8 @@ mod tests {
             Edit::Remove { node: "/d/r[1]".into() },
             Edit::Language { name: "ar".into() },
             Edit::Move { screen: "end".into() },
-            Edit::Attach { name: "a.jpg".into() },
+            Edit::Attach { node: Some("/d/photo".into()), name: "a.jpg".into() },
+            Edit::Attach { node: None, name: "a.jpg".into() },
             Edit::Resume,
         ];
         for edit in edits {

@@ -127,8 +127,12 @@ impl FormSession {
                 self.current = self.screen_at(screen).ok_or(ErrorKind::NoSuchNode)?;
                 Ok(Changes::default())
             }
-            // The file itself is the store's business; the answer that names it is an edit of its own.
-            Edit::Attach { .. } => Ok(Changes::default()),
+            // The file itself is the store's business.
+            Edit::Attach { node: Some(node), name } => {
+                let node = self.engine.find(node).ok_or(ErrorKind::NoSuchNode)?;
+                self.engine.answer(node, Some(name), step)
+            }
+            Edit::Attach { node: None, .. } => Ok(Changes::default()),
             Edit::Resume => Ok(self.engine.resume(step)),
         }
     }
@@ -149,7 +153,8 @@ impl FormSession {
                 Ok(changes)
             }
             Edit::Language { .. } | Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
-            Edit::Attach { .. } | Edit::Resume => self.apply(edit, step),
+            Edit::Attach { node: Some(node), name } => self.engine.replay_answer(node, Some(name), step),
+            Edit::Attach { node: None, .. } | Edit::Resume => self.apply(edit, step),
         }
     }
 
@@ -159,6 +164,12 @@ impl FormSession {
         if self.engine.tree().get(node).is_none() {
             self.current = self.current();
         }
+    }
+
+    /// Other limits, for tests that pass them.
+    #[doc(hidden)]
+    pub fn set_limits(&mut self, limits: engine::Limits) {
+        self.engine.set_limits(limits);
     }
 
     /// The form.
@@ -218,15 +229,36 @@ impl FormSession {
         found.into_iter().filter(is_asked).map(|violation| self.violation_view(violation)).collect()
     }
 
-    /// The files that relevant answers name.
+    /// The files that relevant answers name. What the form itself put there is none of a person's files: a picture of the
+    /// form's own (`jr://…`).
     #[must_use]
     pub fn attachment_names(&self) -> Vec<String> {
         let tree = self.engine.tree();
         let nodes = tree.subtree(tree.root()).into_iter().map(|id| tree.node(id));
         let named = nodes.filter(|node| {
-            node.relevant && !node.value.is_empty() && self.form().nodes[node.def].data_type == DataType::Binary
+            node.relevant
+                && !node.value.is_empty()
+                && !node.value.starts_with("jr://")
+                && self.form().nodes[node.def].data_type == DataType::Binary
         });
         named.map(|node| node.value.clone()).collect()
+    }
+
+    /// Whether a question that is asked has this file for its answer.
+    #[must_use]
+    pub fn asks_for_file(&self, name: &str) -> bool {
+        let tree = self.engine.tree();
+        tree.by_creation().map(|id| tree.node(id)).any(|node| {
+            let definition = &self.form().nodes[node.def];
+            node.value == name && node.relevant && definition.control.is_some() && definition.calculate.is_none()
+        })
+    }
+
+    /// Whether something in the record, relevant or not, has this very text: so long a file of that name is kept.
+    #[must_use]
+    pub fn has_value(&self, text: &str) -> bool {
+        let tree = self.engine.tree();
+        tree.by_creation().any(|id| tree.node(id).value == text)
     }
 
     /// The whole record, whatever its relevance: a snapshot.

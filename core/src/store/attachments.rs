@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{PendingFile, io_error, random_name};
 use super::vault::{FileKey, Sealed, SealedFile, Sealer};
-use super::{AttachmentId, DraftId, Store, SubmissionId};
+use super::{AttachmentId, DraftId, Edit, Store, SubmissionId, drafts};
 use crate::{Error, ErrorKind, Result};
 
 /// An attachment. Its `Debug` tells no name.
@@ -79,14 +79,50 @@ impl Store {
             let replaced = erase(transaction, "draft = ? AND name = ?", params![draft, name])?;
             Ok((file.insert(transaction, "draft", draft.0)?, replaced))
         });
-        // A commit that failed on the way to the disk may turn out to have got there: then the row must find its file.
-        let (id, replaced) = stored.inspect_err(|error| {
-            if error.kind() != ErrorKind::Io {
-                self.unlink(&file.file);
-            }
-        })?;
+        let (id, replaced) = stored.inspect_err(|error| self.unlink_refused(&file, error))?;
         self.forget(replaced);
         Ok(Attachment { id, name: file.name, size: file.plain.size, sha256: file.plain.sha256, sent_at: None })
+    }
+
+    /// Makes a sealed file an attachment of a draft, under the name that is the value of `edit`, and appends the edit: one
+    /// commit. The draft's files that `is_named` does not know go in the same one: a photo taken again leaves none behind.
+    ///
+    /// # Errors
+    /// As [`Store::append_edit`]; nothing has changed then, and the file is gone.
+    pub fn append_attachment(
+        &self,
+        draft: DraftId,
+        edit: &Edit,
+        sealed: SealedAttachment,
+        is_named: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let file = SealedAttachment { name: edit.value.clone().unwrap_or_default(), ..sealed };
+        let stored = self.write(|transaction| {
+            let erased = erase_unnamed(transaction, draft, &is_named)?;
+            file.insert(transaction, "draft", draft.0)?;
+            drafts::append(transaction, draft, edit)?;
+            Ok(erased)
+        });
+        self.forget(stored.inspect_err(|error| self.unlink_refused(&file, error))?);
+        Ok(())
+    }
+
+    /// Removes a sealed file that is not wanted.
+    pub fn discard_sealed(&self, sealed: &SealedAttachment) {
+        self.unlink(&sealed.file);
+    }
+
+    /// Erases the files of a draft that `is_named` does not know.
+    ///
+    /// # Errors
+    /// `StorageFull`, `StoragePaused`.
+    pub fn erase_unnamed_attachments(&self, draft: DraftId, is_named: impl Fn(&str) -> bool) -> Result<()> {
+        if self.draft_attachments(draft)?.iter().all(|attachment| is_named(&attachment.name)) {
+            return Ok(());
+        }
+        let erased = self.write(|transaction| erase_unnamed(transaction, draft, &is_named))?;
+        self.forget(erased);
+        Ok(())
     }
 
     /// The attachments of a draft, by name.
@@ -191,6 +227,14 @@ impl Store {
         }
     }
 
+    /// Removes a sealed file whose row was refused with this error. A commit that failed on the way to the disk may turn out
+    /// to have got there: then the row must find its file.
+    fn unlink_refused(&self, file: &SealedAttachment, error: &Error) {
+        if error.kind() != ErrorKind::Io {
+            self.unlink(&file.file);
+        }
+    }
+
     /// Removes a sealed file that got no row.
     pub(super) fn unlink(&self, file: &str) {
         let _ = fs::remove_file(self.files().join(file));
@@ -269,6 +313,21 @@ impl SealedAttachment {
         )?;
         Ok(AttachmentId(transaction.last_insert_rowid()))
     }
+}
+
+fn erase_unnamed(
+    transaction: &Transaction<'_>,
+    draft: DraftId,
+    is_named: &impl Fn(&str) -> bool,
+) -> Result<Vec<String>> {
+    let mut query = transaction.prepare("SELECT id, name FROM attachment WHERE draft = ?")?;
+    let files: Vec<(AttachmentId, String)> =
+        query.query_map([draft], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut erased = Vec::new();
+    for (id, _) in files.iter().filter(|(_, name)| !is_named(name)) {
+        erased.extend(erase(transaction, "id = ?", [*id])?);
+    }
+    Ok(erased)
 }
 
 /// Deletes rows, and so the keys in them; returns the files that became noise, for [`Store::forget`] after the commit.

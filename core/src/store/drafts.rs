@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{DraftId, FormKey, ProjectId, Store, attachments, forms};
 use crate::{Error, ErrorKind, Result};
@@ -196,12 +196,7 @@ impl Store {
     /// # Errors
     /// `StorageFull`; `NotFound` if there is no such draft; `StoragePaused`, `Internal` if `seq` was used before.
     pub fn append_edit(&self, draft: DraftId, edit: &Edit) -> Result<()> {
-        self.read(|connection| {
-            connection
-                .prepare_cached("INSERT INTO draft_edit (draft, seq, op, node, value, at) VALUES (?, ?, ?, ?, ?, ?)")?
-                .execute(params![draft, edit.seq.cast_signed(), edit.op, edit.node, edit.value, edit.at])?;
-            Ok(())
-        })
+        self.read(|connection| append(connection, draft, edit))
     }
 
     /// The journal of a draft behind edit `after`, in order; all of it behind 0. Only a draft from before the journal was
@@ -361,6 +356,13 @@ impl Store {
         self.forget(erased);
         Ok(())
     }
+}
+
+pub(super) fn append(connection: &Connection, draft: DraftId, edit: &Edit) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO draft_edit (draft, seq, op, node, value, at) VALUES (?, ?, ?, ?, ?, ?)")?
+        .execute(params![draft, edit.seq.cast_signed(), edit.op, edit.node, edit.value, edit.at])?;
+    Ok(())
 }
 
 /// Takes the row of a draft away, and its journal with it.

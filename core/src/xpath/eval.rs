@@ -7,9 +7,6 @@ use super::functions::{self, Args, Function, compile_pattern};
 use super::value::{comparable, equal};
 use super::{EvalError, NodeRef, Value, World};
 
-/// How many subexpressions and nodes one evaluation may visit.
-const MAX_STEPS: u64 = 10_000_000;
-
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -35,8 +32,11 @@ impl Expr {
     /// # Errors An undeclared instance, an argument that a function cannot work with, or too much work. Wrong types are
     /// no errors: they convert as xforms.md §11 says.
     pub fn eval<W: World>(&self, world: &W, context: &Context) -> Result<Value, EvalError> {
-        let evaluator = Evaluator { expr: self, world, current: context.current, steps_left: Cell::new(MAX_STEPS) };
-        evaluator.eval(self.root(), Scope { node: context.node, position: context.position, memo: None })
+        let steps = world.steps_left();
+        let evaluator = Evaluator { expr: self, world, current: context.current, steps_left: Cell::new(steps) };
+        let value = evaluator.eval(self.root(), Scope { node: context.node, position: context.position, memo: None });
+        world.spend_steps(steps - evaluator.steps_left.get());
+        value
     }
 }
 
@@ -96,9 +96,9 @@ impl<W: World> Evaluator<'_, W> {
 
     /// Counts work done.
     pub(super) fn spend(&self, steps: u64) -> Result<(), EvalError> {
-        let left = self.steps_left.get().checked_sub(steps).ok_or(EvalError::TooMuchWork)?;
-        self.steps_left.set(left);
-        Ok(())
+        let left = self.steps_left.get().checked_sub(steps);
+        self.steps_left.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or(EvalError::TooMuchWork)
     }
 
     fn compute(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {

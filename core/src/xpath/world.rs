@@ -5,6 +5,9 @@ use jiff::tz::TimeZone;
 use super::{Axis, NameTest, NodeRef, Nodes, Value};
 use crate::xml::NameId;
 
+/// How many subexpressions and nodes one evaluation may visit where nobody says otherwise.
+pub const MAX_STEPS: u64 = 10_000_000;
+
 /// What an expression can see of a record, its lists and its surroundings.
 ///
 /// Templates of repeats are never part of it. Methods take `&self`: a world whose random numbers advance keeps the
@@ -48,6 +51,14 @@ pub trait World {
     /// the tree keeps no index, so that the rows have to be scanned. An index answers for `=` only where that compares
     /// texts, so never for a typed column.
     fn find(&self, parent: NodeRef, row: NameId, column: NameId, value: &str) -> Option<Nodes>;
+
+    /// How many subexpressions and nodes the next evaluation may visit.
+    fn steps_left(&self) -> u64 {
+        MAX_STEPS
+    }
+
+    /// Told at the end of each evaluation how many it has visited.
+    fn spend_steps(&self, _steps: u64) {}
 
     /// The present moment in milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> i64;

@@ -1,0 +1,149 @@
+//! What one change may cost: a number typed wrong, or a form made to hurt, must neither fill the phone nor hang it.
+//!
+//! A change that would pass its budget is undone whole and refused. A change that a journal row tells of has no bounds: it
+//! was within them when it was made. Where nobody could undo anything (a record begun or opened again, a text shown) each
+//! expression has bounds of its own, and one that passes them reads as empty.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use super::{Changes, Engine};
+use crate::clock::Step;
+use crate::ids::{ControlId, NodeId};
+use crate::xpath::MAX_STEPS;
+use crate::{Error, ErrorKind, Result};
+
+/// How much one change may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Subexpressions and nodes that the expressions of one change may visit, and rules it may wake.
+    pub steps: u64,
+    /// Nodes of a record, removed ones among them.
+    pub nodes: usize,
+    /// Bytes of all values of a record together.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// Seconds on a phone; 10,000 instances of a repeat with a hundred questions; more text than a server takes with files.
+    fn default() -> Self {
+        Self { steps: 100_000_000, nodes: 1_000_000, bytes: 64 << 20 }
+    }
+}
+
+/// What bounds the work under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Bounds {
+    /// Somebody makes a change now: it has the limits of one.
+    OfAChange,
+    /// A change was made, and is made again.
+    None,
+    /// No change that could be undone.
+    #[default]
+    OfEachExpression,
+}
+
+/// The limits, and what is left of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Budget {
+    limits: Limits,
+    bounds: Bounds,
+    steps_left: Cell<u64>,
+    is_passed: Cell<bool>,
+}
+
+impl Budget {
+    fn begin(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+        self.steps_left.set(self.limits.steps);
+        self.is_passed.set(false);
+    }
+
+    /// What the next expression may spend.
+    pub(super) fn steps_left(&self) -> u64 {
+        match self.bounds {
+            Bounds::OfAChange => self.steps_left.get(),
+            Bounds::None => u64::MAX,
+            Bounds::OfEachExpression => MAX_STEPS,
+        }
+    }
+
+    pub(super) fn spend(&self, steps: u64) {
+        let left = self.steps_left.get();
+        self.steps_left.set(left.saturating_sub(steps));
+        self.pass_unless(steps < left);
+    }
+
+    /// Whether nothing more need be done, because the change will be undone.
+    pub(super) fn is_passed(&self) -> bool {
+        self.is_passed.get()
+    }
+
+    /// Whether this is within the limits; a change that has passed one is done with.
+    fn pass_unless(&self, is_within: bool) -> bool {
+        if !is_within && self.bounds == Bounds::OfAChange {
+            self.is_passed.set(true);
+        }
+        is_within || self.bounds == Bounds::None
+    }
+
+    /// Whether there is room for another node.
+    fn has_room(&self, n_nodes: usize) -> bool {
+        self.pass_unless(n_nodes < self.limits.nodes)
+    }
+
+    /// Whether a record can hold so many bytes.
+    fn fits(&self, n_bytes: usize) -> bool {
+        self.pass_unless(n_bytes <= self.limits.bytes)
+    }
+}
+
+impl Engine {
+    /// Makes a change in a step, as a whole or not at all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`], or what the change itself says; the record is unchanged then.
+    pub(super) fn change(
+        &mut self,
+        step: Step,
+        bounds: Bounds,
+        change: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<Changes> {
+        let before: (Step, BTreeSet<NodeId>, BTreeSet<(ControlId, NodeId)>) =
+            (self.step, self.stale_choices.clone(), self.stale_counts.clone());
+        self.enter(step);
+        self.budget.begin(bounds);
+        self.tree.begin_change();
+        let mut done = change(self);
+        self.budget.fits(self.tree.n_bytes());
+        if done.is_ok() && self.budget.is_passed() {
+            done = Err(Error::new(ErrorKind::TooLarge, "what follows from this change"));
+        }
+        self.budget.begin(Bounds::OfEachExpression);
+        if let Err(refused) = done {
+            self.tree.undo_change();
+            (self.step, self.stale_choices, self.stale_counts) = before;
+            self.queue.clear();
+            self.changes = Changes::default();
+            return Err(refused);
+        }
+        self.tree.keep_change();
+        Ok(self.take_changes())
+    }
+
+    /// Whether there is room for another instance.
+    pub(super) fn has_room(&self) -> bool {
+        self.budget.has_room(self.tree.n_slots())
+    }
+
+    /// Whether a record can hold a value at all.
+    pub(super) fn fits(&self, value: &str) -> bool {
+        self.budget.fits(value.len())
+    }
+
+    /// Other limits, for tests that pass them.
+    #[doc(hidden)]
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.budget.limits = limits;
+    }
+}
