@@ -19,6 +19,7 @@ mod forms;
 mod ledger;
 mod power;
 mod report;
+mod soak;
 mod stage;
 mod worker;
 
@@ -47,11 +48,16 @@ fn main() -> ExitCode {
         worker::work(&orders.expect("orders"));
         return ExitCode::SUCCESS;
     }
+    if command == "serve" {
+        soak::serve();
+        return ExitCode::SUCCESS;
+    }
     let Some(options) = read(rest) else { return usage() };
     let report: Report = match command.as_str() {
         "crash" => crash::run(&options),
         "power" => power::run(&options),
         "faults" => faults::run(&options),
+        "soak" => soak::run(&Options { seconds: options.count * 60, ..options }),
         _ => return usage(),
     };
     print!("{report}");
@@ -59,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("reliability crash|power|faults [--count N] [--seed N] [--seconds N] [--only N]");
+    eprintln!("reliability crash|power|faults|soak [--count N] [--seed N] [--seconds N] [--only N]");
     ExitCode::FAILURE
 }
 

@@ -50,6 +50,8 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --runs N                      how many cuts (default 1000); the rest as above
   cargo xtask faults                records over a network that cuts, stalls, loses and lies, to a strict server
       --records N                   how many (default 1000); the rest as above
+  cargo xtask soak                  twenty phones in one process; memory, files and threads must stay flat (Linux)
+      --minutes N                   for how long (default 1)
   cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
       --seconds N                   for how long (default 60)
   cargo xtask help                  this text

@@ -17,10 +17,12 @@ struct Harness {
     in_ci: u64,
 }
 
-const HARNESSES: [Harness; 3] = [
+const HARNESSES: [Harness; 4] = [
     Harness { command: "crash", count: "--runs", default: 500, in_ci: 200 },
     Harness { command: "power", count: "--runs", default: 1000, in_ci: 300 },
     Harness { command: "faults", count: "--records", default: 1000, in_ci: 300 },
+    // A minute tells a leak of every sending or opening; it is left to nights, and out of `ci`.
+    Harness { command: "soak", count: "--minutes", default: 1, in_ci: 0 },
 ];
 
 /// Whether there is such a harness.
