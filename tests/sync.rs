@@ -17,7 +17,9 @@ use veldwerk::openrosa::{hash, response};
 use veldwerk::store::{ForgetSent, Imported, NewAttachment, NewRecord, ProjectId};
 use veldwerk::sync::http::Http;
 use veldwerk::sync::policy::{SyncPolicy, Timeouts};
-use veldwerk::sync::{Cancel, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Turn, Until};
+use veldwerk::sync::{
+    Cancel, FileProblem, Nudge, Outcome, Project, Reason, RefreshReport, State, Step, SyncJob, Turn, Until,
+};
 use veldwerk_server::faults::{Fault, Proxy};
 use veldwerk_tests::memory_store::MemoryStore;
 use veldwerk_tests::phone::config;
@@ -145,18 +147,14 @@ async fn a_broken_upload_continues_with_the_parts_left_and_the_same_bytes() {
     assert_eq!(report.states, BTreeMap::from([(record, State::Sent)]));
     assert_eq!(proxy.planned(), 0);
 
-    let posts: Vec<_> = server.heard_of("POST").iter().map(parts).collect();
-    let named = |post: &Vec<(String, Vec<u8>)>, name: &str| {
-        post.iter().any(|(head, _)| head.contains(&format!("name=\"{name}\"")))
-    };
-    assert_eq!(posts.len(), 4, "a lost reply, then a again, b and c");
-    for (post, name) in posts.iter().zip(["a.jpg", "a.jpg", "b.jpg", "c.jpg"]) {
-        assert!(named(post, name));
-        assert_eq!(post[0].1, XML.as_bytes());
-    }
-    let incomplete: Vec<bool> = posts.iter().map(|post| named(post, "*isIncomplete*")).collect();
-    assert_eq!(incomplete, [true, true, true, false]);
-    assert_eq!(posts[0][1..], posts[1][1..], "the same bytes again");
+    let posts = server.heard_of("POST");
+    let (xml, more) = ("xml_submission_file", "*isIncomplete*");
+    assert_eq!(
+        posts.iter().map(names).collect::<Vec<_>>(),
+        [vec![xml, more], vec![xml, more], vec![xml, more, "a.jpg"], vec![xml, more, "b.jpg"], vec![xml, "c.jpg"]],
+        "after a cut the answers alone, whose reply is lost, then what is left"
+    );
+    assert!(posts.iter().all(|post| parts(post)[0].1 == XML.as_bytes()), "the same bytes again");
 }
 
 #[tokio::test]
@@ -168,7 +166,7 @@ async fn a_server_cut_in_the_middle_of_a_body_is_tried_again() {
     assert_eq!(store.record(record).state, Some(State::Sent));
     assert_eq!(store.record(record).tries, 2);
     let statuses: Vec<_> = store.record(record).attempts.iter().map(|attempt| attempt.status).collect();
-    assert_eq!(statuses, [None, Some(201)]);
+    assert_eq!(statuses, [None, Some(201), Some(201)], "the answers, then the file");
 }
 
 #[tokio::test]
@@ -198,7 +196,7 @@ async fn a_busy_server_is_waited_for() {
         let record = store.queue("visit", XML, &[]);
         let job = job(&server.url(), &store);
         let report = job.send(Until::OnePass, false).await.unwrap();
-        let State::Waiting { until_ms, reason: Reason::ServerBusy } = report.states[&record] else {
+        let State::Waiting { until_ms, reason: Reason::ServerBusy, .. } = report.states[&record] else {
             panic!("{report:?}")
         };
         if matches!(plan, Plan::Reply { status: 429, .. }) {
@@ -257,31 +255,87 @@ async fn a_portal_takes_no_record() {
         })
         .await;
         let store = Arc::new(MemoryStore::default());
-        let records = [store.queue("visit", XML, &[]), store.queue("visit", XML, &[])];
+        let records = [(); 3].map(|()| store.queue("visit", XML, &[]));
         let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
         for record in records {
             assert!(matches!(report.states[&record], State::Waiting { reason: Reason::NotAServer, .. }), "{portal_at}");
         }
-        assert!(server.heard_of("POST").len() <= 1, "the second record is not even tried");
+        assert!(server.heard_of("POST").len() <= 2, "the third record is not even tried");
     }
 }
 
-#[tokio::test]
-async fn too_large_a_post_goes_in_smaller_ones() {
-    // As nginx: answered from the head, before the body is read.
-    let server = server_for_records(|_, heard| {
+/// As nginx: answered from the head, before the body is read.
+async fn server_that_takes(most: usize) -> RawServer {
+    server_for_records(move |_, heard| {
         let size: usize = heard.header("content-length").unwrap().parse().unwrap();
-        if size > 50_000 { Plan::Early { status: 413 } } else { stored() }
+        if size > most { Plan::Early { status: 413 } } else { stored() }
     })
-    .await;
+    .await
+}
+
+fn names(heard: &Heard) -> Vec<String> {
+    let name = |head: String| head.split("name=\"").nth(1).and_then(|rest| Some(rest.split('"').next()?.to_owned()));
+    parts(heard).into_iter().filter_map(|(head, _)| name(head)).collect()
+}
+
+#[tokio::test]
+async fn too_large_a_post_goes_in_smaller_ones_and_one_file_too_large_holds_back_nothing() {
+    let server = server_that_takes(50_000).await;
     let store = Arc::new(MemoryStore::default());
     let small = ["a.jpg", "b.jpg", "c.jpg"].map(|name| (name, Some(bytes(20_000))));
     let fits = store.queue("visit", XML, &small);
-    let large = store.queue("visit", XML, &[("d.jpg", Some(bytes(80_000)))]);
+    let large = store.queue("visit", XML, &[("d.jpg", Some(bytes(80_000))), ("e.jpg", Some(bytes(10)))]);
     let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
     assert_eq!(report.states[&fits], State::Sent);
     assert_eq!(store.record(fits).acknowledged, ["a.jpg", "b.jpg", "c.jpg"]);
     assert_eq!(report.states[&large], State::NeedsAttention(Reason::TooLarge));
+    let large = store.record(large);
+    assert!(large.answers_arrived);
+    assert_eq!(large.acknowledged, ["e.jpg"]);
+    assert_eq!(large.problems, [("d.jpg".to_owned(), FileProblem::TooLarge)]);
+    assert_eq!(store.limit(), Some(100_000), "what the server says of itself is kept");
+}
+
+#[tokio::test]
+async fn answers_of_every_record_go_before_large_files() {
+    let server = server_for_records(|_, _| stored()).await;
+    let store = Arc::new(MemoryStore::default());
+    let video = || Some(bytes(400_000));
+    let records = [
+        store.queue("visit", XML, &[("one.mp4", video()), ("one.jpg", Some(bytes(1_000)))]),
+        store.queue("visit", XML, &[("two.mp4", video())]),
+        store.queue("visit", XML, &[]),
+    ];
+    let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
+    assert!(records.iter().all(|record| report.states[record] == State::Sent));
+    let posts: Vec<_> = server.heard_of("POST").iter().map(names).collect();
+    let (xml, more) = ("xml_submission_file", "*isIncomplete*");
+    assert_eq!(
+        posts,
+        [vec![xml, more, "one.jpg"], vec![xml, more], vec![xml], vec![xml, "one.mp4"], vec![xml, "two.mp4"],]
+    );
+}
+
+#[tokio::test]
+async fn a_cut_costs_one_batch_or_one_file() {
+    let server = RawServer::start(move |heard| match heard.method.as_str() {
+        "HEAD" => Plan::open_rosa(204, "").with("X-OpenRosa-Accept-Content-Length", "10000000"),
+        _ => stored(),
+    })
+    .await;
+    let proxy = Proxy::start(server.address).await.unwrap();
+    proxy.plan([Fault::LosePostReply, Fault::LosePostReply, Fault::LosePostReply]);
+    let store = Arc::new(MemoryStore::default());
+    let files: Vec<_> = (0..20).map(|n| format!("{n}.jpg")).collect();
+    let files: Vec<_> = files.iter().map(|name| (name.as_str(), Some(bytes(100_000)))).collect();
+    let record = store.queue("visit", XML, &files);
+    job(&format!("http://{}/p", proxy.address()), &store).send(PATIENT, false).await.unwrap();
+    assert_eq!(store.record(record).state, Some(State::Sent));
+    let posts: Vec<_> = server.heard_of("POST").iter().map(names).collect();
+    let n_files: Vec<usize> =
+        posts.iter().map(|post| post.iter().filter(|name| name.ends_with(".jpg")).count()).collect();
+    assert_eq!(n_files[..3], [2, 0, 0], "what was lost: a batch, then the answers alone");
+    assert_eq!(n_files[3..].iter().sum::<usize>(), files.len());
 }
 
 #[tokio::test]
@@ -293,11 +347,13 @@ async fn one_sick_record_does_not_block_the_others() {
     .await;
     let store = Arc::new(MemoryStore::default());
     let sick = store.queue("gone", XML, &[("a.jpg", Some(bytes(9_000)))]);
-    let unreadable = store.queue("visit", XML, &[("b.jpg", None)]);
+    let unreadable = store.queue("visit", XML, &[("b.jpg", None), ("c.jpg", Some(bytes(10)))]);
     let well = store.queue("visit", XML, &[]);
     let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
     assert_eq!(report.states[&sick], State::NeedsAttention(Reason::UnknownForm));
     assert_eq!(report.states[&unreadable], State::NeedsAttention(Reason::AttachmentUnreadable));
+    assert_eq!(store.record(unreadable).acknowledged, ["c.jpg"], "only the damaged file is left out");
+    assert!(store.record(unreadable).answers_arrived);
     assert_eq!(report.states[&well], State::Sent);
 }
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard};
-use veldwerk::sync::retry::ServerErrors;
 use veldwerk::sync::{
-    Attempt, Claim, ClaimNumber, Destination, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing,
-    OutgoingAttachment, Queued, RecordId, Remembered, State, SyncStore,
+    Attempt, Claim, ClaimNumber, Destination, Failing, FileContent, FileProblem, InstalledFile, InstalledForm, NewForm,
+    Outgoing, OutgoingAttachment, Queued, RecordId, Remembered, Settlement, State, SyncStore,
 };
 use veldwerk::{Error, ErrorKind, Result};
 
@@ -21,6 +20,12 @@ pub struct Record {
     pub attachments: Vec<(String, Option<Vec<u8>>)>,
     /// Names of those that the server has.
     pub acknowledged: Vec<String>,
+    /// Names of those that cannot be sent, with why.
+    pub problems: Vec<(String, FileProblem)>,
+    /// Whether the server has its XML.
+    pub answers_arrived: bool,
+    /// The row of failures it waits with.
+    pub failing: Option<Failing>,
     /// The number of the latest claim.
     pub claim: ClaimNumber,
     /// Its state; `None` while it is being sent.
@@ -52,6 +57,7 @@ struct Content {
     forms: Vec<Installed>,
     documents: BTreeMap<String, Remembered>,
     listed: Option<Vec<String>>,
+    limit: Option<u64>,
     n_rows: i64,
 }
 
@@ -72,6 +78,9 @@ impl MemoryStore {
             xml: xml.as_bytes().to_vec(),
             attachments: attachments.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect(),
             acknowledged: Vec::new(),
+            problems: Vec::new(),
+            answers_arrived: false,
+            failing: None,
             claim: 0,
             state: Some(State::Ready),
             tries: 0,
@@ -99,6 +108,12 @@ impl MemoryStore {
         self.content().listed.clone()
     }
 
+    /// How large a request the server takes, as far as it has said so.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.content().limit
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.0.lock().expect("no panic")
     }
@@ -115,14 +130,13 @@ impl SyncStore for MemoryStore {
                 State::Waiting { until_ms, .. } => until_ms,
                 State::Sent | State::NeedsAttention(_) => return None,
             };
-            let log = row.attempts.iter().map(|attempt| (attempt.ended_ms, attempt.status));
-            let server_errors = ServerErrors::in_log(log);
             Some(Queued {
                 record,
                 form_id: row.form_id.clone(),
                 tries: row.tries,
                 due_ms,
-                server_errors,
+                failing: row.failing,
+                answers_arrived: row.answers_arrived,
                 goes_to: Destination::Home,
             })
         });
@@ -145,47 +159,52 @@ impl SyncStore for MemoryStore {
         row.state = None;
         row.claim += 1;
         row.tries += 1;
-        let left = (0..).zip(&row.attachments).filter(|(_, (name, _))| !row.acknowledged.contains(name));
+        let is_left = |name: &String| !row.acknowledged.contains(name) && row.problems.iter().all(|(n, _)| n != name);
+        let left = (0..).zip(&row.attachments).filter(|(_, (name, _))| is_left(name));
         let attachments = left.map(|(attachment, (name, bytes))| {
             let (name, bytes) = (name.clone(), bytes.clone());
             let size = bytes.as_ref().map_or(1, Vec::len) as u64;
+            let is_damaged = bytes.is_none();
             let open = move || match bytes.clone() {
                 Some(bytes) => Ok(Box::new(Cursor::new(bytes)) as Box<dyn std::io::Read + Send>),
                 None => Err(Error::from(ErrorKind::StorageDamaged)),
             };
-            OutgoingAttachment { attachment, name, size, open: Arc::new(open) }
+            let prove = move || is_damaged.then_some(FileProblem::Damaged);
+            OutgoingAttachment { attachment, name, size, open: Arc::new(open), prove: Arc::new(prove) }
         });
-        Ok(Claim::Taken(Outgoing {
-            claim: Some(row.claim),
-            attachments: attachments.collect(),
-            xml: row.xml.clone().into(),
-        }))
+        let left_out = row.problems.first().map(|(_, problem)| *problem);
+        let (claim, xml) = (Some(row.claim), row.xml.clone().into());
+        Ok(Claim::Taken(Outgoing { claim, attachments: attachments.collect(), xml, left_out }))
     }
 
-    fn attachments_sent(&self, record: RecordId, attachments: &[i64]) -> Result<()> {
+    fn settle(&self, record: RecordId, claim: Option<ClaimNumber>, settlement: &Settlement) -> Result<()> {
         let mut content = self.content();
         let row = content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?;
-        let sent = (0..).zip(&row.attachments).filter(|(n, _)| attachments.contains(n));
-        row.acknowledged.extend(sent.map(|(_, (name, _))| name.clone()));
-        Ok(())
-    }
-
-    fn mark(&self, record: RecordId, claim: Option<ClaimNumber>, state: State) -> Result<()> {
-        let mut content = self.content();
-        let row = content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?;
+        row.attempts.extend_from_slice(&settlement.attempts);
+        row.answers_arrived |= settlement.answers_arrived;
+        for (n, (name, _)) in (0..).zip(&row.attachments) {
+            if settlement.arrived.contains(&n) {
+                row.acknowledged.push(name.clone());
+            }
+            let problems = settlement.problems.iter().filter(|(attachment, _)| *attachment == n);
+            row.problems.extend(problems.map(|(_, problem)| (name.clone(), *problem)));
+        }
         let may_be_written = match claim {
             Some(claim) => row.state.is_none() && row.claim == claim,
             None => row.is_open(),
         };
-        if may_be_written {
+        if let (Some(state), true) = (settlement.state, may_be_written) {
             row.state = Some(state);
+            row.failing = match state {
+                State::Waiting { failing, .. } => failing,
+                State::Ready | State::Sent | State::NeedsAttention(_) => None,
+            };
         }
         Ok(())
     }
 
-    fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()> {
-        let mut content = self.content();
-        content.records.get_mut(&record).ok_or(ErrorKind::NotFound)?.attempts.push(attempt.clone());
+    fn limit_learned(&self, bytes: u64) -> Result<()> {
+        self.content().limit = Some(bytes);
         Ok(())
     }
 

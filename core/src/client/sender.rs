@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::store::{AttachmentId, ClaimNumber, ProjectId, RecordState, Store, SubmissionId};
+use crate::store::{AttachmentId, ClaimNumber, ProjectId, RecordState, Settled, Store, SubmissionId};
 use crate::sync::Turn;
 use crate::{Error, ErrorKind, Result};
 
@@ -18,56 +18,43 @@ pub(super) struct Sender {
 #[derive(Debug, Default)]
 struct Unwritten {
     claim: Option<ClaimNumber>,
-    state: Option<RecordState>,
-    /// Attachments that the server has, and since when.
-    arrived: BTreeMap<AttachmentId, i64>,
+    settled: Settled,
 }
 
 impl Sender {
     /// How far a record is, if that is not what the store says.
     pub(super) fn state(&self, record: SubmissionId) -> Option<RecordState> {
-        self.unwritten().get(&record).and_then(|unwritten| unwritten.state.clone())
+        self.unwritten().get(&record).and_then(|unwritten| unwritten.settled.state.clone())
     }
 
     /// Whether the server has an attachment without the store knowing it.
     pub(super) fn is_sent(&self, record: SubmissionId, attachment: AttachmentId) -> bool {
-        self.unwritten().get(&record).is_some_and(|unwritten| unwritten.arrived.contains_key(&attachment))
+        self.unwritten().get(&record).is_some_and(|unwritten| unwritten.settled.arrived.contains(&attachment))
     }
 
-    /// Writes the state of a record, now or when that is possible.
-    pub(super) fn write_state(
+    /// Whether the server has the XML of a record without the store knowing it.
+    pub(super) fn has_answers(&self, record: SubmissionId) -> bool {
+        self.unwritten().get(&record).is_some_and(|unwritten| unwritten.settled.answers_arrived)
+    }
+
+    /// Writes what became of a record, now or when that is possible.
+    pub(super) fn settle(
         &self,
         store: &Store,
         record: SubmissionId,
         claim: Option<ClaimNumber>,
-        state: RecordState,
+        settled: Settled,
     ) -> Result<()> {
         self.write_what_is_left(store);
-        match store.mark(record, claim, &state) {
+        match store.settle_sending(record, claim, &settled) {
             Err(error) if is_unwritable(&error) => {
                 let mut unwritten = self.unwritten();
                 let of_record = unwritten.entry(record).or_default();
-                (of_record.claim, of_record.state) = (claim, Some(state));
+                of_record.claim = claim;
+                of_record.keep(settled);
                 Ok(())
             }
             written => written.map(drop),
-        }
-    }
-
-    /// Writes that the server has an attachment, now or when that is possible.
-    pub(super) fn write_attachment_sent(
-        &self,
-        store: &Store,
-        record: SubmissionId,
-        attachment: AttachmentId,
-        at: i64,
-    ) -> Result<()> {
-        match store.mark_attachment_sent(attachment, at) {
-            Err(error) if is_unwritable(&error) => {
-                self.unwritten().entry(record).or_default().arrived.insert(attachment, at);
-                Ok(())
-            }
-            written => written,
         }
     }
 
@@ -76,7 +63,7 @@ impl Sender {
         let mut unwritten = self.unwritten();
         let mut written = BTreeSet::new();
         for (record, left) in &*unwritten {
-            if left.write(store, *record).is_err() {
+            if store.settle_sending(*record, left.claim, &left.settled).is_err() {
                 break;
             }
             written.insert(*record);
@@ -96,18 +83,18 @@ impl Sender {
 }
 
 impl Unwritten {
-    fn write(&self, store: &Store, record: SubmissionId) -> Result<()> {
-        for (&attachment, &at) in &self.arrived {
-            match store.mark_attachment_sent(attachment, at) {
-                // It was deleted or replaced meanwhile.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                written => written?,
-            }
+    /// Adds what came later. The tries are for support only, and the newest tell enough.
+    fn keep(&mut self, later: Settled) {
+        let Settled { at, answers_arrived, arrived, problems, state, failing, attempts } = later;
+        let kept = &mut self.settled;
+        kept.at = at;
+        kept.answers_arrived |= answers_arrived;
+        kept.arrived.extend(arrived);
+        kept.problems.extend(problems);
+        kept.attempts = attempts;
+        if state.is_some() {
+            (kept.state, kept.failing) = (state, failing);
         }
-        if let Some(state) = &self.state {
-            store.mark(record, self.claim, state)?;
-        }
-        Ok(())
     }
 }
 

@@ -10,13 +10,13 @@ use crate::clock::Clock;
 use crate::form::{Files, FormDef};
 use crate::openrosa::manifest::MediaKind;
 use crate::store::{
-    self, AttachmentId, Content, FormFileId, FormKey, NewFormFile, ProjectId, RecordState, Store, SubmissionId,
+    self, AttachmentId, Content, Fault, FormFileId, FormKey, NewFormFile, ProjectId, RecordState, Settled, Store,
+    SubmissionId,
 };
 use crate::sync::machine::State;
-use crate::sync::retry::ServerErrors;
 use crate::sync::{
-    Attempt, Claim, ClaimNumber, Destination, FileContent, InstalledFile, InstalledForm, NewForm, Outgoing,
-    OutgoingAttachment, Project, Queued, RecordId, Remembered, SyncStore,
+    Attempt, Claim, ClaimNumber, Destination, Failing, FileContent, FileProblem, InstalledFile, InstalledForm, NewForm,
+    Outgoing, OutgoingAttachment, Project, Queued, RecordId, Remembered, Settlement, SyncStore,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -56,26 +56,36 @@ impl ProjectStore {
         Ok(destination)
     }
 
-    fn server_errors(&self, record: SubmissionId) -> Result<Option<ServerErrors>> {
-        let attempts = self.store.attempts(record)?;
-        Ok(ServerErrors::in_log(attempts.iter().map(|attempt| (attempt.ended_at, attempt.http_status))))
-    }
-
+    /// What is to be sent of a record. A file that is seen not to be what was stored is left out at once.
     fn outgoing(&self, id: SubmissionId, claim: Option<ClaimNumber>) -> Result<Outgoing> {
-        let xml = self.store.submission_xml(id)?.into();
-        let mut attachments = Vec::new();
+        let mut outgoing = Outgoing { claim, xml: self.store.submission_xml(id)?.into(), ..Outgoing::default() };
+        let mut seen = Settled::default();
         for attachment in self.store.submission_attachments(id)? {
-            if attachment.sent_at.is_none() && !self.sender.is_sent(id, attachment.id) {
-                let source = self.store.attachment_source(attachment.id)?;
-                attachments.push(OutgoingAttachment {
-                    attachment: attachment.id.0,
-                    name: attachment.name,
-                    size: attachment.size,
-                    open: Arc::new(move || Ok(Box::new(source.open()?) as Box<dyn Read + Send>)),
-                });
+            if attachment.sent_at.is_some() || self.sender.is_sent(id, attachment.id) {
+                continue;
             }
+            let source = Arc::new(self.store.attachment_source(attachment.id)?);
+            let known = Some(attachment.problem.as_str()).filter(|code| !code.is_empty()).map(FileProblem::from_code);
+            if let Some(problem) = known.or_else(|| source.glance().map(file_problem)) {
+                outgoing.left_out.get_or_insert(problem);
+                if known.is_none() {
+                    seen.problems.push((attachment.id, problem.code()));
+                }
+                continue;
+            }
+            let file = Arc::clone(&source);
+            outgoing.attachments.push(OutgoingAttachment {
+                attachment: attachment.id.0,
+                name: attachment.name,
+                size: attachment.size,
+                open: Arc::new(move || Ok(Box::new(file.open()?) as Box<dyn Read + Send>)),
+                prove: Arc::new(move || source.prove().map(file_problem)),
+            });
         }
-        Ok(Outgoing { claim, xml, attachments })
+        if !seen.problems.is_empty() {
+            self.sender.settle(&self.store, id, claim, seen)?;
+        }
+        Ok(outgoing)
     }
 }
 
@@ -84,19 +94,21 @@ impl SyncStore for ProjectStore {
 
     fn outbox(&self) -> Result<Vec<Queued>> {
         let mut queued = Vec::new();
-        for record in self.store.outbox(Some(self.project))? {
+        for record in self.store.unsent(self.project)? {
             let due_ms = match self.sender.state(record.id).unwrap_or(record.state) {
                 // The sending that asks has nothing on the road: what is still called so could not be made ready.
                 RecordState::Ready | RecordState::Sending => 0,
                 RecordState::Waiting { next_attempt_at, .. } => next_attempt_at,
                 RecordState::Sent { .. } | RecordState::NeedsAttention(_) => continue,
             };
+            let failing = record.failing.map(|failing| Failing { count: failing.count, since_ms: failing.since });
             queued.push(Queued {
                 record: record.id.0,
                 form_id: record.form_id,
                 tries: record.attempts,
                 due_ms,
-                server_errors: self.server_errors(record.id)?,
+                failing,
+                answers_arrived: record.answers_at.is_some() || self.sender.has_answers(record.id),
                 goes_to: self.destination(record.form)?,
             });
         }
@@ -135,40 +147,45 @@ impl SyncStore for ProjectStore {
         }
     }
 
-    fn attachments_sent(&self, record: RecordId, attachments: &[i64]) -> Result<()> {
+    fn settle(&self, record: RecordId, claim: Option<ClaimNumber>, settlement: &Settlement) -> Result<()> {
         let at = self.clock.now_ms();
-        for &attachment in attachments {
-            self.sender.write_attachment_sent(&self.store, SubmissionId(record), AttachmentId(attachment), at)?;
-        }
-        Ok(())
-    }
-
-    fn mark(&self, record: RecordId, claim: Option<ClaimNumber>, state: State) -> Result<()> {
         let reason =
             |reason: crate::sync::Reason| store::Reason { code: reason.code().into(), text: reason.sentence().into() };
-        let state = match state {
+        let mut failing = None;
+        let state = settlement.state.map(|state| match state {
             State::Ready => RecordState::Ready,
-            State::Waiting { until_ms, reason: why } => {
+            State::Waiting { until_ms, reason: why, failing: row } => {
+                failing = row.map(|row| store::Failing { count: row.count, since: row.since_ms });
                 RecordState::Waiting { next_attempt_at: until_ms, reason: reason(why) }
             }
-            State::Sent => RecordState::Sent { at: self.clock.now_ms() },
+            State::Sent => RecordState::Sent { at },
             State::NeedsAttention(why) => RecordState::NeedsAttention(reason(why)),
-        };
-        self.sender.write_state(&self.store, SubmissionId(record), claim, state)
-    }
-
-    fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()> {
-        let noted = store::Attempt {
+        });
+        let attempt = |attempt: &Attempt| store::Attempt {
             started_at: attempt.started_ms,
             ended_at: attempt.ended_ms,
             outcome: if attempt.status.is_some() { "answered" } else { "no answer" }.into(),
             http_status: attempt.status,
             note: String::new(),
         };
-        match self.store.add_attempt(SubmissionId(record), &noted) {
-            // It is for support only.
+        let problem = |&(attachment, problem): &(i64, FileProblem)| (AttachmentId(attachment), problem.code());
+        let settled = Settled {
+            at,
+            answers_arrived: settlement.answers_arrived,
+            arrived: settlement.arrived.iter().copied().map(AttachmentId).collect(),
+            problems: settlement.problems.iter().map(problem).collect(),
+            state,
+            failing,
+            attempts: settlement.attempts.iter().map(attempt).collect(),
+        };
+        self.sender.settle(&self.store, SubmissionId(record), claim, settled)
+    }
+
+    fn limit_learned(&self, bytes: u64) -> Result<()> {
+        match self.store.set_accept_length(self.project, bytes) {
+            // It is learned again.
             Err(error) if is_unwritable(&error) => Ok(()),
-            noted => noted,
+            learned => learned,
         }
     }
 
@@ -243,6 +260,13 @@ impl SyncStore for ProjectStore {
 
     fn remember(&self, url: &str, document: &Remembered) -> Result<()> {
         self.store.set_document(self.project, url, &document.etag, &document.body)
+    }
+}
+
+fn file_problem(fault: Fault) -> FileProblem {
+    match fault {
+        Fault::Missing => FileProblem::Missing,
+        Fault::Damaged => FileProblem::Damaged,
     }
 }
 

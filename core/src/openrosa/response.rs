@@ -51,14 +51,25 @@ pub fn read(body: &[u8]) -> Reply {
     }
 }
 
+/// The same where the media type is known, as in a reply: it tells a web page that does not look like one. What the body is
+/// counts more.
+#[must_use]
+pub fn read_as(media_type: &str, body: &[u8]) -> Reply {
+    let is_page = || matches!(media_type, "text/html" | "application/xhtml+xml") && !body.trim_ascii().is_empty();
+    match read(body) {
+        Reply::Other if is_page() => Reply::Html,
+        reply => reply,
+    }
+}
+
 fn open_rosa_text(body: &[u8]) -> Option<String> {
     let root = Element::read(body).ok().filter(|root| root.name == "OpenRosaResponse")?;
     Some(root.child_text("message").unwrap_or_default().to_owned())
 }
 
 fn looks_like_html(body: &[u8]) -> bool {
-    let start = String::from_utf8_lossy(body.get(..512).unwrap_or(body)).to_ascii_lowercase();
-    start.contains("<html") || start.contains("<!doctype html")
+    let start = String::from_utf8_lossy(body.get(..1024).unwrap_or(body)).to_ascii_lowercase();
+    start.contains("<html") || start.contains("<!doctype html") || start.trim_start().starts_with("<head>")
 }
 
 /// Writes a reply; `error` says whether the request failed.
@@ -96,5 +107,17 @@ mod tests {
         assert_eq!(read(b""), Reply::Other);
         assert_eq!(read(&[0xff, 0xfe, 0x00]), Reply::Other);
         assert_eq!(read(b"[1]"), Reply::Other);
+    }
+
+    #[test]
+    fn a_media_type_tells_a_page_that_does_not_look_like_one_and_a_body_beats_it() {
+        let html = "text/html";
+        assert_eq!(read_as(html, b"<p>Log in to go on"), Reply::Html);
+        assert_eq!(read_as("application/xhtml+xml", b"Log in"), Reply::Html);
+        assert_eq!(read_as("text/plain", b"Log in"), Reply::Other);
+        assert_eq!(read_as(html, b" \r\n"), Reply::Other, "an empty body is no page");
+        assert_eq!(read_as(html, write("done", false).as_bytes()).text(), "done");
+        assert_eq!(read_as(html, br#"{"message":"broke"}"#).text(), "broke");
+        assert_eq!(read_as("text/xml", b"<!doctype html><p>"), Reply::Html);
     }
 }

@@ -26,9 +26,9 @@ pub struct Part {
 }
 
 /// One POST of a record: the XML and some of the attachments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Post {
-    /// Positions in the list of parts given to [`plan`].
+    /// Positions in a list of parts.
     pub parts: Vec<usize>,
     /// Whether more of the record follows, which the field [`INCOMPLETE_FIELD`] says.
     pub incomplete: bool,
@@ -40,28 +40,28 @@ pub fn url(base: &str) -> String {
     join(base, "submission")
 }
 
-/// Cuts a record with an XML of `xml_size` bytes and the attachments `parts` into POSTs of at most `limit` bytes and
-/// [`MAX_FILES`] files, in the order given. At least one POST comes out. A file that exceeds the limit by itself still goes,
-/// alone: whether it is too large is the server's to say.
+/// How many of `parts`, in the order given, go in the next POST of a record with an XML of `xml_size` bytes: as many as fit
+/// in `most` bytes, at most [`MAX_FILES`]. A part that does not fit by itself goes alone, or, if the XML is still on its way
+/// (`xml_first`), behind it: then none goes now.
 #[must_use]
-pub fn plan(xml_size: u64, parts: &[Part], limit: u64) -> Vec<Post> {
-    let fixed = cost(XML_PART, xml_size) + cost(INCOMPLETE_FIELD, 0) + PART_OVERHEAD;
-    let mut posts = vec![Post { parts: Vec::new(), incomplete: false }];
-    let mut size = fixed;
-    for (position, part) in parts.iter().enumerate() {
-        let part_size = cost(&part.name, part.size);
-        let full = |post: &Post| !post.parts.is_empty() && (post.parts.len() >= MAX_FILES || size + part_size > limit);
-        if let Some(last) = posts.last_mut().filter(|post| full(post)) {
-            last.incomplete = true;
-            posts.push(Post { parts: Vec::new(), incomplete: false });
-            size = fixed;
+pub fn batch<'p>(xml_size: u64, parts: impl Iterator<Item = &'p Part>, most: u64, xml_first: bool) -> usize {
+    let mut size = post_size(xml_size, std::iter::empty());
+    let mut n_parts = 0;
+    for part in parts.take(MAX_FILES) {
+        size = size.saturating_add(cost(&part.name, part.size));
+        if size > most {
+            return if n_parts == 0 && !xml_first { 1 } else { n_parts };
         }
-        if let Some(last) = posts.last_mut() {
-            last.parts.push(position);
-            size += part_size;
-        }
+        n_parts += 1;
     }
-    posts
+    n_parts
+}
+
+/// The size of a POST, in bytes; rather too large than too small.
+#[must_use]
+pub fn post_size<'p>(xml_size: u64, parts: impl Iterator<Item = &'p Part>) -> u64 {
+    let fixed = cost(XML_PART, xml_size) + cost(INCOMPLETE_FIELD, 0) + PART_OVERHEAD;
+    parts.fold(fixed, |size, part| size.saturating_add(cost(&part.name, part.size)))
 }
 
 /// The size of a part in the body; its name stands there twice, as the part's and as the file's.
@@ -118,49 +118,40 @@ mod tests {
         sizes.iter().enumerate().map(|(n, &size)| Part { name: format!("{n}.jpg"), size }).collect()
     }
 
-    fn cut(sizes: &[u64], limit: u64) -> Vec<(Vec<usize>, bool)> {
-        plan(1_000, &parts(sizes), limit).into_iter().map(|post| (post.parts, post.incomplete)).collect()
-    }
-
     #[test]
-    fn a_record_without_attachments_is_one_post() {
-        assert_eq!(cut(&[], 10_000_000), [(vec![], false)]);
-        assert_eq!(cut(&[], 0), [(vec![], false)]);
-    }
-
-    #[test]
-    fn posts_stay_below_the_limit_and_all_but_the_last_are_incomplete() {
-        assert_eq!(cut(&[10, 20, 30], 10_000_000), [(vec![0, 1, 2], false)]);
-        let sizes = [4_000_000, 4_000_000, 4_000_000, 20_000_000, 10];
-        assert_eq!(
-            cut(&sizes, 10_000_000),
-            [(vec![0, 1], true), (vec![2], true), (vec![3], true), (vec![4], false)],
-            "a single file over the limit goes alone"
-        );
-        assert_eq!(cut(&[5, 5], 0), [(vec![0], true), (vec![1], false)]);
-    }
-
-    #[test]
-    fn at_most_a_hundred_files_go_together() {
-        let posts = cut(&[1; 201], 10_000_000);
-        assert_eq!(posts.iter().map(|(parts, _)| parts.len()).collect::<Vec<_>>(), [100, 100, 1]);
+    fn as_many_go_together_as_fit() {
+        let rows: [(&[u64], u64, bool, usize); 10] = [
+            (&[], 10_000, true, 0),
+            (&[], 0, false, 0),
+            (&[10, 20, 30], 10_000, true, 3),
+            (&[4_000, 4_000, 4_000], 12_000, true, 2),
+            (&[4_000, 40_000], 12_000, true, 1),
+            (&[40_000, 1], 12_000, true, 0),
+            (&[40_000, 1], 12_000, false, 1),
+            (&[5, 5], 0, false, 1),
+            (&[1; 201], u64::MAX, true, 100),
+            (&[u64::MAX, u64::MAX], u64::MAX, false, 2),
+        ];
+        for (sizes, most, xml_first, expected) in rows {
+            assert_eq!(batch(1_000, parts(sizes).iter(), most, xml_first), expected, "{sizes:?} {most} {xml_first}");
+        }
     }
 
     proptest! {
         #[test]
-        fn every_part_goes_once_and_in_order(sizes in prop::collection::vec(0..9_000_u64, 0..250), limit in 0..50_000_u64) {
+        fn every_part_goes_once_and_no_post_is_larger_than_it_may(
+            sizes in prop::collection::vec(0..9_000_u64, 0..250),
+            most in 0..50_000_u64,
+        ) {
             let parts = parts(&sizes);
-            let posts = plan(1_000, &parts, limit);
-            let sent: Vec<usize> = posts.iter().flat_map(|post| post.parts.clone()).collect();
-            prop_assert_eq!(sent, (0..sizes.len()).collect::<Vec<_>>());
-            for post in &posts {
-                let size: u64 = 1_000 + post.parts.iter().map(|&part| sizes[part]).sum::<u64>();
-                prop_assert!(post.parts.len() <= 1 || size <= limit);
-                prop_assert!(post.parts.len() <= MAX_FILES);
+            let (mut left, mut xml_first) = (&parts[..], true);
+            while xml_first || !left.is_empty() {
+                let n_parts = batch(1_000, left.iter(), most, xml_first);
+                prop_assert!(n_parts <= MAX_FILES && (n_parts > 0 || xml_first), "it gets on");
+                let size = post_size(1_000, left[..n_parts].iter());
+                prop_assert!(n_parts <= usize::from(!xml_first) || size <= most);
+                (left, xml_first) = (&left[n_parts..], false);
             }
-            let incomplete: Vec<bool> = posts.iter().map(|post| post.incomplete).collect();
-            prop_assert_eq!(incomplete.iter().filter(|&&more| !more).count(), 1);
-            prop_assert_eq!(incomplete.last(), Some(&false));
         }
     }
 

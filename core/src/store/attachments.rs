@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use rusqlite::{OptionalExtension, Params, Row, Transaction, params};
+use rusqlite::{Connection, Params, Row, Transaction, params};
 use zeroize::Zeroizing;
 
 use super::folder::{PendingFile, io_error, random_name};
@@ -26,6 +26,17 @@ pub struct Attachment {
     pub sha256: String,
     /// When the server acknowledged it; `None` if it has not.
     pub sent_at: Option<i64>,
+    /// The code of why it cannot be sent; empty if nothing is known of that.
+    pub problem: String,
+}
+
+/// Why a sealed file cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not there.
+    Missing,
+    /// It is not what was stored.
+    Damaged,
 }
 
 /// The plain bytes of an attachment, opened segment by segment as they are read. It needs no connection, so reading goes
@@ -44,7 +55,7 @@ pub struct AttachmentSource {
 /// What is read of a source at once.
 const PIECE: usize = 64 * 1024;
 
-const ATTACHMENT: &str = "SELECT id, name, size, sha256, sent_at FROM attachment";
+const ATTACHMENT: &str = "SELECT id, name, size, sha256, sent_at, problem FROM attachment";
 
 impl Store {
     /// Seals what `source` gives as the attachment `name` of a draft, in place of one with that name. When this returns it
@@ -81,7 +92,7 @@ impl Store {
         });
         let (id, replaced) = stored.inspect_err(|error| self.unlink_refused(&file, error))?;
         self.forget(replaced);
-        Ok(Attachment { id, name: file.name, size: file.plain.size, sha256: file.plain.sha256, sent_at: None })
+        Ok(file.into_attachment(id))
     }
 
     /// Makes a sealed file an attachment of a draft, under the name that is the value of `edit`, and appends the edit: one
@@ -176,15 +187,29 @@ impl Store {
     /// `NotFound`, `StoragePaused`, `StorageDamaged`.
     pub fn attachment_source(&self, id: AttachmentId) -> Result<AttachmentSource> {
         self.read(|connection| {
-            let query = "SELECT file, key, size FROM attachment WHERE id = ?";
-            let found = connection
-                .query_row(query, [id], |row| {
-                    Ok((row.get::<_, String>(0)?, FileKey::from_slice(row.get_ref(1)?.as_blob()?), row.get(2)?))
-                })
-                .optional()?;
-            let (file, key, size): (_, _, i64) = found.ok_or_else(|| not_found(id))?;
-            Ok(AttachmentSource { path: self.files().join(file), key: key?, size: size.cast_unsigned() })
+            let sources = self.sources(connection, "id = ?", [id])?;
+            sources.into_iter().next().map(|(_, source)| source).ok_or_else(|| not_found(id))
         })
+    }
+
+    /// Names and files of the attachments for which a condition holds.
+    pub(super) fn sources(
+        &self,
+        connection: &Connection,
+        condition: &str,
+        params: impl Params,
+    ) -> Result<Vec<(String, AttachmentSource)>> {
+        let mut query =
+            connection.prepare(&format!("SELECT name, file, key, size FROM attachment WHERE {condition}"))?;
+        let mut rows = query.query(params)?;
+        let mut sources = Vec::new();
+        while let Some(row) = rows.next()? {
+            let path = self.files().join(row.get::<_, String>(1)?);
+            let key =
+                FileKey::from_slice(row.get_ref(2)?.as_blob().map_err(|_| Error::from(ErrorKind::StorageDamaged))?)?;
+            sources.push((row.get(0)?, AttachmentSource { path, key, size: row.get::<_, i64>(3)?.cast_unsigned() }));
+        }
+        Ok(sources)
     }
 
     /// Deletes an attachment: its key first, so that what may remain of the file is noise.
@@ -198,17 +223,6 @@ impl Store {
         }
         self.forget(erased);
         Ok(())
-    }
-
-    /// Keeps that the server has acknowledged an attachment, so that it is not sent again.
-    ///
-    /// # Errors
-    /// `NotFound`, `StoragePaused`, `StorageFull`.
-    pub fn mark_attachment_sent(&self, id: AttachmentId, at: i64) -> Result<()> {
-        self.read(|connection| {
-            let changed = connection.execute("UPDATE attachment SET sent_at = ? WHERE id = ?", params![at, id])?;
-            if changed == 0 { Err(not_found(id)) } else { Ok(()) }
-        })
     }
 
     /// Seals `source` into a file of its own that no row knows yet.
@@ -313,6 +327,11 @@ impl SealedAttachment {
         )?;
         Ok(AttachmentId(transaction.last_insert_rowid()))
     }
+
+    pub(super) fn into_attachment(self, id: AttachmentId) -> Attachment {
+        let Sealed { size, sha256 } = self.plain;
+        Attachment { id, name: self.name, size, sha256, sent_at: None, problem: String::new() }
+    }
 }
 
 fn erase_unnamed(
@@ -344,6 +363,24 @@ impl AttachmentSource {
     /// `StorageDamaged` if the file is not there or has another length than what was stored; `Io`.
     pub fn open(&self) -> Result<AttachmentReader> {
         SealedFile::open(&self.path, &self.key, self.size).map(AttachmentReader)
+    }
+
+    /// What is seen to be wrong with the file from outside: that it is not there, or has another length.
+    #[must_use]
+    pub fn glance(&self) -> Option<Fault> {
+        self.fault(self.open().map(drop))
+    }
+
+    /// What is wrong with the file, found out by reading all of it. A disk that fails for the moment is no fault of the file.
+    #[must_use]
+    pub fn prove(&self) -> Option<Fault> {
+        let read = self.open().and_then(|mut reader| io::copy(&mut reader, &mut io::sink()).map_err(io_error));
+        self.fault(read.map(drop))
+    }
+
+    fn fault(&self, looked: Result<()>) -> Option<Fault> {
+        let is_damaged = looked.is_err_and(|error| error.kind() == ErrorKind::StorageDamaged);
+        is_damaged.then(|| if self.path.exists() { Fault::Damaged } else { Fault::Missing })
     }
 }
 
@@ -381,6 +418,7 @@ impl Attachment {
             size: row.get::<_, i64>("size")?.cast_unsigned(),
             sha256: row.get("sha256")?,
             sent_at: row.get("sent_at")?,
+            problem: row.get("problem")?,
         })
     }
 }
@@ -553,6 +591,25 @@ mod tests {
         assert_eq!((refused.kind(), home.n_files("files")), (ErrorKind::NotFound, 0));
         home.pause().unwrap();
         assert_eq!(home.attachment_writer().unwrap_err().kind(), ErrorKind::StoragePaused);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_seen_from_outside_or_by_reading_it() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        let id = home.attach(draft, "a.jpg", &mut &photo(100_000)[..]).unwrap().id;
+        let source = home.attachment_source(id).unwrap();
+        assert_eq!((source.glance(), source.prove()), (None, None));
+        let (path, bytes) = home.all_files().into_iter().find(|(path, _)| path.starts_with("files")).unwrap();
+        let path = home.path().join(path);
+        let mut flipped = bytes.clone();
+        flipped[70_000] ^= 1;
+        fs::write(&path, flipped).unwrap();
+        assert_eq!((source.glance(), source.prove()), (None, Some(Fault::Damaged)));
+        fs::write(&path, &bytes[..50_000]).unwrap();
+        assert_eq!(source.glance(), Some(Fault::Damaged));
+        fs::remove_file(&path).unwrap();
+        assert_eq!((source.glance(), source.prove()), (Some(Fault::Missing), Some(Fault::Missing)));
     }
 
     #[test]

@@ -74,6 +74,7 @@ mod outbox;
 mod project_settings;
 mod projects;
 mod records;
+mod sending;
 mod settings;
 mod vault;
 
@@ -83,7 +84,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::{Error, ErrorKind, Result};
 
-pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, SealedAttachment};
+pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, Fault, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
 pub(crate) use folder::{io_error, sync_folder};
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
@@ -92,10 +93,11 @@ pub use import::{Imported, NewAttachment, NewRecord};
 pub use key::Key;
 pub use maintenance::{MaintenanceReport, MissingFile};
 pub use opening::OpeningReport;
-pub use outbox::{Attempt, ClaimNumber, Finalized, Reason, RecordState, Submission};
+pub use outbox::{Finalized, Reason, RecordState, Submission};
 pub use project_settings::{ForgetSent, ProjectSettings};
 pub use projects::{Auth, NewProject, Project};
-pub use records::{Receipt, Records};
+pub use records::{FileProblem, Receipt, Records};
+pub use sending::{Attempt, ClaimNumber, Failing, Settled};
 
 /// An open home. See the [module](self).
 ///

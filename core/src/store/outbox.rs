@@ -5,6 +5,7 @@ use std::fmt;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::sending::{ClaimNumber, Failing};
 use super::{DraftId, FormKey, ProjectId, Store, SubmissionId, attachments, drafts, forms, last_saved};
 use crate::{Error, ErrorKind, Result};
 
@@ -52,6 +53,10 @@ pub struct Submission {
     pub attempts: u32,
     /// The number of the sending that claimed it last.
     pub claim: ClaimNumber,
+    /// When the server had its XML; files of it may still be missing there.
+    pub answers_at: Option<i64>,
+    /// A row of failures that are the server's own, or a web page's.
+    pub failing: Option<Failing>,
     /// Size of its XML in bytes.
     pub xml_size: u64,
     /// How many attachments it has.
@@ -59,9 +64,6 @@ pub struct Submission {
     /// Size of its attachments together, in bytes.
     pub attachments_size: u64,
 }
-
-/// The right of one sending to write what becomes of the record that it claimed.
-pub type ClaimNumber = i64;
 
 /// How far the sending of a record is (openrosa.md §6). A draft is not in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,27 +97,10 @@ pub struct Reason {
     pub text: String,
 }
 
-/// One try to send a record, kept for support.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// When it began.
-    pub started_at: i64,
-    /// When it ended.
-    pub ended_at: i64,
-    /// How it ended: a stable code.
-    pub outcome: String,
-    /// The status of the response, if there was one.
-    pub http_status: Option<u16>,
-    /// A note without personal data.
-    pub note: String,
-}
-
-/// Attempts kept of one record.
-const MAX_ATTEMPTS_KEPT: i64 = 50;
-
 /// A list reads no blob: `length` of one is known without it.
 pub(super) const SUBMISSION: &str = "SELECT id, project, form, instance_id, form_id, version, title, name, finalized_at, state, \
-                          reason, reason_text, attempts, next_attempt_at, sent_at, claim, length(xml) AS xml_size, \
+                          reason, reason_text, attempts, next_attempt_at, sent_at, claim, answers_at, \
+                          failing_count, failing_since, length(xml) AS xml_size, \
                           coalesce(files.n, 0) AS attachments, coalesce(files.size, 0) AS attachments_size \
                           FROM submission LEFT JOIN (SELECT submission AS record, count(*) AS n, sum(size) AS size \
                           FROM attachment WHERE submission IS NOT NULL GROUP BY submission) files ON files.record = id";
@@ -130,6 +115,7 @@ impl Store {
     pub fn finalize(&self, draft: DraftId, finalized: &Finalized) -> Result<SubmissionId> {
         let (submission, erased) = self.write(|transaction| {
             let submission = freeze(transaction, draft, finalized)?;
+            self.check_attachments(transaction, draft, &finalized.attachments)?;
             let erased = pass_attachments(transaction, draft, submission, &finalized.attachments)?;
             drafts::remove(transaction, draft)?;
             forms::drop_unused_forms(transaction)?;
@@ -137,6 +123,15 @@ impl Store {
         })?;
         self.forget(erased);
         Ok(submission)
+    }
+
+    /// A file that is not there, or has another length than it had, is missing: its question must be answered again. What is
+    /// in it is proved when it is sent.
+    fn check_attachments(&self, transaction: &Transaction<'_>, draft: DraftId, names: &[String]) -> Result<()> {
+        let sources = self.sources(transaction, "draft = ?", [draft])?;
+        let missing = sources.iter().filter(|(name, source)| names.contains(name) && source.glance().is_some());
+        let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::MissingAttachment, missing.join(", "))) }
     }
 
     /// The records of one project or of all, the oldest first; sent ones are among them until they are deleted.
@@ -183,104 +178,6 @@ impl Store {
         self.read(|connection| {
             let xml = connection.query_row("SELECT xml FROM submission WHERE id = ?", [id], |row| row.get(0));
             xml.optional()?.ok_or_else(|| not_found(id))
-        })
-    }
-
-    /// Marks a record that is ready or waiting as being sent and counts the attempt, **before** anything is sent. `None`: it
-    /// is not there, someone else is sending it, or it is not to be sent now.
-    ///
-    /// # Errors
-    /// `StoragePaused`, `StorageFull`.
-    pub fn begin_sending(&self, id: SubmissionId) -> Result<Option<ClaimNumber>> {
-        // In a transaction, because a statement that returns rows and commits by itself says nothing of a commit that fails.
-        self.write(|transaction| {
-            let mut claim = transaction.prepare_cached(
-                "UPDATE submission SET state = 'sending', claim = claim + 1, attempts = attempts + 1, reason = '',
-                                       reason_text = '', next_attempt_at = NULL
-                 WHERE id = ? AND state IN ('ready', 'waiting') RETURNING claim",
-            )?;
-            Ok(claim.query_row([id], |row| row.get(0)).optional()?)
-        })
-    }
-
-    /// Writes what became of a record: of one that this sending claimed, under its number; without a number, of one that
-    /// nobody claimed and that is ready or waits. False: the record is in another state by now, and nothing was changed.
-    /// `Ready` counts attempts from the beginning again.
-    ///
-    /// # Errors
-    /// `StoragePaused`, `StorageFull`.
-    pub fn mark(&self, id: SubmissionId, claim: Option<ClaimNumber>, state: &RecordState) -> Result<bool> {
-        let (mut reason, mut next_attempt_at, mut sent_at) = (None, None, None);
-        match state {
-            RecordState::Ready | RecordState::Sending => {}
-            RecordState::Waiting { next_attempt_at: at, reason: why } => {
-                (reason, next_attempt_at) = (Some(why), Some(at))
-            }
-            RecordState::Sent { at } => sent_at = Some(at),
-            RecordState::NeedsAttention(why) => reason = Some(why),
-        }
-        let (code, text) = reason.map_or(("", ""), |reason| (&reason.code, &reason.text));
-        self.write(|transaction| {
-            let mut mark = transaction.prepare_cached(
-                "UPDATE submission SET state = ?1, reason = ?2, reason_text = ?3, next_attempt_at = ?4, sent_at = ?5,
-                                       attempts = CASE ?1 WHEN 'ready' THEN 0 ELSE attempts END
-                 WHERE id = ?6 AND CASE WHEN ?7 IS NULL THEN state IN ('ready', 'waiting')
-                                        ELSE state = 'sending' AND claim = ?7 END",
-            )?;
-            let changed = mark.execute(params![state.name(), code, text, next_attempt_at, sent_at, id, claim])?;
-            if matches!(state, RecordState::Sent { .. }) {
-                forms::drop_unused_forms(transaction)?;
-            }
-            Ok(changed == 1)
-        })
-    }
-
-    /// Makes ready what is marked as being sent: in a project, or everywhere. For whoever knows that no sending is alive
-    /// there. What was on the road may or may not have arrived; the same bytes under the same instance id may be sent again.
-    ///
-    /// # Errors
-    /// `StoragePaused`, `StorageFull`.
-    pub fn release(&self, project: Option<ProjectId>) -> Result<()> {
-        self.read(|connection| {
-            connection.execute(
-                "UPDATE submission SET state = 'ready' WHERE state = 'sending' AND (?1 IS NULL OR project = ?1)",
-                [project],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Keeps what came of a try to send, for support; of each record the latest 50.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such record; `StoragePaused`, `StorageFull`.
-    pub fn add_attempt(&self, id: SubmissionId, attempt: &Attempt) -> Result<()> {
-        self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO attempt (submission, started_at, ended_at, outcome, http_status, note)
-                 VALUES (?, ?, ?, ?, ?, ?)",
-                params![id, attempt.started_at, attempt.ended_at, attempt.outcome, attempt.http_status, attempt.note],
-            )?;
-            transaction.execute(
-                "DELETE FROM attempt WHERE submission = ?1 AND id NOT IN
-                     (SELECT id FROM attempt WHERE submission = ?1 ORDER BY id DESC LIMIT ?2)",
-                params![id, MAX_ATTEMPTS_KEPT],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// What came of the tries to send a record, the oldest first.
-    ///
-    /// # Errors
-    /// `StoragePaused`, `StorageDamaged`.
-    pub fn attempts(&self, id: SubmissionId) -> Result<Vec<Attempt>> {
-        self.read(|connection| {
-            let mut query = connection.prepare(
-                "SELECT started_at, ended_at, outcome, http_status, note FROM attempt WHERE submission = ? ORDER BY id",
-            )?;
-            let attempts = query.query_map([id], Attempt::read)?.collect::<Result<_, _>>()?;
-            Ok(attempts)
         })
     }
 }
@@ -372,21 +269,11 @@ impl Submission {
             state: RecordState::read(row)?,
             attempts: row.get("attempts")?,
             claim: row.get("claim")?,
+            answers_at: row.get("answers_at")?,
+            failing: Failing::read(row)?,
             xml_size: row.get::<_, i64>("xml_size")?.cast_unsigned(),
             attachments: row.get("attachments")?,
             attachments_size: row.get::<_, i64>("attachments_size")?.cast_unsigned(),
-        })
-    }
-}
-
-impl Attempt {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            started_at: row.get("started_at")?,
-            ended_at: row.get("ended_at")?,
-            outcome: row.get("outcome")?,
-            http_status: row.get("http_status")?,
-            note: row.get("note")?,
         })
     }
 }
@@ -412,8 +299,8 @@ fn not_found(id: SubmissionId) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::NewRecord;
     use crate::store::fixture::{NOW, SECRET, TestHome, answer};
-    use crate::store::{Imported, NewRecord, Records};
 
     fn finalized(attachments: &[&str]) -> Finalized {
         Finalized {
@@ -437,10 +324,6 @@ mod tests {
             xml: b"<data/>".to_vec(),
             finalized_at: NOW,
         }
-    }
-
-    fn reason() -> Reason {
-        Reason { code: "not-allowed".into(), text: "The server refuses this form.".into() }
     }
 
     #[test]
@@ -470,6 +353,8 @@ mod tests {
             state: RecordState::Ready,
             attempts: 0,
             claim: 0,
+            answers_at: None,
+            failing: None,
             xml_size: finalized(&[]).xml.len() as u64,
             attachments: 1,
             attachments_size: 4,
@@ -497,6 +382,25 @@ mod tests {
         assert_eq!(home.draft_attachments(draft).unwrap().len(), 1);
         let project = home.draft(draft).unwrap().summary.project;
         assert_eq!(home.last_saved(project, "visit").unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_was_cut_stops_it() {
+        let home = TestHome::new();
+        let draft = home.any_draft();
+        home.attach(draft, "a.jpg", &mut &[7; 1000][..]).unwrap();
+        let (path, bytes) = home.all_files().into_iter().find(|(path, _)| path.starts_with("files")).unwrap();
+        let path = home.path().join(path);
+        for cut in [Some(&bytes[..500]), None] {
+            match cut {
+                Some(cut) => std::fs::write(&path, cut).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            let refused = home.finalize(draft, &finalized(&["a.jpg"])).unwrap_err();
+            assert_eq!((refused.kind(), refused.detail()), (ErrorKind::MissingAttachment, "a.jpg"));
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        home.finalize(draft, &finalized(&["a.jpg"])).unwrap();
     }
 
     #[test]
@@ -537,119 +441,6 @@ mod tests {
         };
         assert_eq!(ids(None), ["uuid:early", "uuid:middle", "uuid:late"]);
         assert_eq!(ids(Some(one)), ["uuid:middle", "uuid:late"]);
-    }
-
-    #[test]
-    fn every_state_comes_back() {
-        let mut home = TestHome::new();
-        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
-        for state in [
-            RecordState::Waiting { next_attempt_at: NOW + 2000, reason: reason() },
-            RecordState::Ready,
-            RecordState::NeedsAttention(reason()),
-        ] {
-            assert!(home.mark(id, None, &state).unwrap());
-            home.reopen();
-            assert_eq!(home.submission(id).unwrap().state, state);
-        }
-        assert_eq!(home.retry(&Records::One(id)).unwrap(), 1);
-        let claim = home.begin_sending(id).unwrap();
-        assert!(home.mark(id, claim, &RecordState::Sent { at: NOW + 5 }).unwrap());
-        home.reopen();
-        assert_eq!(home.submission(id).unwrap().state, RecordState::Sent { at: NOW + 5 });
-        assert!(!home.mark(SubmissionId(99), None, &RecordState::Ready).unwrap());
-    }
-
-    #[test]
-    fn a_record_is_sent_by_one_at_a_time_and_counted_before() {
-        let mut home = TestHome::new();
-        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
-        assert!(home.begin_sending(id).unwrap().is_some());
-        assert_eq!(home.begin_sending(id).unwrap(), None, "it is being sent");
-        home.reopen();
-        let after_crash = home.submission(id).unwrap();
-        assert_eq!((after_crash.state, after_crash.attempts), (RecordState::Ready, 1));
-
-        let claim = home.begin_sending(id).unwrap();
-        let waiting = RecordState::Waiting { next_attempt_at: NOW, reason: reason() };
-        assert!(home.mark(id, claim, &waiting).unwrap());
-        assert_eq!(home.submission(id).unwrap().attempts, 2);
-        assert!(home.mark(id, None, &RecordState::Ready).unwrap());
-        assert_eq!(home.submission(id).unwrap().attempts, 0);
-        let claim = home.begin_sending(id).unwrap();
-        assert!(home.mark(id, claim, &RecordState::Sent { at: NOW }).unwrap());
-        assert_eq!(home.begin_sending(id).unwrap(), None, "it has been sent");
-        assert_eq!(home.begin_sending(SubmissionId(99)).unwrap(), None);
-    }
-
-    #[test]
-    fn a_state_is_written_only_from_the_state_it_was_claimed_in() {
-        let home = TestHome::new();
-        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
-        let first = home.begin_sending(id).unwrap();
-        let attention = RecordState::NeedsAttention(reason());
-        assert!(!home.mark(id, None, &attention).unwrap(), "someone is sending it");
-        home.release(None).unwrap();
-        assert!(!home.mark(id, first, &attention).unwrap(), "the claim was given up");
-        let second = home.begin_sending(id).unwrap();
-        assert_ne!(first, second);
-        assert!(!home.mark(id, first, &attention).unwrap(), "another has claimed it since");
-        assert!(home.mark(id, second, &RecordState::Sent { at: NOW }).unwrap());
-        for claim in [None, first, second] {
-            assert!(!home.mark(id, claim, &attention).unwrap(), "a sent record stays sent");
-        }
-        assert_eq!(home.retry(&Records::One(id)).unwrap(), 0);
-        assert_eq!(home.submission(id).unwrap().state, RecordState::Sent { at: NOW });
-    }
-
-    #[test]
-    fn what_is_released_is_of_the_project_meant() {
-        let home = TestHome::new();
-        let (one, two) = (home.any_project(), home.any_project());
-        let ids = [(one, "uuid:a"), (two, "uuid:b")].map(|(project, instance_id)| {
-            let Imported::Queued(id) = home.import_record(&record(project, instance_id), vec![]).unwrap() else {
-                panic!("it was not there before");
-            };
-            home.begin_sending(id).unwrap();
-            id
-        });
-        home.release(Some(one)).unwrap();
-        let states = ids.map(|id| home.submission(id).unwrap().state);
-        assert_eq!(states, [RecordState::Ready, RecordState::Sending]);
-    }
-
-    #[test]
-    fn attachments_are_acknowledged_one_by_one() {
-        let mut home = TestHome::new();
-        let draft = home.any_draft();
-        for name in ["a.jpg", "b.jpg"] {
-            home.attach(draft, name, &mut &b"x"[..]).unwrap();
-        }
-        let id = home.finalize(draft, &finalized(&["a.jpg", "b.jpg"])).unwrap();
-        let first = home.submission_attachments(id).unwrap()[0].id;
-        home.mark_attachment_sent(first, NOW).unwrap();
-        home.reopen();
-        let sent: Vec<_> = home.submission_attachments(id).unwrap().iter().map(|file| file.sent_at).collect();
-        assert_eq!(sent, [Some(NOW), None]);
-    }
-
-    #[test]
-    fn the_latest_attempts_are_kept() {
-        let mut home = TestHome::new();
-        let id = home.finalize(home.any_draft(), &finalized(&[])).unwrap();
-        let attempt = |n| Attempt {
-            started_at: n,
-            ended_at: n + 1,
-            outcome: "offline".into(),
-            http_status: (n % 2 == 0).then_some(503),
-            note: String::new(),
-        };
-        for n in 0..60 {
-            home.add_attempt(id, &attempt(n)).unwrap();
-        }
-        home.reopen();
-        assert_eq!(home.attempts(id).unwrap(), (10..60).map(attempt).collect::<Vec<_>>());
-        assert_eq!(home.add_attempt(SubmissionId(99), &attempt(1)).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Store {
             update(transaction, project)?;
             transaction.execute("DELETE FROM document WHERE project = ?", [project.id])?;
             transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [project.id])?;
+            records::begin_anew(transaction, project.id)?;
             records::free(transaction, project.id, reasons)
         })
     }

@@ -1,12 +1,15 @@
 //! The ways out of the outbox: tried again, given up, forgotten.
 
+use std::fmt;
+use std::io::Read;
+
 use rusqlite::types::Value;
-use rusqlite::{Row, Transaction, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
 use sha2::{Digest, Sha256};
 
 use super::outbox::{SUBMISSION, Submission};
-use super::{ProjectId, Store, SubmissionId, attachments, forms, hex};
-use crate::Result;
+use super::{Attachment, ProjectId, Store, SubmissionId, attachments, forms, hex};
+use crate::{Error, ErrorKind, Result};
 
 /// Which records are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,23 @@ pub struct Receipt {
     pub finalized_at: i64,
     /// When the server had it.
     pub sent_at: i64,
+}
+
+/// An attachment that cannot be sent. Its `Debug` tells no name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileProblem {
+    /// Its record.
+    pub record: SubmissionId,
+    /// What the answer calls it.
+    pub name: String,
+    /// The code of why.
+    pub code: String,
+}
+
+impl fmt::Debug for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileProblem").field("record", &self.record).field("code", &self.code).finish_non_exhaustive()
+    }
 }
 
 /// What a record is after a person, or what is known of the world, has given reason for hope.
@@ -134,6 +154,97 @@ impl Store {
         Ok(n_forgotten)
     }
 
+    /// Puts another file in the place of an attachment of an unsent record, under the same name: the frozen XML stays as it
+    /// is. The record is ready again.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such attachment of an unsent record that nobody is sending; `StorageFull`, `Io`,
+    /// `StoragePaused`. Then the one that was there still is.
+    pub fn replace_attachment(&self, id: SubmissionId, name: &str, source: &mut dyn Read) -> Result<Attachment> {
+        let file = self.seal(name, source)?;
+        let stored = self.write(|transaction| {
+            let replaced = take_out(transaction, id, name)?;
+            Ok((file.insert(transaction, "submission", id.0)?, replaced))
+        });
+        let (attachment, replaced) = stored.inspect_err(|_| self.unlink(&file.file))?;
+        self.forget(replaced);
+        Ok(file.into_attachment(attachment))
+    }
+
+    /// Gives up an attachment of an unsent record; the frozen XML goes on naming it. The record is ready again.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such attachment of an unsent record that nobody is sending; `StorageFull`,
+    /// `StoragePaused`.
+    pub fn drop_attachment(&self, id: SubmissionId, name: &str) -> Result<()> {
+        let dropped = self.write(|transaction| take_out(transaction, id, name))?;
+        self.forget(dropped);
+        Ok(())
+    }
+
+    /// Keeps the largest request that the server of a project takes, in bytes. If that is more than before, the files that
+    /// were too large are tried again where they fit now.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub fn set_accept_length(&self, project: ProjectId, bytes: u64) -> Result<()> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let known = self.accept_length(project)?.map(|known| i64::try_from(known).unwrap_or(i64::MAX));
+        if known == Some(bytes) {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            transaction.execute("UPDATE project SET accept_length = ? WHERE id = ?", params![bytes, project])?;
+            if known.is_some_and(|known| known < bytes) {
+                let of_project = "(SELECT id FROM submission WHERE project = ?1 AND state = 'needs_attention')";
+                transaction.execute(
+                    &format!(
+                        "UPDATE attachment SET problem = '' WHERE problem = 'too-large' AND size < ?2
+                             AND submission IN {of_project}"
+                    ),
+                    params![project, bytes],
+                )?;
+                transaction.execute(
+                    &format!(
+                        "{READY_AGAIN} WHERE project = ? AND state = 'needs_attention' AND reason = 'too-large'
+                             AND id NOT IN (SELECT submission FROM attachment WHERE problem <> '' AND submission IS NOT NULL)"
+                    ),
+                    [project],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The largest request that the server of a project takes, in bytes; `None` while that is not known.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn accept_length(&self, project: ProjectId) -> Result<Option<u64>> {
+        self.read(|connection| {
+            let query = "SELECT accept_length FROM project WHERE id = ?";
+            let bytes: Option<Option<i64>> = connection.query_row(query, [project], |row| row.get(0)).optional()?;
+            Ok(bytes.flatten().map(i64::cast_unsigned))
+        })
+    }
+
+    /// The attachments that cannot be sent, of one project or of all, each with the code of why.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn file_problems(&self, project: Option<ProjectId>) -> Result<Vec<FileProblem>> {
+        self.read(|connection| {
+            let mut query = connection.prepare(
+                "SELECT submission.id, attachment.name, attachment.problem
+                 FROM attachment JOIN submission ON submission.id = attachment.submission
+                 WHERE attachment.problem <> '' AND (?1 IS NULL OR submission.project = ?1) ORDER BY attachment.name",
+            )?;
+            let problem = |row: &Row<'_>| Ok(FileProblem { record: row.get(0)?, name: row.get(1)?, code: row.get(2)? });
+            let problems = query.query_map([project], problem)?.collect::<Result<_, _>>()?;
+            Ok(problems)
+        })
+    }
+
     /// The receipts of a project, the latest first.
     ///
     /// # Errors
@@ -147,6 +258,30 @@ impl Store {
             let receipts = query.query_map([project], Receipt::read)?.collect::<Result<_, _>>()?;
             Ok(receipts)
         })
+    }
+}
+
+/// Forgets what of the unsent records of a project has arrived already: another server may have none of it.
+pub(super) fn begin_anew(transaction: &Transaction<'_>, project: ProjectId) -> Result<()> {
+    transaction.execute(
+        "UPDATE attachment SET sent_at = NULL
+         WHERE submission IN (SELECT id FROM submission WHERE project = ? AND state <> 'sent')",
+        [project],
+    )?;
+    transaction.execute("UPDATE submission SET answers_at = NULL WHERE project = ? AND state <> 'sent'", [project])?;
+    Ok(())
+}
+
+/// Erases an attachment of an unsent record and makes the record ready; returns the file that became noise.
+fn take_out(transaction: &Transaction<'_>, id: SubmissionId, name: &str) -> Result<Vec<String>> {
+    let erased = attachments::erase(transaction, "submission = ? AND name = ?", params![id, name])?;
+    let ready = transaction.execute(&format!("{READY_AGAIN} WHERE id = ? AND {IS_UNSENT}"), [id])?;
+    // Not named: a name may say something.
+    let found = !erased.is_empty() && ready == 1;
+    if found {
+        Ok(erased)
+    } else {
+        Err(Error::new(ErrorKind::NotFound, format!("such a file of an unsent record {id}")))
     }
 }
 
@@ -199,7 +334,7 @@ impl Receipt {
 mod tests {
     use super::*;
     use crate::store::fixture::{NOW, TestHome};
-    use crate::store::{Imported, NewAttachment, NewRecord, Reason, RecordState};
+    use crate::store::{Imported, NewAttachment, NewRecord, Reason, RecordState, Settled};
 
     /// A record of a form with one attachment.
     fn queue(home: &TestHome, project: ProjectId, form_id: &str, instance_id: &str) -> SubmissionId {
@@ -292,5 +427,60 @@ mod tests {
         assert_eq!(home.receipts(project).unwrap().len(), 2);
         home.remove_project(project, true).unwrap();
         assert_eq!(home.receipts(project).unwrap(), [], "they go with their project");
+    }
+
+    #[test]
+    fn a_file_of_an_unsent_record_is_replaced_or_dropped_and_the_xml_stays() {
+        let mut home = TestHome::new();
+        let project = home.any_project();
+        let id = queue(&home, project, "visit", "uuid:0");
+        let old = home.submission_attachments(id).unwrap()[0].id;
+        let problem = Settled { problems: vec![(old, "damaged")], state: Some(attention()), ..Settled::default() };
+        assert!(home.settle_sending(id, None, &problem).unwrap());
+        let told = FileProblem { record: id, name: "a.jpg".into(), code: "damaged".into() };
+        assert_eq!(home.file_problems(None).unwrap(), std::slice::from_ref(&told));
+
+        let nowhere = home.replace_attachment(id, "b.jpg", &mut &b"new"[..]).unwrap_err();
+        assert_eq!(nowhere.kind(), ErrorKind::NotFound);
+        let new = home.replace_attachment(id, "a.jpg", &mut &b"new"[..]).unwrap();
+        home.reopen();
+        assert_eq!(home.submission_attachments(id).unwrap(), std::slice::from_ref(&new));
+        assert_eq!(home.read_attachment(new.id, 0, 10).unwrap(), b"new");
+        assert_eq!(home.submission(id).unwrap().state, RecordState::Ready);
+        assert_eq!(home.submission_xml(id).unwrap(), b"<data/>");
+        assert_eq!(home.n_files("files"), 1);
+
+        let claim = home.begin_sending(id).unwrap();
+        for refused in
+            [home.drop_attachment(id, "a.jpg"), home.replace_attachment(id, "a.jpg", &mut &b"x"[..]).map(drop)]
+        {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound, "it is being sent");
+        }
+        assert_eq!(home.submission_attachments(id).unwrap().len(), 1);
+        home.mark(id, claim, &attention()).unwrap();
+        home.drop_attachment(id, "a.jpg").unwrap();
+        assert_eq!(home.submission_attachments(id).unwrap(), []);
+        assert_eq!((home.n_files("files"), home.submission(id).unwrap().state), (0, RecordState::Ready));
+    }
+
+    #[test]
+    fn what_was_too_large_goes_when_the_server_takes_more() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        let ids: Vec<_> = (0..2).map(|n| queue(&home, project, "visit", &format!("uuid:{n}"))).collect();
+        for (id, code) in ids.iter().zip(["too-large", "damaged"]) {
+            let photo = home.submission_attachments(*id).unwrap()[0].id;
+            let state = Some(RecordState::NeedsAttention(Reason { code: "too-large".into(), text: String::new() }));
+            home.settle_sending(*id, None, &Settled { problems: vec![(photo, code)], state, ..Settled::default() })
+                .unwrap();
+        }
+        let states = || ids.iter().map(|id| home.submission(*id).unwrap().state.name()).collect::<Vec<_>>();
+        assert_eq!(home.accept_length(project).unwrap(), None);
+        for (bytes, expected) in [(3, "needs_attention"), (2, "needs_attention"), (5, "needs_attention"), (6, "ready")]
+        {
+            home.set_accept_length(project, bytes).unwrap();
+            assert_eq!(home.accept_length(project).unwrap(), Some(bytes));
+            assert_eq!(states(), [expected, "needs_attention"], "{bytes}");
+        }
     }
 }

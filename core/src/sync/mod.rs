@@ -22,14 +22,14 @@ pub mod transport;
 mod turn;
 
 pub use forms::{FormOutcome, Outcome, RefreshReport};
-pub use machine::{Queued, RecordId, State};
+pub use machine::{FileProblem, Queued, RecordId, State};
 pub use policy::SyncPolicy;
 pub use progress::{Cancel, Nudge, Nudges, OnProgress, Progress, Step};
 pub use project::{Destination, Project};
-pub use retry::Reason;
+pub use retry::{Failing, Reason};
 pub use runner::{SendReport, SyncJob, Until};
 pub use store::{
     Attempt, Claim, ClaimNumber, FileContent, InstalledFile, InstalledForm, NewFile, NewForm, Outgoing,
-    OutgoingAttachment, Remembered, SyncStore,
+    OutgoingAttachment, Prover, Remembered, Settlement, SyncStore,
 };
 pub use turn::{Turn, TurnGuard};

@@ -2,7 +2,7 @@
 
 use super::policy::Backoff;
 use crate::clock::Random;
-use crate::openrosa::response;
+use crate::openrosa::response::{self, Reply};
 use std::ops::RangeInclusive;
 
 /// What a reply to the POST of a record means.
@@ -187,6 +187,12 @@ impl Reason {
 
 struct Row(RangeInclusive<u16>, &'static str, Verdict);
 
+impl Row {
+    fn fits(&self, status: u16, words: &str) -> bool {
+        self.0.contains(&status) && words.contains(self.1)
+    }
+}
+
 /// The first row whose status and fragment fit decides; fragments are those of ODK Central, whose dotted codes are not sent.
 const TABLE: &[Row] = {
     use Reason as R;
@@ -219,11 +225,29 @@ const TABLE: &[Row] = {
     ]
 };
 
+/// The same for a web page: not the server has answered, so it is no verdict on the record. Only that nginx, which stands in
+/// front of a server, takes no body of this size is to be believed, and that something there cannot now.
+const PAGES: &[Row] = {
+    use Verdict::{NotAServer, TooLarge, Transient};
+    &[
+        Row(413..=413, "", TooLarge),
+        Row(408..=408, "", Transient),
+        Row(423..=423, "", Transient),
+        Row(425..=425, "", Transient),
+        Row(429..=429, "", Transient),
+        Row(511..=511, "", NotAServer),
+        Row(500..=599, "", Transient),
+        Row(100..=599, "", NotAServer),
+    ]
+};
+
 /// What the reply to a POST of a record means.
 #[must_use]
-pub fn verdict(status: u16, body: &[u8]) -> Verdict {
-    let words = response::read(body).text().to_lowercase();
-    let row = TABLE.iter().find(|Row(statuses, fragment, _)| statuses.contains(&status) && words.contains(fragment));
+pub fn verdict(status: u16, media_type: &str, body: &[u8]) -> Verdict {
+    let reply = response::read_as(media_type, body);
+    let table = if reply == Reply::Html { PAGES } else { TABLE };
+    let words = reply.text().to_lowercase();
+    let row = table.iter().find(|row| row.fits(status, &words));
     row.map_or(Verdict::NotAServer, |Row(_, _, verdict)| *verdict)
 }
 
@@ -245,16 +269,16 @@ pub fn pause_ms(tries: u32, retry_after_ms: Option<i64>, backoff: &Backoff, rand
     doubled / 2 + (random.next_u64() % doubled.unsigned_abs().max(1)).cast_signed()
 }
 
-/// A row of failures that are the server's own (5xx) on one record.
+/// A row of failures on one record that are the server's own (5xx), or a web page's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerErrors {
+pub struct Failing {
     /// How many there were without another outcome in between.
     pub count: u32,
     /// When the first of them came, in milliseconds since 1970.
     pub since_ms: i64,
 }
 
-impl ServerErrors {
+impl Failing {
     /// The row with one more at `now_ms`.
     #[must_use]
     pub fn one_more(row: Option<Self>, now_ms: i64) -> Self {
@@ -262,19 +286,9 @@ impl ServerErrors {
         Self { count: count.saturating_add(1), since_ms }
     }
 
-    /// The row at the end of a log of tries, the oldest first: when each ended, and the status it brought. Tries without a
-    /// reply neither belong to the row nor break it.
+    /// Whether it lasts: then the fault is not the moment's but has to do with this record.
     #[must_use]
-    pub fn in_log(tries: impl DoubleEndedIterator<Item = (i64, Option<u16>)>) -> Option<Self> {
-        let replies = tries.rev().filter_map(|(at_ms, status)| Some((at_ms, status?)));
-        let row: Vec<i64> = replies.take_while(|(_, status)| *status >= 500).map(|(at_ms, _)| at_ms).collect();
-        let since_ms = *row.last()?;
-        Some(Self { count: u32::try_from(row.len()).unwrap_or(u32::MAX), since_ms })
-    }
-
-    /// Whether they last: then the fault is not the moment's but has to do with this record.
-    #[must_use]
-    pub const fn are_lasting(self, now_ms: i64, backoff: &Backoff) -> bool {
+    pub const fn is_lasting(self, now_ms: i64, backoff: &Backoff) -> bool {
         self.count >= backoff.lasting_tries && now_ms.saturating_sub(self.since_ms) >= backoff.lasting_ms
     }
 }
@@ -309,7 +323,6 @@ mod tests {
         let rows = [
             (201, response::write("full submission upload was successful!", false), Sent),
             (202, String::new(), Sent),
-            (201, html(), Sent),
             (200, html(), NotAServer),
             (200, response::write("fine", false), NotAServer),
             (204, String::new(), NotAServer),
@@ -317,10 +330,10 @@ mod tests {
             (400, central("bad XML"), NeedsAttention(R::Unreadable)),
             (401, central("no"), Refused),
             (402, String::new(), NeedsAttention(R::QuotaReached)),
-            (403, html(), Refused),
+            (403, r#"{"message":"no","code":403.1}"#.into(), Refused),
             (404, r#"{"message":"Could not find the resource","code":404.1}"#.into(), NeedsAttention(R::UnknownForm)),
             (405, String::new(), NeedsAttention(R::Inactive)),
-            (407, html(), NotAServer),
+            (407, String::new(), NotAServer),
             (408, String::new(), Transient),
             (409, central("This submission has been deleted. You may not resubmit it."), Deleted),
             (
@@ -331,9 +344,9 @@ mod tests {
             (409, central("the form is not currently accepting submissions"), NeedsAttention(R::FormClosed)),
             (409, central("the copy you were editing is now out of date"), NeedsAttention(R::OutOfDate)),
             (409, central("the instanceID already exists on this server"), NeedsAttention(R::AlreadyThere)),
-            (409, html(), NeedsAttention(R::DifferentRecord)),
+            (409, String::new(), NeedsAttention(R::DifferentRecord)),
             (410, String::new(), NeedsAttention(R::OutOfDate)),
-            (413, html(), TooLarge),
+            (413, String::new(), TooLarge),
             (418, String::new(), NeedsAttention(R::Rejected)),
             (423, String::new(), Transient),
             (425, String::new(), Transient),
@@ -341,28 +354,62 @@ mod tests {
             (500, r#"{"message":"broke"}"#.into(), Transient),
             (502, html(), Transient),
             (503, html(), Transient),
-            (511, html(), NotAServer),
+            (511, String::new(), NotAServer),
             (599, String::new(), Transient),
             (100, String::new(), NotAServer),
             (999, String::new(), NotAServer),
         ];
+        let pages = [
+            (200, NotAServer),
+            (201, NotAServer),
+            (202, NotAServer),
+            (302, NotAServer),
+            (400, NotAServer),
+            (401, NotAServer),
+            (402, NotAServer),
+            (403, NotAServer),
+            (404, NotAServer),
+            (405, NotAServer),
+            (406, NotAServer),
+            (407, NotAServer),
+            (408, Transient),
+            (409, NotAServer),
+            (410, NotAServer),
+            (413, TooLarge),
+            (423, Transient),
+            (425, Transient),
+            (429, Transient),
+            (500, Transient),
+            (502, Transient),
+            (511, NotAServer),
+        ];
+        let rows = rows.into_iter().map(|(status, body, expected)| (status, "text/xml", body, expected));
+        let pages = pages.into_iter().flat_map(|(status, expected)| {
+            [(status, "", html(), expected), (status, "text/html", "Sign in".to_owned(), expected)]
+        });
         let mut reached = BTreeSet::new();
-        for (status, body, expected) in rows {
-            assert_eq!(verdict(status, body.as_bytes()), expected, "{status} {body}");
-            let words = response::read(body.as_bytes()).text().to_lowercase();
-            reached.extend(
-                TABLE
-                    .iter()
-                    .position(|Row(statuses, fragment, _)| statuses.contains(&status) && words.contains(fragment)),
-            );
+        for (status, media_type, body, expected) in rows.chain(pages) {
+            assert_eq!(verdict(status, media_type, body.as_bytes()), expected, "{status} {media_type} {body}");
+            let reply = response::read_as(media_type, body.as_bytes());
+            let (name, table) = if reply == Reply::Html { ("pages", PAGES) } else { ("table", TABLE) };
+            let row = table.iter().position(|row| row.fits(status, &reply.text().to_lowercase()));
+            reached.extend(row.map(|row| (name, row)));
         }
-        assert_eq!(reached.len(), TABLE.len(), "rows reached: {reached:?}");
+        assert_eq!(reached.len(), TABLE.len() + PAGES.len(), "rows reached: {reached:?}");
+    }
+
+    #[test]
+    fn an_answer_of_the_protocol_beats_its_content_type() {
+        let words = response::write("has been deleted", true);
+        assert_eq!(verdict(409, "text/html", words.as_bytes()), Verdict::Deleted);
+        let stored = response::write("stored", false);
+        assert_eq!(verdict(201, "text/html", stored.as_bytes()), Verdict::Sent);
     }
 
     #[test]
     fn transient_statuses_are_those_of_the_table() {
         for status in 400..600 {
-            assert_eq!(is_transient(status), verdict(status, b"") == Verdict::Transient, "{status}");
+            assert_eq!(is_transient(status), verdict(status, "", b"") == Verdict::Transient, "{status}");
         }
     }
 
@@ -412,23 +459,14 @@ mod tests {
         let mut row = None;
         for n in 1..=10 {
             let now = n * day;
-            let errors = ServerErrors::one_more(row, now);
-            assert_eq!(errors.are_lasting(now, &Backoff::default()), n == 10, "{n}");
+            let errors = Failing::one_more(row, now);
+            assert_eq!(errors.is_lasting(now, &Backoff::default()), n == 10, "{n}");
             row = Some(errors);
         }
-        let quick = (0..50).fold(None, |row, n| Some(ServerErrors::one_more(row, n * 1_000)));
+        let quick = (0..50).fold(None, |row, n| Some(Failing::one_more(row, n * 1_000)));
         assert!(
-            quick.is_some_and(|errors| !errors.are_lasting(50_000, &Backoff::default())),
+            quick.is_some_and(|errors| !errors.is_lasting(50_000, &Backoff::default())),
             "fifty within a minute are the moment's"
         );
-    }
-
-    #[test]
-    fn a_log_tells_the_row_at_its_end() {
-        let in_log = |tries: &[(i64, Option<u16>)]| ServerErrors::in_log(tries.iter().copied());
-        assert_eq!(in_log(&[]), None);
-        assert_eq!(in_log(&[(1, Some(500)), (2, Some(404))]), None);
-        let log = [(1, Some(500)), (2, Some(201)), (3, Some(502)), (4, None), (5, Some(500))];
-        assert_eq!(in_log(&log), Some(ServerErrors { count: 2, since_ms: 3 }));
     }
 }

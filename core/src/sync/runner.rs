@@ -2,11 +2,13 @@
 
 use super::exchange::{Ask, Exchange};
 use super::forms::{Refresh, RefreshReport};
-use super::machine::{Answer, Effect, Event, Machine, Parcel, Patience, Queued, RecordId, State};
+use super::machine::{
+    Answer, Effect, Event, FileProblem, Machine, Parcel, Patience, Queued, RecordId, State, limit_said,
+};
 use super::policy::SyncPolicy;
 use super::progress::{Cancel, Nudge, OnProgress, Progress, Reporter, Step};
 use super::project::Project;
-use super::store::{Attempt, Claim, Outgoing, SyncStore};
+use super::store::{Attempt, Claim, Outgoing, OutgoingAttachment, Settlement, SyncStore};
 use super::transport::{Content, Failure, Method, Part, Transport};
 use super::turn::{Turn, TurnGuard};
 use crate::clock::{self, Clock};
@@ -110,6 +112,20 @@ impl<S: SyncStore> SyncJob<S> {
         Ok(std::mem::take(&mut sending.report))
     }
 
+    /// Asks how large a request the server takes, so that a person is warned of a file too large for it before it is sent. A
+    /// server that does not say it, or cannot be asked, leaves what was known.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn learn_limit(&self) -> Result<()> {
+        let url = Url::parse(&submission::url(self.project.base_url().as_str())).map_err(|_| ErrorKind::BadUrl)?;
+        let Ok((response, _)) = self.exchange().ask(Ask::new(Method::Head, url)).await else { return Ok(()) };
+        match limit_said(&response).filter(|_| response.status == 204) {
+            Some(bytes) => on_store(&self.store, move |store| store.limit_learned(bytes)).await,
+            None => Ok(()),
+        }
+    }
+
     fn exchange(&self) -> Exchange {
         let transport = self.transport.clone();
         Exchange::new(transport, self.project.clone(), self.clock.clone(), self.random(0), self.cancel.clone())
@@ -139,6 +155,8 @@ struct OnTheRoad<S: SyncStore> {
     store: Arc<S>,
     record: RecordId,
     outgoing: Outgoing,
+    /// What is known of it and not written yet.
+    notes: Settlement,
     is_settled: bool,
 }
 
@@ -146,7 +164,8 @@ impl<S: SyncStore> Drop for OnTheRoad<S> {
     fn drop(&mut self) {
         if !self.is_settled {
             // If this fails, whoever has the turn next makes it ready.
-            let _ = self.store.mark(self.record, self.outgoing.claim, State::Ready);
+            let settlement = Settlement { state: Some(State::Ready), ..std::mem::take(&mut self.notes) };
+            let _ = self.store.settle(self.record, self.outgoing.claim, &settlement);
         }
     }
 }
@@ -173,7 +192,10 @@ impl<S: SyncStore> Sending<'_, S> {
         let mut effects = VecDeque::from(self.on(found));
         while let Some(effect) = effects.pop_front() {
             // What is known is written even then.
-            let is_known = matches!(effect, Effect::Mark { .. } | Effect::PartsSent { .. });
+            let is_known = matches!(
+                effect,
+                Effect::Mark { .. } | Effect::Arrived { .. } | Effect::LeaveOut { .. } | Effect::Limit { .. }
+            );
             let event = match effect {
                 _ if self.job.cancel.is_cancelled() && !is_known => Some(Event::Cancelled),
                 Effect::Idle { until_ms } => match self.idle(until, until_ms).await? {
@@ -244,18 +266,35 @@ impl<S: SyncStore> Sending<'_, S> {
         match effect {
             Effect::Claim { record } => self.claim(record).await.map(Some),
             Effect::Head { url } => Ok(Some(self.request(Ask::new(Method::Head, url)).await?.0)),
-            Effect::Post { record, url, post } => self.post(record, url, &post).await.map(Some),
+            Effect::Post { record, url, post } => {
+                self.write_notes().await?;
+                self.post(record, url, &post).await.map(Some)
+            }
             Effect::FormList => {
                 let list = form_list::url(self.job.project.base_url().as_str());
                 let url = Url::parse(&list).map_err(|_| ErrorKind::BadUrl)?;
                 Ok(Some(self.request(Ask::new(Method::Get, url)).await?.0))
             }
-            Effect::PartsSent { record, parts } => {
-                let sent = self.rows(&parts);
-                on_store(&self.job.store, move |store| store.attachments_sent(record, &sent)).await.map(|()| None)
+            Effect::Limit { bytes } => {
+                on_store(&self.job.store, move |store| store.limit_learned(bytes)).await.map(|()| None)
+            }
+            Effect::Arrived { parts, .. } => {
+                self.note(|notes, attachments| {
+                    notes.answers_arrived = true;
+                    let rows = parts.iter().filter_map(|&part| attachments.get(part));
+                    notes.arrived.extend(rows.map(|attachment| attachment.attachment));
+                });
+                Ok(None)
+            }
+            Effect::LeaveOut { part, problem, .. } => {
+                self.note(|notes, attachments| {
+                    notes.problems.extend(attachments.get(part).map(|attachment| (attachment.attachment, problem)));
+                });
+                Ok(None)
             }
             Effect::Mark { record, state } => self.mark(record, state).await.map(|()| None),
             Effect::Pause { until_ms } => {
+                self.write_notes().await?;
                 self.wait_until(until_ms).await;
                 Ok(Some(Event::Woken))
             }
@@ -272,26 +311,48 @@ impl<S: SyncStore> Sending<'_, S> {
                 Claim::Broken(claim) => (Outgoing { claim, ..Outgoing::default() }, false),
                 Claim::Gone => return Ok(None),
             };
-            Ok(Some((OnTheRoad { store, record, outgoing, is_settled: false }, is_whole)))
+            Ok(Some((OnTheRoad { store, record, outgoing, notes: Settlement::default(), is_settled: false }, is_whole)))
         });
         let Some((claimed, is_whole)) = claimed.await? else { return Ok(Event::Gone) };
         let part = |name: &String, size| submission::Part { name: name.clone(), size };
         let outgoing = &claimed.outgoing;
         let parts = outgoing.attachments.iter().map(|attachment| part(&attachment.name, attachment.size));
-        let parcel = Parcel { xml_size: outgoing.xml.len() as u64, parts: parts.collect() };
+        let (xml_size, left_out) = (outgoing.xml.len() as u64, outgoing.left_out);
+        let parcel = Parcel { xml_size, parts: parts.collect(), left_out };
         self.claimed = Some(claimed);
         Ok(if is_whole { Event::Claimed(parcel) } else { Event::Broken })
     }
 
+    /// Writes the state of a record, with all that is known of it.
     async fn mark(&mut self, record: RecordId, state: State) -> Result<()> {
         let claimed = self.claimed.take_if(|claimed| claimed.record == record);
-        let claim = claimed.as_ref().and_then(|claimed| claimed.outgoing.claim);
-        on_store(&self.job.store, move |store| store.mark(record, claim, state)).await?;
+        let (claim, notes) = match &claimed {
+            Some(claimed) => (claimed.outgoing.claim, claimed.notes.clone()),
+            None => (None, Settlement::default()),
+        };
+        let settlement = Settlement { state: Some(state), ..notes };
+        on_store(&self.job.store, move |store| store.settle(record, claim, &settlement)).await?;
         if let Some(mut claimed) = claimed {
             claimed.is_settled = true;
         }
         self.report.states.insert(record, state);
         Ok(())
+    }
+
+    /// Writes what is known of the record on the road, before it goes on: what has arrived need not go again.
+    async fn write_notes(&mut self) -> Result<()> {
+        let Some(claimed) = &mut self.claimed else { return Ok(()) };
+        let (record, claim, notes) = (claimed.record, claimed.outgoing.claim, std::mem::take(&mut claimed.notes));
+        if notes == Settlement::default() {
+            return Ok(());
+        }
+        on_store(&self.job.store, move |store| store.settle(record, claim, &notes)).await
+    }
+
+    fn note(&mut self, note: impl FnOnce(&mut Settlement, &[OutgoingAttachment])) {
+        if let Some(claimed) = &mut self.claimed {
+            note(&mut claimed.notes, &claimed.outgoing.attachments);
+        }
     }
 
     async fn post(&mut self, record: RecordId, url: Url, post: &Post) -> Result<Event> {
@@ -303,8 +364,13 @@ impl<S: SyncStore> Sending<'_, S> {
         let started_ms = self.now_ms();
         let (event, status) = self.request(Ask { parts, meter, ..Ask::new(Method::Post, url) }).await?;
         let attempt = Attempt { started_ms, ended_ms: self.now_ms(), status };
-        on_store(&self.job.store, move |store| store.note_attempt(record, &attempt)).await?;
-        Ok(event)
+        self.note(|notes, _| notes.attempts.push(attempt));
+        match event {
+            Event::Answered(Answer::Unreadable(_)) => {
+                Ok(Event::Answered(Answer::Unreadable(self.faults(&post.parts).await?)))
+            }
+            event => Ok(event),
+        }
     }
 
     /// The parts of one POST: the XML, whether more follows, and the attachments, each under its own name.
@@ -336,10 +402,15 @@ impl<S: SyncStore> Sending<'_, S> {
         parts
     }
 
-    fn rows(&self, parts: &[usize]) -> Vec<i64> {
-        let attachments = self.claimed.iter().flat_map(|claimed| &claimed.outgoing.attachments);
-        let of_these = attachments.enumerate().filter(|(position, _)| parts.contains(position));
-        of_these.map(|(_, attachment)| attachment.attachment).collect()
+    /// What is wrong with the attachments of the record on the road, found out by reading those of the POST that broke.
+    async fn faults(&self, parts: &[usize]) -> Result<Vec<(usize, FileProblem)>> {
+        let attachments = self.claimed.iter().flat_map(|claimed| &claimed.outgoing.attachments).enumerate();
+        let of_these = attachments.filter(|(part, _)| parts.contains(part));
+        let provers: Vec<_> = of_these.map(|(part, attachment)| (part, attachment.prove.clone())).collect();
+        on_store(&self.job.store, move |_| {
+            Ok(provers.into_iter().filter_map(|(part, prove)| Some((part, prove()?))).collect())
+        })
+        .await
     }
 
     /// A request, as the machine wants to hear of it, and its status.
@@ -349,7 +420,7 @@ impl<S: SyncStore> Sending<'_, S> {
                 let status = response.status;
                 return Ok((Event::Answered(Answer::Reply { response, url }), Some(status)));
             }
-            Err(Failure::Part(_)) => Answer::PartUnreadable,
+            Err(Failure::Part(_)) => Answer::Unreadable(Vec::new()),
             Err(Failure::Cancelled) => return Ok((Event::Cancelled, None)),
             Err(Failure::NoConnection | Failure::Cut | Failure::TooLong) => Answer::Lost,
             Err(Failure::Untrusted(_)) => Answer::Untrusted,

@@ -1,4 +1,4 @@
-use super::machine::{Queued, RecordId, State};
+use super::machine::{FileProblem, Queued, RecordId, State};
 use super::transport::Opener;
 use crate::error::Result;
 use crate::openrosa::manifest::MediaKind;
@@ -26,15 +26,13 @@ pub trait SyncStore: Send + Sync + 'static {
     /// gets it.
     fn claim(&self, record: RecordId) -> Result<Claim>;
 
-    /// Notes that the server has these attachments of a record, by their rows.
-    fn attachments_sent(&self, record: RecordId, attachments: &[i64]) -> Result<()>;
+    /// Writes what became of a record, all of it or nothing: of one that this sending claimed, under its number; without a
+    /// number, of one that is `ready` or `waiting`. In any other state its state stays as it is: what another sending or a
+    /// person did since counts. What has arrived, has arrived all the same.
+    fn settle(&self, record: RecordId, claim: Option<ClaimNumber>, settlement: &Settlement) -> Result<()>;
 
-    /// Writes the state of a record: of one that this sending claimed, under its number; without a number, of one that is
-    /// `ready` or `waiting`. In any other state it stays as it is: what another sending or a person did since counts.
-    fn mark(&self, record: RecordId, claim: Option<ClaimNumber>, state: State) -> Result<()>;
-
-    /// Notes what came of a POST, for support, and for the row of server errors in [`Queued`].
-    fn note_attempt(&self, record: RecordId, attempt: &Attempt) -> Result<()>;
+    /// Keeps how large a request the server takes, in bytes.
+    fn limit_learned(&self, bytes: u64) -> Result<()>;
 
     /// The installed form versions that are in use for new records.
     fn forms(&self) -> Result<Vec<InstalledForm>>;
@@ -68,7 +66,7 @@ pub enum Claim {
     Taken(Outgoing),
     /// It is not there any more, or someone else is sending it.
     Gone,
-    /// It is the caller's, under this number, but it cannot be read.
+    /// It is the caller's, under this number, but its XML cannot be read.
     Broken(Option<ClaimNumber>),
 }
 
@@ -82,8 +80,10 @@ pub struct Outgoing {
     pub claim: Option<ClaimNumber>,
     /// The XML, the same bytes at every try.
     pub xml: Arc<[u8]>,
-    /// The attachments.
+    /// The attachments that can be sent.
     pub attachments: Vec<OutgoingAttachment>,
+    /// What is wrong with one that is not among them for that.
+    pub left_out: Option<FileProblem>,
 }
 
 /// An attachment to be sent.
@@ -97,6 +97,26 @@ pub struct OutgoingAttachment {
     pub size: u64,
     /// Opens it for reading.
     pub open: Opener,
+    /// Reads all of it and says what is wrong with it.
+    pub prove: Prover,
+}
+
+/// Reads a file and says what is wrong with it, if anything is.
+pub type Prover = Arc<dyn Fn() -> Option<FileProblem> + Send + Sync>;
+
+/// What became of a record in one step of its sending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// What came of the tries since the last step, for support.
+    pub attempts: Vec<Attempt>,
+    /// Whether the server has the XML.
+    pub answers_arrived: bool,
+    /// The attachments that the server has, by their rows.
+    pub arrived: Vec<i64>,
+    /// The attachments that cannot be sent.
+    pub problems: Vec<(i64, FileProblem)>,
+    /// Its state; `None` leaves it as it is.
+    pub state: Option<State>,
 }
 
 impl fmt::Debug for Outgoing {

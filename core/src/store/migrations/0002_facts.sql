@@ -100,6 +100,9 @@ INSERT INTO submission_new (id, project, form, instance_id, form_id, version, ti
                             reason_text, attempts, next_attempt_at, sent_at)
     SELECT id, project, form, instance_id, form_id, version, title, name, xml, finalized_at, state, reason, reason_text,
            attempts, next_attempt_at, sent_at FROM submission;
+-- One file held back the whole record; now it is left out, and the rest goes.
+UPDATE submission_new SET state = 'ready', reason = '', reason_text = '', attempts = 0
+    WHERE state = 'needs_attention' AND reason IN ('too-large', 'attachment-unreadable');
 DROP TABLE submission;
 ALTER TABLE submission_new RENAME TO submission;
 CREATE INDEX submission_project ON submission (project, finalized_at);
