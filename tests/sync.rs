@@ -1076,7 +1076,7 @@ async fn files_lie_elsewhere_and_come_compressed() {
     );
     let foreign = &elsewhere.heard()[0];
     assert_eq!(foreign.header("authorization"), None);
-    assert_eq!(foreign.header("x-openrosa-version"), None);
+    assert_eq!(foreign.header("x-openrosa-version"), Some("1.0"), "to whatever host");
     let steps = steps.lock().unwrap();
     let last = steps.last().unwrap();
     let step = Step::Form { title: "The form visit".into(), file: Some("site.png".into()) };

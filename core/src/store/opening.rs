@@ -45,6 +45,10 @@ impl Store {
         let connection = connection::connect(&home.database(), key)?;
         let report = OpeningReport { log_lost, is_read_only: connection.is_readonly("main")? };
         let store = Self { connection: Mutex::new(Some(connection)), key: key.clone(), report, home };
+        match store.release(None) {
+            Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Io) => return Err(error),
+            _ => {}
+        }
         store.settle_in()?;
         Ok(store)
     }
@@ -71,7 +75,8 @@ impl Store {
         Ok(())
     }
 
-    /// Opens the database again after [`pause`](Self::pause); if it is open, nothing happens.
+    /// Opens the database again after [`pause`](Self::pause); if it is open, nothing happens. What is marked as being sent may
+    /// still be on the road: who knows that it is not [releases](Self::release) it.
     ///
     /// # Errors
     /// As at [`open`](Self::open).
@@ -90,10 +95,6 @@ impl Store {
         let is_read_only = self.read(|connection| Ok(connection.is_readonly("main")?))?;
         if is_read_only {
             return Ok(());
-        }
-        match self.release(None) {
-            Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Io) => return Err(error),
-            _ => {}
         }
         let _ = self.home.mark_open();
         self.home.keep_reserve();

@@ -242,7 +242,7 @@ fn not_found(id: ProjectId) -> Error {
 mod tests {
     use super::*;
     use crate::store::fixture::{SECRET, TestHome, answer, new_file, new_form};
-    use crate::store::{Attempt, Content, Finalized, Reason, RecordState, Records, Snapshot};
+    use crate::store::{Attempt, Content, Finalized, Reason, RecordState, Records, Settled, Snapshot};
     use rusqlite::types::ValueRef;
     use std::collections::BTreeMap;
 
@@ -403,7 +403,8 @@ mod tests {
                 http_status: None,
                 note: SECRET.into(),
             };
-            home.add_attempt(record, &attempt).unwrap();
+            let settled = Settled { attempts: vec![attempt], ..Settled::default() };
+            assert!(home.settle_sending(record, None, &settled).unwrap());
             if is_sent {
                 let claim = home.begin_sending(record).unwrap();
                 home.mark(record, claim, &RecordState::Sent { at: 3 }).unwrap();
