@@ -264,11 +264,26 @@ impl Client {
         Ok(self.inner.renew_account(ProjectId(project), &user, &password)?.into())
     }
 
-    /// Keeps other settings for a project. Class disk. Throws `NotFound`.
+    /// Has a project trust authorities of its own besides the public ones: their certificates in PEM; an empty text takes that
+    /// back. Records that waited for a trusted connection are ready. Class disk. Throws `InvalidProject`, `NotFound`.
+    pub fn trust_authority(&self, project: i64, pem: String) -> Result<Renewed, SurveyError> {
+        Ok(self.inner.trust(ProjectId(project), &pem)?.into())
+    }
+
+    /// Lets records of forms that name another server for them go there. Those that waited for it are ready. Class disk. Throws
+    /// `InvalidProject`, `NotFound`.
+    pub fn allow_host(&self, project: i64, host: String) -> Result<Renewed, SurveyError> {
+        Ok(self.inner.allow_host(ProjectId(project), &host)?.into())
+    }
+
+    /// Gives a project another name. Class disk. Throws `NotFound`.
+    pub fn rename_project(&self, project: i64, name: String) -> Result<ProjectSummary, SurveyError> {
+        Ok(self.inner.rename_project(ProjectId(project), &name)?.into())
+    }
+
+    /// Keeps other settings for a project. Class disk. Throws `InvalidProject` for a host that is no address, `NotFound`.
     pub fn set_project_settings(&self, project: i64, settings: ProjectSettings) -> Result<ProjectSummary, SurveyError> {
-        let projects = self.inner.projects()?.into_iter();
-        let kept =
-            projects.filter(|known| known.id.0 == project).map(|known| known.settings).next().unwrap_or_default();
+        let kept = self.inner.project_summary(ProjectId(project))?.settings;
         Ok(self.inner.set_project_settings(ProjectId(project), settings.over(kept))?.into())
     }
 

@@ -243,8 +243,12 @@ impl Client {
     /// Keeps other settings for a project.
     ///
     /// # Errors
+    /// [`ErrorKind::BadUrl`], [`ErrorKind::NotHttps`] for an allowed host that is no address of a server;
     /// [`ErrorKind::NotFound`], those of the store.
-    pub fn set_project_settings(&self, id: ProjectId, settings: ProjectSettings) -> Result<ProjectSummary> {
+    pub fn set_project_settings(&self, id: ProjectId, mut settings: ProjectSettings) -> Result<ProjectSummary> {
+        for host in &mut settings.allowed_hosts {
+            *host = address::read_origin(host)?;
+        }
         let project = Project { settings, ..self.project_row(id)? };
         self.inner.store.update_project(&project)?;
         Ok(summary(&project))

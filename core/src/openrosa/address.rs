@@ -153,6 +153,17 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
+/// Which website a page is of that stands where a list of forms was asked for, by its title: those whose address is often
+/// taken for that of the server for phones. Any other page may be a sign-in page of a wifi network.
+#[must_use]
+pub fn website(page: &[u8]) -> Option<ErrorKind> {
+    const TITLES: [(&str, ErrorKind); 2] =
+        [("odk central", ErrorKind::CentralWebPage), ("kobotoolbox", ErrorKind::KoboWebPage)];
+    let page = String::from_utf8_lossy(page).to_lowercase();
+    let title = page.split_once("<title")?.1.split_once('>')?.1.split_once("</title")?.0.trim();
+    TITLES.iter().find(|(website, _)| title.starts_with(website)).map(|(_, kind)| *kind)
+}
+
 /// Refuses addresses of pages that only a browser can use.
 fn no_website(url: &Url) -> Result<()> {
     let host = url.host_str().unwrap_or_default();
@@ -300,6 +311,21 @@ mod tests {
         assert_eq!(place("https://h.test/v1/key/T/projects/7"), place("https://h.test/v1/projects/7"));
         assert_ne!(place("https://h.test/v1/key/T/projects/7"), place("https://h.test/v1/projects/8"));
         assert_ne!(place("https://h.test/ana"), place("https://h.test/ben"));
+    }
+
+    #[test]
+    fn a_website_is_told_from_a_portal_by_its_title() {
+        let rows = [
+            ("<!DOCTYPE html><html><head><title>ODK Central</title>", Some(ErrorKind::CentralWebPage)),
+            ("<html><TITLE lang='en'>\n KoboToolbox | Log in</TITLE>", Some(ErrorKind::KoboWebPage)),
+            ("<html><title>Hotel</title><p>ODK Central guests sign in here", None),
+            ("<html><title>ODK Central", None),
+            ("<title", None),
+            ("", None),
+        ];
+        for (page, kind) in rows {
+            assert_eq!(website(page.as_bytes()), kind, "{page}");
+        }
     }
 
     #[test]

@@ -269,6 +269,24 @@ mod tests {
     }
 
     #[test]
+    fn challenges_that_stricter_parsers_refuse_are_read() {
+        assert_eq!(digest("Digest realm=\"Büro\", nonce=\"n\"").realm, "Büro");
+        assert_eq!(digest("Digest realm=\"\", nonce=bm9uY2U=").nonce, "bm9uY2U=");
+        assert_eq!(challenge("Basic realm=\"x\", \u{1}"), Some(Challenge::Basic));
+        assert_eq!(challenge("Basic realm=Field Team"), Some(Challenge::Basic));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_server_writes_is_read_without_a_panic(header in "(Digest |Basic |, |=|\"|nonce|realm|\\\\|.){0,12}") {
+            if let Some(Challenge::Digest(digest)) = challenge(&header) {
+                let answer = DigestAuth::new(digest).authorization(&mufasa(), "GET", "/", "c");
+                proptest::prop_assert!(answer.starts_with("Digest username="));
+            }
+        }
+    }
+
+    #[test]
     fn names_with_quotes_are_quoted() {
         let account = Account { user: "a\"b\\c".into(), password: "p".into() };
         let header = DigestAuth::new(digest(RFC)).authorization(&account, "GET", "/", "c");
