@@ -68,7 +68,13 @@ fn every_draft_and_record_of_a_home_of_schema_1_is_there() {
             let id = DraftId(expected["id"].as_i64().unwrap());
             let draft = client.open_draft(id).unwrap();
             let (xml, was) = (draft.session().draft_xml(), expected["xml"].as_str().unwrap());
-            for answer in answers(was) {
+            // The draft that was killed before its first snapshot begins again under the id its row has.
+            let known_as = client.store().draft(id).unwrap().summary.instance_id;
+            assert!(known_as != "uuid:row-only" || xml.contains(&known_as), "{xml}");
+            for answer in answers(was)
+                .into_iter()
+                .filter(|answer| known_as != "uuid:row-only" || !answer.starts_with("instanceID>"))
+            {
                 assert!(answers(&xml).contains(&answer), "draft {}: {answer} is not in {xml}", id.0);
             }
             assert_eq!(draft.session().language_name(), expected["language"].as_str(), "draft {}", id.0);

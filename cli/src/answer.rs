@@ -15,6 +15,7 @@ use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::Context;
 use crate::output::{say, say_json, tell};
+use crate::records::moment;
 use crate::terminal::plain;
 
 /// Answers a form from a script of events.
@@ -40,6 +41,9 @@ pub(crate) struct AnswerArgs {
     /// Finalise the record at the end
     #[arg(long)]
     finalize: bool,
+    /// Let go of the changes that could not be carried over (they are shown), so that the draft can be finalised
+    #[arg(long)]
+    accept_unreplayed: bool,
 }
 
 fn attachment(text: &str) -> Result<(String, PathBuf), String> {
@@ -58,6 +62,7 @@ enum Event {
 
 pub(crate) fn run(context: &Context, args: &AnswerArgs) -> Result<()> {
     let mut draft = open(context, &args.form, args.draft, args.language.as_deref())?;
+    show_unreplayed(&mut draft, args.accept_unreplayed)?;
     if !context.global.json {
         // Said first, so that a run that is killed has told which draft to go on with.
         say!("{}", draft.id().0);
@@ -103,6 +108,24 @@ pub(crate) fn open(context: &Context, form: &str, draft: Option<i64>, language: 
         draft.set_language(language)?;
     }
     Ok(draft)
+}
+
+/// Shows what could not be carried over when a draft was opened, and lets go of it if that is wanted.
+pub(crate) fn show_unreplayed(draft: &mut DraftSession, accept: bool) -> Result<()> {
+    if draft.unreplayed().next().is_none() {
+        return Ok(());
+    }
+    tell!("These changes could not be carried over:");
+    for row in draft.unreplayed() {
+        let value = row.value.as_deref().map(|value| format!(" = {}", plain(value))).unwrap_or_default();
+        tell!("  {}  {} {}{value}", moment(row.at), plain(&row.op), plain(&row.node));
+    }
+    if accept {
+        draft.accept_unreplayed()?;
+    } else {
+        tell!("Enter again what is missing; --accept-unreplayed lets go of them.");
+    }
+    Ok(())
 }
 
 /// How a script of events is played.

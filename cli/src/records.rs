@@ -45,7 +45,8 @@ pub(crate) fn drafts(context: &Context) -> Result<()> {
             .iter()
             .map(|draft| {
                 json!({ "draft": draft.id.0, "form": draft.form_id, "version": draft.version, "title": draft.title,
-                        "created": moment(draft.created_at), "updated": moment(draft.updated_at), "edits": draft.last_seq })
+                        "created": moment(draft.created_at), "updated": moment(draft.updated_at), "edits": draft.last_seq,
+                        "unreplayed": draft.unreplayed })
             })
             .collect();
         say_json(&json!({ "drafts": drafts }));
@@ -56,7 +57,11 @@ pub(crate) fn drafts(context: &Context) -> Result<()> {
     }
     for draft in drafts {
         let (title, form_id) = (plain(&draft.title), plain(&draft.form_id));
-        say!("{:>3}  {title}  {form_id}  last changed {}", draft.id.0, moment(draft.updated_at));
+        let unreplayed = match draft.unreplayed {
+            0 => String::new(),
+            n => format!("  {n} changes could not be carried over"),
+        };
+        say!("{:>3}  {title}  {form_id}  last changed {}{unreplayed}", draft.id.0, moment(draft.updated_at));
     }
     Ok(())
 }
@@ -137,6 +142,6 @@ fn as_json(record: &RecordSummary) -> Value {
 }
 
 /// A moment in milliseconds, as ISO text.
-fn moment(ms: i64) -> String {
+pub(crate) fn moment(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map(|moment| format!("{moment:.0}")).unwrap_or_default()
 }

@@ -15,7 +15,7 @@ use veldwerk::ids::NodeId;
 use veldwerk::session::{Policy, QuestionView, ScreenKey, ScreenKind, ScreenView, Violation};
 use veldwerk::{Error, ErrorKind, Result};
 
-use crate::answer::open;
+use crate::answer::{open, show_unreplayed};
 use crate::context::Context;
 use crate::output::say_json;
 use crate::terminal::{Bidi, Look, Paragraph, Terminal};
@@ -42,10 +42,14 @@ pub(crate) struct FillArgs {
     /// Who turns right-to-left text around: the terminal (`logical`) or we (`visual`) [default: by the terminal's name]
     #[arg(long, value_name = "KIND")]
     bidi: Option<Bidi>,
+    /// Let go of the changes that could not be carried over (they are shown), so that the draft can be finalised
+    #[arg(long)]
+    accept_unreplayed: bool,
 }
 
 pub(crate) fn run(context: &Context, args: &FillArgs) -> Result<()> {
     let mut draft = open(context, &args.form, args.draft, args.language.as_deref())?;
+    show_unreplayed(&mut draft, args.accept_unreplayed)?;
     let mut terminal = Terminal::detect(args.bidi);
     // With --json the object alone is on standard output; the screens go where people still see them.
     let output: Box<dyn Write> = if context.global.json {

@@ -135,7 +135,11 @@ impl Client {
         let (settings, last_saved) = self.surroundings(row)?;
         let step = Step { at: row.summary.created_at, seed: row.seed, number: 0 };
         let language = named(&row.snapshot_language);
-        FormSession::begin(self.form(row.summary.form)?, settings, language, step, last_saved.as_deref())
+        let form = self.form(row.summary.form)?;
+        let mut session = FormSession::begin(form, settings, language, step, last_saved.as_deref())?;
+        // The program that began it may have drawn other random numbers.
+        session.keep_instance_id(&row.summary.instance_id);
+        Ok(session)
     }
 
     fn restored(&self, row: &Draft, snapshot: &KeptSnapshot) -> Result<FormSession> {

@@ -390,7 +390,13 @@ impl Engine {
     pub fn replace_instance_id(&mut self, step: Step) {
         self.enter(step);
         let Some(node) = self.meta_node("instanceID") else { return };
-        self.tree.node_mut(node).value = format!("uuid:{}", self.preload_random(node).uuid());
+        self.set_instance_id(&format!("uuid:{}", self.preload_random(node).uuid()));
+    }
+
+    /// Puts this `meta/instanceID` in place of the one there is.
+    pub fn set_instance_id(&mut self, id: &str) {
+        let Some(node) = self.meta_node("instanceID") else { return };
+        id.clone_into(&mut self.tree.node_mut(node).value);
         for id in self.tree.ancestors(node).collect::<Vec<_>>() {
             let node = self.tree.node_mut(id);
             (node.own_relevant, node.relevant) = (true, true);

@@ -90,6 +90,13 @@ impl FormSession {
         Ok(session)
     }
 
+    /// Takes up the `meta/instanceID` under which a draft is known: a record that is begun again must not get another.
+    pub fn keep_instance_id(&mut self, id: &str) {
+        if !id.is_empty() && self.instance_id() != id {
+            self.engine.set_instance_id(id);
+        }
+    }
+
     fn over(mut engine: Engine, language: Option<&str>) -> Result<Self> {
         if let Some(language) = language
             && !engine.set_language(language)
