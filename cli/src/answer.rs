@@ -20,6 +20,9 @@ use crate::terminal::plain;
 
 /// Answers a form from a script of events.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk answer household_survey --events answers.jsonl --finalize
+  veldwerk answer household_survey --draft 3 --events - --attach photo.jpg=DCIM/1.jpg")]
 pub(crate) struct AnswerArgs {
     /// Form id (newest version) or ID@VERSION
     form: String,

@@ -28,6 +28,9 @@ pub(crate) struct Selection {
 
 /// Lets records that wait or need attention be sent again.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk retry 7
+  veldwerk retry --all")]
 pub(crate) struct RetryArgs {
     #[command(flatten)]
     selection: Selection,
@@ -35,6 +38,9 @@ pub(crate) struct RetryArgs {
 
 /// Gives up unsent records.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk discard 7 --export /media/stick
+  veldwerk discard --form household_survey --yes")]
 pub(crate) struct DiscardArgs {
     #[command(flatten)]
     selection: Selection,
@@ -48,6 +54,8 @@ pub(crate) struct DiscardArgs {
 
 /// Deletes sent records from this device; receipts stay.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk forget --all")]
 pub(crate) struct ForgetArgs {
     #[command(flatten)]
     selection: Selection,

@@ -30,7 +30,18 @@ use output::tell;
 
 /// Fill ODK questionnaires without a network, keep them encrypted, send them exactly once.
 #[derive(Debug, Parser)]
-#[command(name = "veldwerk", version)]
+#[command(
+    name = "veldwerk",
+    version,
+    after_help = "The road of a record:
+  veldwerk project add -                                 the address or the code comes from standard input
+  veldwerk refresh
+  veldwerk fill household_survey
+  veldwerk send --until-empty 600
+  veldwerk export /media/stick                           where no network comes
+
+`veldwerk help COMMAND` says more; `veldwerk demo` shows it all on this computer."
+)]
 struct Arguments {
     #[command(flatten)]
     global: Global,

@@ -61,6 +61,9 @@ pub(crate) struct Source {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk project add - < code.txt
+  veldwerk project add --url https://central.example.org/v1/projects/1 --user ada --password-stdin < password.txt")]
 #[command(group = clap::ArgGroup::new("joins").args(["url", "qr", "stdin"]).required(true))]
 pub(crate) struct AddArgs {
     #[command(flatten)]
@@ -77,6 +80,9 @@ pub(crate) struct AddArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk project renew 1 - < code.txt
+  veldwerk project renew 1 --user ada --password-stdin < password.txt")]
 #[command(group = clap::ArgGroup::new("renews").args(["url", "qr", "stdin", "user", "ca"]).required(true).multiple(true))]
 pub(crate) struct RenewArgs {
     /// The project
@@ -160,10 +166,10 @@ pub(crate) fn run(context: &Context, command: &ProjectCommand) -> Result<()> {
         ProjectCommand::AllowHost { id, host } => {
             let Renewed { project, freed, .. } = context.client.allow_host(ProjectId(*id), host)?;
             if context.global.json {
-                println!("{}", with_ready(&project, freed));
+                say_json(&with_ready(&project, freed));
             } else {
                 let hosts = project.settings.allowed_hosts.join(", ");
-                println!("Project {id} sends records also to: {hosts}. Ready to be sent again: {freed}.");
+                say!("Project {id} sends records also to: {}. Ready to be sent again: {freed}.", plain(&hosts));
             }
             Ok(())
         }
@@ -268,9 +274,9 @@ fn set(context: &Context, args: &SetArgs) -> Result<()> {
     }
     project = switch_device_id(context, project, args.device_id)?;
     if context.global.json {
-        println!("{}", as_json(&project));
+        say_json(&as_json(&project));
     } else {
-        println!("Project {}: {} on {}.", args.id, project.name, project.server);
+        say!("Project {}: {} on {}.", args.id, plain(&project.name), plain(&project.server));
     }
     Ok(())
 }

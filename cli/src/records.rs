@@ -10,6 +10,9 @@ use crate::terminal::plain;
 
 /// Sends the outbox.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk send
+  veldwerk send --until-empty 600 --quiet")]
 pub(crate) struct SendArgs {
     /// Try until nothing is left that could be sent, or so many seconds are over
     #[arg(long, value_name = "SECONDS")]

@@ -12,6 +12,9 @@ use crate::stop;
 
 /// Runs the try-out server.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk serve
+  veldwerk serve --forms forms --data arrived")]
 pub(crate) struct ServeArgs {
     /// Folder for what arrives, readable [default: the platform's data folder + veldwerk-try-out]
     #[arg(long, value_name = "DIR")]

@@ -1,6 +1,6 @@
-//! `cargo xtask fuzz TARGET`: mutated input for the two places that read what strangers wrote.
+//! `cargo xtask fuzz TARGET`: mutated input for every place that reads what strangers wrote.
 //!
-//! The first inputs are made here from our questionnaires, each time, so that no corpus grows stale in the repository.
+//! The first inputs are those of `tests/fuzz/seeds`, and for forms and expressions our questionnaires.
 //! What breaks something becomes a test of its own; the file itself stays out of the repository.
 
 use std::collections::BTreeSet;
@@ -62,20 +62,29 @@ fn plant(target_name: &str) -> Result {
     Ok(())
 }
 
-/// Names and texts: whole forms, or the expressions in them.
-fn seeds(target_name: &str) -> Vec<(String, String)> {
-    let forms: Vec<(PathBuf, String)> = ["server/forms", "tests/fuzz/seeds/form_load"]
-        .iter()
-        .flat_map(|folder| files_in(&root().join(folder), "xml"))
-        .filter_map(|path| fs::read_to_string(&path).ok().map(|text| (path, text)))
-        .collect();
-    if target_name == "xpath" {
-        let all: BTreeSet<String> = forms.iter().flat_map(|(_, text)| expressions(text)).collect();
-        all.into_iter().enumerate().map(|(n, text)| (format!("expression-{n}"), text)).collect()
-    } else {
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        forms.into_iter().map(|(path, text)| (name(&path), text)).collect()
+/// Names and bytes: whole forms, the expressions in them, or what lies in the target's own folder.
+fn seeds(target_name: &str) -> Vec<(String, Vec<u8>)> {
+    let own = root().join("tests/fuzz/seeds").join(target_name);
+    let paths = match target_name {
+        "xpath" | "form_load" => {
+            let folders = ["server/forms", "tests/fuzz/seeds/form_load"];
+            folders.iter().flat_map(|folder| files_in(&root().join(folder), "xml")).collect()
+        }
+        _ => all_files_in(&own),
+    };
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files = paths.iter().filter_map(|path| Some((name(path), fs::read(path).ok()?)));
+    if target_name != "xpath" {
+        return files.collect();
     }
+    let expressions: BTreeSet<String> =
+        files.flat_map(|(_, form)| expressions(&String::from_utf8_lossy(&form))).collect();
+    expressions.into_iter().enumerate().map(|(n, text)| (format!("expression-{n}"), text.into_bytes())).collect()
+}
+
+fn all_files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
 }
 
 /// Every expression in a form, unescaped.
@@ -114,6 +123,14 @@ mod tests {
         let form = r#"<bind nodeset="/data/a" relevant=" /data/b &gt; 3 and . != &quot;&amp;lt;&quot; "/><input ref="/data/a"/>"#;
         let found = expressions(form);
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [" /data/b > 3 and . != \"&lt;\" ", "/data/a"]);
+    }
+
+    #[test]
+    fn every_target_has_something_to_begin_with() {
+        assert!(targets().len() >= 8, "{}", target_names());
+        for target in targets() {
+            assert!(!seeds(&target).is_empty(), "{target}");
+        }
     }
 
     #[test]

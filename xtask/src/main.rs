@@ -52,7 +52,7 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --records N                   how many (default 1000); the rest as above
   cargo xtask soak                  twenty phones in one process; memory, files and threads must stay flat (Linux)
       --minutes N                   for how long (default 1)
-  cargo xtask fuzz TARGET           feed mutated input to form_load or xpath
+  cargo xtask fuzz TARGET           feed mutated input to what reads strangers' words
       --seconds N                   for how long (default 60)
   cargo xtask help                  this text
 

@@ -30,6 +30,9 @@ use words::Words;
 /// away, `f` goes to the end and there finishes the record, `q` keeps the draft and leaves. Where any text may be the
 /// answer, write `:b`, `:j` and so on; `::` before an answer takes it as it stands. Every answer is kept at once.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  veldwerk fill household_survey --language nl
+  veldwerk fill household_survey --draft 3")]
 pub(crate) struct FillArgs {
     /// Form id (newest version) or ID@VERSION
     form: String,

@@ -117,7 +117,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 }
 
 /// Makes a rename survive a power cut.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)?;
     }

@@ -86,7 +86,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, Fault, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
-pub(crate) use folder::{io_error, sync_folder};
+pub(crate) use folder::io_error;
 pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
 pub use import::{Imported, NewAttachment, NewRecord};

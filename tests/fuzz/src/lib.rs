@@ -1,4 +1,6 @@
-//! What the fuzz targets share: a person who answers whatever a form asks.
+//! What the fuzz targets share: a person who answers whatever a form asks, and readers of all else that strangers write.
+
+pub mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ impl Files for EveryFile<'_> {
 }
 
 /// Loads a form; if it can be filled, looks at every screen, answers each question, goes on in another language and
-/// finalises. In a build with debug assertions the engine also compares itself with a full recalculation.
+/// finalises.
 pub fn fill(form: &str, files: &dyn Files) {
     let Ok((form, _)) = FormDef::load(form, files) else { return };
     let step = |number| Step { at: 1_790_000_000_000, seed: 7, number };

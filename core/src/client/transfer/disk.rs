@@ -65,6 +65,19 @@ pub(super) fn write(path: &Path, source: &mut dyn Read) -> Result<Proof, CopyFai
     Ok(proof)
 }
 
+/// Makes the names in a folder survive a power cut, where its file system can: some of those of sticks and shares cannot.
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(io_error(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads `source` to its end and says what it held.
 pub(super) fn prove(source: &mut dyn Read) -> Result<Proof> {
     copy(source, &mut io::sink()).map_err(|failed| match failed {

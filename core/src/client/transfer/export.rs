@@ -6,7 +6,7 @@ use super::names::{file_names, folder_name};
 use super::record_file::{Found, Listed, Missing, RECORD, RecordFile, XML};
 use super::server_of;
 use crate::client::Client;
-use crate::store::{ProjectId, RecordState, Submission, SubmissionId, io_error, sync_folder};
+use crate::store::{ProjectId, RecordState, Submission, SubmissionId, io_error};
 use crate::{Error, ErrorKind, Result};
 
 /// The end of a folder's name that is not yet valid.
@@ -137,7 +137,7 @@ impl Client {
             described.verify(&pending)?;
             // A folder that has come there meanwhile and holds anything is not replaced: that is an error.
             fs::rename(&pending, &folder).map_err(io_error)?;
-            sync_folder(root)
+            disk::sync_folder(root)
         });
         if let Err(error) = written {
             // What stays is no record, and the next export takes it away.
@@ -173,7 +173,7 @@ impl Client {
             }
         }
         write(&folder.join(RECORD), &described.to_json()?)?;
-        sync_folder(folder)
+        disk::sync_folder(folder)
     }
 }
 
