@@ -30,6 +30,23 @@ fn begun_visit(phone: &Phone) -> DraftSession {
     draft
 }
 
+#[test]
+fn a_file_larger_than_the_server_takes_is_warned_of_when_the_record_is_finalised() {
+    let phone = Phone::new();
+    for (limit, expected) in [(None, 0), (Some(2_000), 0), (Some(1_999), 1)] {
+        if let Some(limit) = limit {
+            phone.client().store().set_accept_length(phone.project, limit).unwrap();
+        } else {
+            assert!(phone.client().store().accept_length(phone.project).unwrap().is_some(), "learned at refresh");
+        }
+        let mut draft = begun_visit(&phone);
+        draft.attach_from("/data/photo", "jpg", &mut &[7; 2_000][..]).unwrap();
+        let Finalization::Finalized { too_large, .. } = draft.finalize().unwrap() else { panic!("violations") };
+        let told: Vec<_> = too_large.iter().map(|file| (file.size, Some(file.limit))).collect();
+        assert_eq!(told, vec![(2_000, limit); expected], "{limit:?}");
+    }
+}
+
 /// Answers at length until the disk refuses.
 fn fill_the_disk(draft: &mut DraftSession) -> ErrorKind {
     (0..).find_map(|n| draft.answer("/data/story", Some(&format!("{n} {}", "words ".repeat(60)))).err()).unwrap().kind()

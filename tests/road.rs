@@ -25,7 +25,7 @@ fn a_record_arrives_exactly_once() {
     let mut draft = client.start_draft(form.key, Some("ar")).unwrap();
     draft.answer("/data/intro/consent", Some("no")).unwrap();
     draft.answer("/data/stopped/refuse_reason", Some("privacy")).unwrap();
-    let Finalization::Finalized { record, instance_id } = draft.finalize().unwrap() else { panic!("violations") };
+    let Finalization::Finalized { record, instance_id, .. } = draft.finalize().unwrap() else { panic!("violations") };
     let sent = client.store().submission_xml(record).unwrap();
 
     let outcome = client.send_blocking(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).unwrap();

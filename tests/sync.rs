@@ -14,7 +14,7 @@ use veldwerk::openrosa::digest_auth::{self, Account, Qop};
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::manifest::{self, MediaFile, MediaKind};
 use veldwerk::openrosa::{hash, response};
-use veldwerk::store::{ForgetSent, Imported, NewAttachment, NewRecord, ProjectId};
+use veldwerk::store::{Attachment, ForgetSent, Imported, NewAttachment, NewRecord, ProjectId};
 use veldwerk::sync::http::Http;
 use veldwerk::sync::policy::{SyncPolicy, Timeouts};
 use veldwerk::sync::{
@@ -735,6 +735,88 @@ async fn unsent_records_are_given_up_after_an_export_or_by_word() {
     assert_eq!(home.states(), [""; 0]);
     assert_eq!(home.client.discard(&first, None).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(home.client.receipts(home.project).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_file_too_large_damaged_or_gone_is_replaced_or_dropped_and_the_xml_stays() {
+    let server = server_that_takes(50_000).await;
+    let home = Home::new(&server.url(), 0);
+    let large = bytes(80_000);
+    let record = home.queue("visit", "a", &[("large.mp4", &large), ("gone.jpg", &bytes(3_000)), ("well.jpg", b"x")]);
+    let sealed = home.client.store().attachment_source(file_of(&home, record, "gone.jpg").id).unwrap();
+    std::fs::remove_file(sealed.path()).unwrap();
+
+    home.send().await.unwrap();
+    let summary = || home.client.outbox(None).unwrap().remove(0);
+    assert!(matches!(&summary().state, RecordState::NeedsAttention(_)));
+    assert!(summary().answers_arrived);
+    let problems: Vec<_> = summary().problems.into_iter().map(|problem| (problem.name, problem.code)).collect();
+    assert_eq!(problems, [("gone.jpg", "missing"), ("large.mp4", "too-large")].map(|(a, b)| (a.into(), b.into())));
+    assert!(file_of(&home, record, "well.jpg").sent_at.is_some());
+
+    home.client.replace_attachment(record, "gone.jpg", &mut &bytes(2_000)[..]).unwrap();
+    home.send().await.unwrap();
+    assert_eq!(summary().problems.len(), 1, "the other still is too large");
+    assert_eq!(names(server.heard_of("POST").last().unwrap()), ["xml_submission_file", "*isIncomplete*", "gone.jpg"]);
+    home.client.drop_attachment(record, "large.mp4").unwrap();
+    assert!(home.send().await.unwrap().is_done());
+    let taken = server.heard_of("POST").into_iter().filter(|post| !post.body.is_empty());
+    assert!(taken.map(|post| parts(&post)).all(|parts| parts[0].1 == XML.as_bytes()), "the same bytes every time");
+    let refused = home.client.replace_attachment(record, "well.jpg", &mut &b"y"[..]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound, "it is sent");
+}
+
+fn file_of(home: &Home, record: SubmissionId, name: &str) -> Attachment {
+    let attachments = home.client.store().submission_attachments(record).unwrap();
+    attachments.into_iter().find(|attachment| attachment.name == name).unwrap()
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_found_while_sending_and_only_that_part_is_left_out() {
+    let server = server_for_records(|_, _| stored()).await;
+    let home = Home::new(&server.url(), 0);
+    let record = home.queue("visit", "a", &[("bad.jpg", &bytes(90_000)), ("well.jpg", &bytes(9_000))]);
+    let sealed = home.client.store().attachment_source(file_of(&home, record, "bad.jpg").id).unwrap();
+    let mut flipped = std::fs::read(sealed.path()).unwrap();
+    flipped[70_000] ^= 1;
+    std::fs::write(sealed.path(), flipped).unwrap();
+    home.send().await.unwrap();
+    let summary = home.client.outbox(None).unwrap().remove(0);
+    assert!(matches!(&summary.state, RecordState::NeedsAttention(reason) if reason.code == "attachment-unreadable"));
+    assert!(summary.answers_arrived);
+    assert_eq!(summary.problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>(), ["damaged"]);
+    assert!(file_of(&home, record, "well.jpg").sent_at.is_some());
+}
+
+#[tokio::test]
+async fn the_limit_is_learned_at_refresh_and_a_larger_one_frees_what_was_too_large() {
+    let limit = Arc::new(AtomicUsize::new(50_000));
+    let said = limit.clone();
+    let server = RawServer::start(move |heard| {
+        let limit = said.load(Ordering::SeqCst);
+        match heard.method.as_str() {
+            "HEAD" => Plan::open_rosa(204, "").with("X-OpenRosa-Accept-Content-Length", &limit.to_string()),
+            "POST" => {
+                let size: usize = heard.header("content-length").unwrap().parse().unwrap();
+                if size > limit { Plan::Early { status: 413 } } else { stored() }
+            }
+            _ => Plan::open_rosa(200, &form_list::write(&[])),
+        }
+    })
+    .await;
+    let home = Home::new(&server.url(), 0);
+    let store = home.client.store();
+    let refresh = || home.client.refresh(home.project, Arc::new(|_| {}), Cancel::default());
+    assert_eq!(store.accept_length(home.project).unwrap(), None, "no verdict");
+    refresh().await.unwrap();
+    assert_eq!(store.accept_length(home.project).unwrap(), Some(50_000));
+    home.queue("visit", "a", &[("large.mp4", &bytes(80_000))]);
+    home.send().await.unwrap();
+    assert_eq!(home.states(), ["needs_attention"]);
+    limit.store(200_000, Ordering::SeqCst);
+    refresh().await.unwrap();
+    assert_eq!(home.states(), ["ready"]);
+    assert!(home.send().await.unwrap().is_done());
 }
 
 #[tokio::test]

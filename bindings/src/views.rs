@@ -603,7 +603,7 @@ pub enum Finalization {
 impl From<client::Finalization> for Finalization {
     fn from(finalization: client::Finalization) -> Self {
         match finalization {
-            client::Finalization::Finalized { record, instance_id } => {
+            client::Finalization::Finalized { record, instance_id, .. } => {
                 Self::Finalized { record: record.0, instance_id }
             }
             client::Finalization::Violations(violations) => {

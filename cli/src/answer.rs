@@ -211,7 +211,16 @@ fn extension(path: &Path) -> Option<String> {
 
 fn finalize(draft: &mut DraftSession) -> Result<String> {
     match draft.finalize()? {
-        Finalization::Finalized { instance_id, .. } => Ok(instance_id),
+        Finalization::Finalized { instance_id, too_large, .. } => {
+            for file in too_large {
+                tell!(
+                    "{} is larger than the server takes ({} bytes); the answers go without it.",
+                    plain(&file.name),
+                    file.limit
+                );
+            }
+            Ok(instance_id)
+        }
         Finalization::Violations(violations) => {
             for violation in &violations {
                 let what = match violation.kind {

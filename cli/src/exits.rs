@@ -1,8 +1,8 @@
-//! `retry`, `discard` and `forget`: the ways out of the outbox.
+//! `retry`, `discard`, `forget` and `file`: the ways out of the outbox.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 use veldwerk::client::Records;
 use veldwerk::store::{ProjectId, SubmissionId};
@@ -121,6 +121,49 @@ pub(crate) fn forget(context: &Context, args: &ForgetArgs) -> Result<()> {
         say_json(&json!({ "forgotten": n_forgotten }));
     } else {
         say!("{n_forgotten} sent records are deleted here.");
+    }
+    Ok(())
+}
+
+/// A file of an unsent record, that cannot be sent as it is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FileCommand {
+    /// Put another file in its place, under the same name
+    Replace {
+        /// The record, by its number or its instanceID
+        record: String,
+        /// The file's name, as `outbox` shows it
+        name: String,
+        /// The file to take instead
+        #[arg(value_name = "FILE")]
+        source: PathBuf,
+    },
+    /// Send the record without it
+    Drop {
+        /// The record, by its number or its instanceID
+        record: String,
+        /// The file's name, as `outbox` shows it
+        name: String,
+    },
+}
+
+/// `file`: another one, or none.
+pub(crate) fn file(context: &Context, command: &FileCommand) -> Result<()> {
+    let project = context.project()?.id;
+    match command {
+        FileCommand::Replace { record, name, source } => {
+            let unreadable = |error| Error::new(ErrorKind::Io, "the file to take instead").caused_by(error);
+            let mut source = std::fs::File::open(source).map_err(unreadable)?;
+            context.client.replace_attachment(found(context, project, record)?, name, &mut source)?;
+        }
+        FileCommand::Drop { record, name } => {
+            context.client.drop_attachment(found(context, project, record)?, name)?;
+        }
+    }
+    if context.global.json {
+        say_json(&json!({ "ready": 1 }));
+    } else {
+        say!("The record goes with the next `veldwerk send`.");
     }
     Ok(())
 }

@@ -68,6 +68,9 @@ enum Command {
     Retry(exits::RetryArgs),
     Discard(exits::DiscardArgs),
     Forget(exits::ForgetArgs),
+    /// A file of an unsent record that cannot be sent as it is
+    #[command(subcommand)]
+    File(exits::FileCommand),
     Export(transfer::ExportArgs),
     Import(transfer::ImportArgs),
     Drive(drive::DriveArgs),
@@ -118,6 +121,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Retry(args) => exits::retry(&open()?, args),
         Command::Discard(args) => exits::discard(&open()?, args),
         Command::Forget(args) => exits::forget(&open()?, args),
+        Command::File(command) => exits::file(&open()?, command),
         Command::Export(args) => transfer::export(&open()?, args),
         Command::Import(args) => transfer::import(&open()?, args),
         Command::Drive(args) => drive::drive(args, &mut std::io::stdout().lock()),

@@ -118,6 +118,12 @@ fn show(context: &Context, records: &[RecordSummary]) {
         if !why.is_empty() {
             say!("                 {}", plain(&why));
         }
+        if record.answers_arrived && !matches!(record.state, RecordState::Sent { .. }) {
+            say!("                 The answers have arrived; files are missing.");
+        }
+        for problem in &record.problems {
+            say!("                 {}: {}", plain(&problem.name), file_words(&problem.code));
+        }
     }
 }
 
@@ -131,13 +137,25 @@ fn words(state: &RecordState) -> (&'static str, String) {
     }
 }
 
+/// What is wrong with a file, and what to do.
+fn file_words(code: &str) -> &'static str {
+    match code {
+        "too-large" => "larger than the server takes; `veldwerk file replace` takes a smaller one, `file drop` none",
+        "missing" => "not on this device any more; `veldwerk file replace` takes another one, `file drop` none",
+        _ => "damaged on this device; `veldwerk file replace` takes another one, `file drop` none",
+    }
+}
+
 fn as_json(record: &RecordSummary) -> Value {
     let (reason, next) = match &record.state {
         RecordState::Waiting { reason, next_attempt_at } => (Some(reason), Some(moment(*next_attempt_at))),
         RecordState::NeedsAttention(reason) => (Some(reason), None),
         RecordState::Ready | RecordState::Sending | RecordState::Sent { .. } => (None, None),
     };
+    let problems: Vec<_> =
+        record.problems.iter().map(|problem| json!({ "name": problem.name, "code": problem.code })).collect();
     json!({
+        "answers_arrived": record.answers_arrived, "problems": problems,
         "record": record.id.0, "instance": record.instance_id, "form": record.form_id, "title": record.title,
         "state": record.state.name(), "reason": reason.map(|reason| &reason.code), "text": reason.map(|reason| &reason.text),
         "next": next, "attempts": record.attempts, "bytes": record.bytes, "attachments": record.attachments,

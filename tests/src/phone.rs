@@ -137,7 +137,7 @@ impl Phone {
     #[must_use]
     pub fn finalized(&self, outcome: Finalization) -> (SubmissionId, String) {
         match outcome {
-            Finalization::Finalized { record, instance_id } => (record, instance_id),
+            Finalization::Finalized { record, instance_id, .. } => (record, instance_id),
             Finalization::Violations(violations) => panic!("{violations:?}"),
         }
     }

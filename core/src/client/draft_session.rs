@@ -51,9 +51,29 @@ pub enum Finalization {
         record: SubmissionId,
         /// Its instanceID.
         instance_id: String,
+        /// Files that the server will not take, as far as it has said so; the answers go all the same.
+        too_large: Vec<LargeFile>,
     },
     /// Nothing has changed; these stand in the way, in the order of the form.
     Violations(Vec<Violation>),
+}
+
+/// A file that is larger than the server takes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LargeFile {
+    /// What the answer calls it.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What the server takes, in bytes.
+    pub limit: u64,
+}
+
+impl std::fmt::Debug for LargeFile {
+    /// Tells no name.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LargeFile").field("size", &self.size).field("limit", &self.limit).finish_non_exhaustive()
+    }
 }
 
 impl DraftSession {
@@ -302,9 +322,22 @@ impl DraftSession {
             at,
         };
         match self.claim.client.inner.store.finalize(self.claim.draft, &finalized) {
-            Ok(record) => Ok(Finalization::Finalized { record, instance_id: finished.instance_id }),
+            Ok(record) => {
+                // It is finalised; a warning that cannot be given now shows when it is sent.
+                let too_large = self.too_large(record).unwrap_or_default();
+                Ok(Finalization::Finalized { record, instance_id: finished.instance_id, too_large })
+            }
             Err(error) => Err(self.back_to_disk(error)),
         }
+    }
+
+    /// The files of a record that are larger than the server takes; none while that is not known.
+    fn too_large(&self, record: SubmissionId) -> Result<Vec<LargeFile>> {
+        let store = &self.claim.client.inner.store;
+        let Some(limit) = store.accept_length(self.project)? else { return Ok(Vec::new()) };
+        let attachments = store.submission_attachments(record)?.into_iter();
+        let large = attachments.filter(|attachment| attachment.size > limit);
+        Ok(large.map(|attachment| LargeFile { name: attachment.name, size: attachment.size, limit }).collect())
     }
 
     /// The files that must go with the record. An answer that names one of the form's own files, as a default picture does,

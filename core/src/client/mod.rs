@@ -33,8 +33,8 @@ use crate::store::{FormKey, Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
 pub use crate::store::{
-    Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FormSummary, MaintenanceReport, OpeningReport,
-    Receipt, RecordState, Records, SealedAttachment, SubmissionId,
+    Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FileProblem, FormSummary, MaintenanceReport,
+    OpeningReport, Receipt, RecordState, Records, SealedAttachment, SubmissionId,
 };
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
@@ -193,6 +193,9 @@ impl Client {
     /// # Errors
     /// Those of the store.
     pub fn maintenance(&self) -> Result<MaintenanceReport> {
+        for project in self.inner.store.projects()? {
+            self.forget_by_policy(project.id)?;
+        }
         self.inner.store.maintenance(self.now_ms())
     }
 

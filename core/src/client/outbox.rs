@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 #[cfg(feature = "sync")]
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 
 use super::{Client, Selection};
-use crate::store::{ForgetSent, ProjectId, Receipt, RecordState, Records, Submission, SubmissionId};
+use crate::store::{FileProblem, ForgetSent, ProjectId, Receipt, RecordState, Records, Submission, SubmissionId};
 use crate::{Error, ErrorKind, Result};
 
 /// A finalised record as a list shows it.
@@ -31,6 +33,10 @@ pub struct RecordSummary {
     pub bytes: u64,
     /// Attachments.
     pub attachments: u32,
+    /// Whether the server has its answers; files of it may still be missing there.
+    pub answers_arrived: bool,
+    /// The attachments that cannot be sent, and why.
+    pub problems: Vec<FileProblem>,
 }
 
 /// What came of giving records up.
@@ -48,12 +54,18 @@ impl Client {
     /// # Errors
     /// Those of the store.
     pub fn outbox(&self, project: Option<ProjectId>) -> Result<Vec<RecordSummary>> {
-        let records = self.inner.store.outbox(project)?;
-        Ok(records.into_iter().map(|record| self.record_summary(record)).collect())
+        let mut problems: BTreeMap<SubmissionId, Vec<FileProblem>> = BTreeMap::new();
+        for problem in self.inner.store.file_problems(project)? {
+            problems.entry(problem.record).or_default().push(problem);
+        }
+        let records = self.inner.store.outbox(project)?.into_iter();
+        Ok(records.map(|record| self.record_summary(problems.remove(&record.id).unwrap_or_default(), record)).collect())
     }
 
-    fn record_summary(&self, record: Submission) -> RecordSummary {
+    fn record_summary(&self, problems: Vec<FileProblem>, record: Submission) -> RecordSummary {
         RecordSummary {
+            problems,
+            answers_arrived: record.answers_at.is_some(),
             state: self.state_of(&record),
             id: record.id,
             project: record.project,
@@ -101,6 +113,26 @@ impl Client {
         let selection = Selection::Records(records.iter().map(|record| record.id).collect());
         let report = self.export(&selection, folder)?;
         Ok(report.records.iter().filter(|record| record.is_complete()).map(|record| record.record).collect())
+    }
+
+    /// Puts another file in the place of an attachment of an unsent record, under the same name; the frozen XML stays as it is,
+    /// and the record is ready again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such attachment of an unsent record that no sending has on the road;
+    /// [`ErrorKind::Io`], those of the store.
+    pub fn replace_attachment(&self, record: SubmissionId, name: &str, source: &mut dyn Read) -> Result<()> {
+        self.free_abandoned()?;
+        self.inner.store.replace_attachment(record, name, source).map(drop)
+    }
+
+    /// Gives up an attachment of an unsent record, so that the rest counts as all of it. The frozen XML goes on naming it.
+    ///
+    /// # Errors
+    /// As [`Client::replace_attachment`].
+    pub fn drop_attachment(&self, record: SubmissionId, name: &str) -> Result<()> {
+        self.free_abandoned()?;
+        self.inner.store.drop_attachment(record, name)
     }
 
     /// Deletes sent records with their attachments and keys; a [receipt](Receipt) of each stays. Says how many.

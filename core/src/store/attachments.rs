@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Params, Row, Transaction, params};
 use zeroize::Zeroizing;
@@ -357,6 +357,13 @@ pub(super) fn erase(transaction: &Transaction<'_>, condition: &str, params: impl
 }
 
 impl AttachmentSource {
+    /// The sealed file, for tests that damage it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens it for reading from its beginning.
     ///
     /// # Errors
