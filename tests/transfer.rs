@@ -140,7 +140,7 @@ fn two_records_with_one_instance_id_lie_side_by_side() {
     let xml = |name: &str| {
         format!("<data id=\"visit\" version=\"1\"><name>{name}</name><meta><instanceID>same</instanceID></meta></data>")
     };
-    for (project, name) in [(phone.project, "Ada"), (second_project(&phone), "Eve")] {
+    for (project, name) in [(phone.project, "Ada"), (another_project(&phone), "Eve")] {
         let stick = phone.path(name);
         fs::create_dir_all(stick.join("r")).unwrap();
         fs::write(stick.join("r/submission.xml"), xml(name)).unwrap();
@@ -159,10 +159,11 @@ fn two_records_with_one_instance_id_lie_side_by_side() {
     assert_eq!(outcomes(&imported), [Ok(true), Err(ErrorKind::RecordDiffers)], "both are told of");
 }
 
-/// Another project of the phone's server.
-fn second_project(phone: &Phone) -> ProjectId {
-    let url = phone.server.project_url().unwrap();
-    phone.client().add_project(&ProjectSource::Url { url, account: None }, Some("second")).unwrap().project.id
+/// Another project of the phone's server, one more at each call.
+fn another_project(phone: &Phone) -> ProjectId {
+    let number = phone.client().projects().unwrap().len() + 1;
+    let url = phone.server.project_url().unwrap().replace("projects/1", &format!("projects/{number}"));
+    phone.client().add_project(&ProjectSource::Url { url, account: None }, None).unwrap().project.id
 }
 
 #[test]
@@ -275,6 +276,13 @@ fn only_what_the_hashes_prove_comes_in() {
         ("a file is listed twice", ErrorKind::BrokenExport, |folder| {
             let mut record = record_json(folder);
             let twice = record["attachments"][0].clone();
+            record["attachments"].as_array_mut().unwrap().push(twice);
+            write_json(folder, &record);
+        }),
+        ("a file is listed under two names", ErrorKind::BrokenExport, |folder| {
+            let mut record = record_json(folder);
+            let mut twice = record["attachments"][0].clone();
+            twice["name"] = json!("another.jpg");
             record["attachments"].as_array_mut().unwrap().push(twice);
             write_json(folder, &record);
         }),
@@ -400,7 +408,8 @@ fn ids_come_from_the_xml_and_files_it_does_not_name_are_left_out() {
     }
     record["finalized_at"] = json!(i64::MAX);
     let mut extra = record["attachments"][0].clone();
-    extra["name"] = json!("unnamed.jpg");
+    fs::copy(photo_in(&folder), folder.join("unnamed.jpg")).unwrap();
+    (extra["name"], extra["file"]) = (json!("unnamed.jpg"), json!("unnamed.jpg"));
     record["attachments"].as_array_mut().unwrap().push(extra);
     write_json(&folder, &record);
 
@@ -419,7 +428,7 @@ fn records_go_to_another_project_of_the_same_server_and_no_further_unless_said()
     finished(&phone, "Ada", 1000);
     let stick = phone.path("stick");
     export(&phone, &stick);
-    let second = second_project(&phone);
+    let second = another_project(&phone);
     let same_server = phone.client().import(second, &stick, ImportFrom::SameServer).unwrap();
     assert_eq!(outcomes(&same_server), [Ok(true)]);
     let elsewhere = |from| outcomes(&other.client().import(other.project, &stick, from).unwrap());
@@ -497,7 +506,7 @@ fn a_second_export_into_the_same_folder_that_is_killed_leaves_only_whole_records
 
         n_half += fs::read_dir(&stick).unwrap().filter(|entry| is_pending(&entry.as_ref().unwrap().path())).count();
 
-        let project = second_project(&other);
+        let project = another_project(&other);
         let import = || other.client().import(project, &stick, ImportFrom::AnyServer).unwrap();
         let imported = import();
         assert!(imported.is_complete(), "killed at {killed_at}: {imported:?}");

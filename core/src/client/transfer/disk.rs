@@ -30,9 +30,15 @@ impl Proof {
     }
 }
 
-/// A folder for its owner alone, and those above it.
+/// A folder for its owner alone, and those above it; when this returns, they are on the disk.
 pub(super) fn make_folders(folder: &Path) -> Result<()> {
-    private_folder().recursive(true).create(folder).map_err(io_error)
+    let n_made = folder.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).count();
+    private_folder().recursive(true).create(folder).map_err(io_error)?;
+    for made in folder.ancestors().take(n_made) {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        sync_folder(above.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 /// An empty folder for its owner alone, in place of what an earlier run left.

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use super::disk;
 use super::record_file::{Found, RECORD, XML};
@@ -12,6 +12,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// A title longer than this is no title.
 const LONGEST_TITLE: usize = 250;
+/// No attachment is longer: it is what the file systems of most sticks can hold.
+const LONGEST_FILE: u64 = 4 << 30;
 
 /// Whose records come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +131,7 @@ impl Client {
         let mut attachments = Vec::new();
         for listed in named {
             let (source, size) = disk::open(&listed.path(folder)?)?;
-            if size != listed.proof.size {
+            if size != listed.proof.size || size > LONGEST_FILE {
                 return Err(Error::new(ErrorKind::BrokenExport, "an attachment has another length"));
             }
             attachments.push(NewAttachment {
@@ -162,10 +164,15 @@ impl Client {
     }
 }
 
-/// Whether this is the folder of a record, or pretends to be one. One that is still being written is not.
+/// Whether this is the folder of a record, pretends to be one, or cannot be looked into. One that is still being written is
+/// not.
 fn looks_like_a_record(path: &Path) -> bool {
     let is_pending = path.extension().is_some_and(|extension| extension == "new");
-    !is_pending && [RECORD, XML].iter().any(|file| fs::symlink_metadata(path.join(file)).is_ok())
+    let may_be_there = |file: &&str| match fs::symlink_metadata(path.join(file)) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    };
+    !is_pending && [RECORD, XML].iter().any(may_be_there)
 }
 
 fn clipped(title: &str, instead: &str) -> String {

@@ -158,7 +158,8 @@ impl Found {
             return Err(Error::new(ErrorKind::BrokenExport, "the XML has other bytes"));
         }
         let names: BTreeSet<_> = record.attachments.iter().map(|listed| &listed.name).collect();
-        if names.len() < record.attachments.len() {
+        let files: BTreeSet<_> = record.attachments.iter().map(|listed| &listed.file).collect();
+        if names.len().min(files.len()) < record.attachments.len() {
             return Err(Error::new(ErrorKind::BrokenExport, "a file is listed twice"));
         }
         Ok(Self { record, xml, is_proven: head.format.is_some() })
