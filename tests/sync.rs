@@ -14,7 +14,7 @@ use veldwerk::openrosa::digest_auth::{self, Account, Qop};
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::manifest::{self, MediaFile, MediaKind};
 use veldwerk::openrosa::{hash, response};
-use veldwerk::store::{Attachment, ForgetSent, Imported, NewAttachment, NewRecord, ProjectId};
+use veldwerk::store::{Attachment, ForgetSent, Imported, NewAttachment, NewRecord, ProjectId, ProjectSettings};
 use veldwerk::sync::http::Http;
 use veldwerk::sync::policy::{SyncPolicy, Timeouts};
 use veldwerk::sync::{
@@ -831,9 +831,8 @@ async fn sent_records_are_forgotten_by_hand_and_by_policy_and_leave_receipts() {
     assert_eq!(home.client.receipts(home.project).unwrap()[0].instance_id, "uuid:0");
 
     let set = |forget_sent| {
-        let mut project = home.client.store().project(home.project).unwrap();
-        project.settings.forget_sent = forget_sent;
-        home.client.store().update_project(&project).unwrap();
+        let settings = home.client.project_summary(home.project).unwrap().settings;
+        home.client.set_project_settings(home.project, ProjectSettings { forget_sent, ..settings }).unwrap();
     };
     set(ForgetSent::AfterDays(30));
     assert_eq!(home.client.forget_by_policy(home.project).unwrap(), 0, "it was sent today");

@@ -174,27 +174,9 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::OtherServer`]; those of [`Client::add_project`]; [`ErrorKind::NotFound`].
     pub fn renew(&self, id: ProjectId, source: &ProjectSource, move_there: bool) -> Result<Renewed> {
-        let before = self.project_row(id)?;
-        let Joining { address, auth, code } = source.read()?;
-        let (old_server, old_place) = match Address::read(&before.url()) {
-            Ok(address) => (address.server(), address.place()),
-            Err(_) => Default::default(),
-        };
-        let stays = old_server == address.server();
-        let is_central = |place: &str| place.contains("/v1/projects/");
-        let other_project = is_central(&old_place) && is_central(&address.place()) && old_place != address.place();
-        if !move_there && (!stays || other_project) {
-            let detail = if stays { "another project of the same server".to_owned() } else { address.server() };
-            return Err(Error::new(ErrorKind::OtherServer, detail));
-        }
-        let keeps_account = auth == Auth::None && stays && matches!(before.auth, Auth::Basic { .. });
-        let auth = if keeps_account { before.auth.clone() } else { auth };
-        let unused = code.as_ref().map(|code| code.unused.clone()).unwrap_or_default();
-        let settings = match &code {
-            Some(code) => followed(code, before.settings.clone()),
-            None => before.settings.clone(),
-        };
-        self.renewed(&Project { url_prefix: address.prefix, auth, settings, ..before }, unused)
+        let joining = source.read()?;
+        let unused = joining.unused();
+        self.renewed(id, unused, |before| renewal(before, joining, move_there))
     }
 
     /// Gives a project the name and the password of a user, at the address of before. As [`Client::renew`].
@@ -202,17 +184,23 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Usage`] if the address holds a token; [`ErrorKind::NotFound`], those of the store.
     pub fn renew_account(&self, id: ProjectId, user: &str, password: &str) -> Result<Renewed> {
-        let before = self.project_row(id)?;
-        if matches!(before.auth, Auth::Token(_)) {
-            return Err(Error::new(ErrorKind::Usage, "the project signs in with a token and not as a user"));
-        }
-        let auth = Auth::Basic { user: user.to_owned(), password: password.to_owned() };
-        self.renewed(&Project { auth, ..before }, Vec::new())
+        self.renewed(id, Vec::new(), |before| {
+            if matches!(before.auth, Auth::Token(_)) {
+                return Err(Error::new(ErrorKind::Usage, "the project signs in with a token and not as a user"));
+            }
+            let auth = Auth::Basic { user: user.to_owned(), password: password.to_owned() };
+            Ok(Project { auth, ..before })
+        })
     }
 
-    fn renewed(&self, project: &Project, unused: Vec<String>) -> Result<Renewed> {
-        let freed = self.inner.store.renew_project(project, &REASONS_OF_ACCOUNT)?;
-        Ok(Renewed { project: summary(project), unused, freed })
+    fn renewed(
+        &self,
+        id: ProjectId,
+        unused: Vec<String>,
+        change: impl FnOnce(Project) -> Result<Project>,
+    ) -> Result<Renewed> {
+        let (project, freed) = self.inner.store.renew_project(id, &REASONS_OF_ACCOUNT, change)?;
+        Ok(Renewed { project: summary(&project), unused, freed })
     }
 
     /// Has a project trust authorities of its own besides the public ones: their certificates in PEM, an empty text for none any
@@ -223,7 +211,7 @@ impl Client {
     #[cfg(feature = "sync")]
     pub fn trust(&self, id: ProjectId, ca: &str) -> Result<Renewed> {
         let ca = if ca.is_empty() { String::new() } else { sync::tls::authorities(ca.as_bytes())? };
-        self.renewed(&Project { ca, ..self.project_row(id)? }, Vec::new())
+        self.renewed(id, Vec::new(), |before| Ok(Project { ca, ..before }))
     }
 
     /// Lets records of forms that name another server for them (`<submission action>`) go there, without the account: `host` is
@@ -232,12 +220,14 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::BadUrl`], [`ErrorKind::NotHttps`], [`ErrorKind::NotFound`], those of the store.
     pub fn allow_host(&self, id: ProjectId, host: &str) -> Result<Renewed> {
-        let mut project = self.project_row(id)?;
         let host = address::read_origin(host)?;
-        if !project.settings.allowed_hosts.contains(&host) {
-            project.settings.allowed_hosts.push(host);
-        }
-        self.renewed(&project, Vec::new())
+        self.renewed(id, Vec::new(), |mut project| {
+            let hosts = &mut project.settings.allowed_hosts;
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+            Ok(project)
+        })
     }
 
     /// Keeps other settings for a project.
@@ -249,9 +239,8 @@ impl Client {
         for host in &mut settings.allowed_hosts {
             *host = address::read_origin(host)?;
         }
-        let project = Project { settings, ..self.project_row(id)? };
-        self.inner.store.update_project(&project)?;
-        Ok(summary(&project))
+        let changed = self.inner.store.change_project(id, |project| Ok(Project { settings, ..project }))?;
+        Ok(summary(&changed))
     }
 
     /// Gives a project another name.
@@ -263,9 +252,8 @@ impl Client {
         if name.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "a project needs a name"));
         }
-        let project = Project { name, ..self.project_row(id)? };
-        self.inner.store.update_project(&project)?;
-        Ok(summary(&project))
+        let changed = self.inner.store.change_project(id, |project| Ok(Project { name, ..project }))?;
+        Ok(summary(&changed))
     }
 
     /// One project.
@@ -311,6 +299,26 @@ impl Client {
 /// The reasons of waiting records that a new account or address may take away: codes of `sync::Reason`.
 const REASONS_OF_ACCOUNT: [&str; 5] = ["sign-in-needed", "not-allowed", "not-a-server", "not-secure", "other-host"];
 
+/// The project at the address and with the account of `joining`; elsewhere only if that is said.
+fn renewal(before: Project, joining: Joining, move_there: bool) -> Result<Project> {
+    let Joining { address, auth, code } = joining;
+    let stays = address::server(&before.url_prefix) == address.server();
+    let old_place = Address::read(&before.url()).map(|address| address.place()).unwrap_or_default();
+    let is_central = |place: &str| place.contains("/v1/projects/");
+    let other_project = is_central(&old_place) && is_central(&address.place()) && old_place != address.place();
+    if !move_there && (!stays || other_project) {
+        let detail = if stays { "another project of the same server".to_owned() } else { address.server() };
+        return Err(Error::new(ErrorKind::OtherServer, detail));
+    }
+    let keeps_account = auth == Auth::None && stays && matches!(before.auth, Auth::Basic { .. });
+    let auth = if keeps_account { before.auth.clone() } else { auth };
+    let settings = match &code {
+        Some(code) => followed(code, before.settings.clone()),
+        None => before.settings.clone(),
+    };
+    Ok(Project { url_prefix: address.prefix, auth, settings, ..before })
+}
+
 fn summary(project: &Project) -> ProjectSummary {
     let user = match &project.auth {
         Auth::Basic { user, .. } => Some(user.clone()),
@@ -319,7 +327,7 @@ fn summary(project: &Project) -> ProjectSummary {
     ProjectSummary {
         id: project.id,
         name: project.name.clone(),
-        server: Address::read(&project.url()).map(|address| address.server()).unwrap_or_default(),
+        server: address::server(&project.url_prefix),
         user,
         settings: project.settings.clone(),
     }

@@ -80,8 +80,7 @@ impl Address {
     /// What may be shown of it: scheme, host and port.
     #[must_use]
     pub fn server(&self) -> String {
-        let url = Url::parse(&self.prefix).ok();
-        url.map(|url| redact(&url).trim_end_matches("/…").to_owned()).unwrap_or_default()
+        server(&self.prefix)
     }
 
     /// What stays the same when an account gets another token, or a user takes the place of a token: the server with the
@@ -105,6 +104,12 @@ impl fmt::Debug for Address {
 #[must_use]
 pub fn same_host(one: &Url, other: &Url) -> bool {
     one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
+}
+
+/// What may be shown of an address: scheme, host and port; empty where it is none.
+#[must_use]
+pub fn server(address: &str) -> String {
+    Url::parse(address).map(|url| redact(&url).trim_end_matches("/…").to_owned()).unwrap_or_default()
 }
 
 /// A server as lists of allowed ones name it: scheme, host and port, the port only where it is not the scheme's own.

@@ -74,12 +74,12 @@ impl Store {
         })
     }
 
-    /// Changes a project to what is given.
+    /// Changes a project to what `change` makes of it; nobody changes it meanwhile.
     ///
     /// # Errors
-    /// `NotFound`, `StoragePaused`, `StorageFull`.
-    pub fn update_project(&self, project: &Project) -> Result<()> {
-        self.read(|connection| update(connection, project))
+    /// `NotFound`, `StoragePaused`, `StorageFull`; that of `change`, and then nothing has changed.
+    pub fn change_project(&self, id: ProjectId, change: impl FnOnce(Project) -> Result<Project>) -> Result<Project> {
+        self.write(|transaction| change_row(transaction, id, change))
     }
 
     /// Changes the account or the address of a project, in one transaction with all that follows from it: lists and manifests
@@ -87,14 +87,19 @@ impl Store {
     /// (codes), are ready. Says how many those are.
     ///
     /// # Errors
-    /// `NotFound`, `StoragePaused`, `StorageFull`.
-    pub fn renew_project(&self, project: &Project, reasons: &[&str]) -> Result<usize> {
+    /// As [`change_project`](Self::change_project).
+    pub fn renew_project(
+        &self,
+        id: ProjectId,
+        reasons: &[&str],
+        change: impl FnOnce(Project) -> Result<Project>,
+    ) -> Result<(Project, usize)> {
         self.write(|transaction| {
-            update(transaction, project)?;
-            transaction.execute("DELETE FROM document WHERE project = ?", [project.id])?;
-            transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [project.id])?;
-            records::begin_anew(transaction, project.id)?;
-            records::free(transaction, project.id, reasons)
+            let project = change_row(transaction, id, change)?;
+            transaction.execute("DELETE FROM document WHERE project = ?", [id])?;
+            transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [id])?;
+            records::begin_anew(transaction, id)?;
+            Ok((project, records::free(transaction, id, reasons)?))
         })
     }
 
@@ -115,10 +120,7 @@ impl Store {
     /// # Errors
     /// `NotFound`, `StoragePaused`, `StorageDamaged`.
     pub fn project(&self, id: ProjectId) -> Result<Project> {
-        self.read(|connection| {
-            let query = format!("{PROJECT} WHERE id = ?");
-            connection.query_row(&query, [id], Project::read).optional()?.ok_or_else(|| not_found(id))
-        })
+        self.read(|connection| read_row(connection, id))
     }
 
     /// Removes a project with its forms, drafts, records and receipts, and with the copy that an update has kept. When this
@@ -216,22 +218,24 @@ impl fmt::Debug for Project {
     }
 }
 
-fn update(connection: &Connection, project: &Project) -> Result<()> {
-    let (auth, user, secret) = project.auth.columns();
-    let changed = connection.execute(
+fn read_row(connection: &Connection, id: ProjectId) -> Result<Project> {
+    let query = format!("{PROJECT} WHERE id = ?");
+    connection.query_row(&query, [id], Project::read).optional()?.ok_or_else(|| not_found(id))
+}
+
+fn change_row(
+    connection: &Connection,
+    id: ProjectId,
+    change: impl FnOnce(Project) -> Result<Project>,
+) -> Result<Project> {
+    let project = change(read_row(connection, id)?)?;
+    let Project { name, url_prefix, auth, settings, ca, .. } = &project;
+    let (auth, user, secret) = auth.columns();
+    connection.execute(
         "UPDATE project SET name = ?, url_prefix = ?, auth = ?, user = ?, secret = ?, settings = ?, ca = ? WHERE id = ?",
-        params![
-            project.name,
-            project.url_prefix,
-            auth,
-            user,
-            secret,
-            project.settings.to_json(),
-            project.ca,
-            project.id
-        ],
+        params![name, url_prefix, auth, user, secret, settings.to_json(), ca, id],
     )?;
-    if changed == 0 { Err(not_found(project.id)) } else { Ok(()) }
+    Ok(project)
 }
 
 fn not_found(id: ProjectId) -> Error {
@@ -270,11 +274,13 @@ mod tests {
     fn a_project_can_change() {
         let home = TestHome::new();
         let id = home.any_project();
-        let changed = Project { name: "Other".into(), auth: Auth::None, ..home.project(id).unwrap() };
-        home.update_project(&changed).unwrap();
+        let other = |project| Ok(Project { name: "Other".into(), auth: Auth::None, ..project });
+        let changed = home.change_project(id, other).unwrap();
+        assert_eq!((changed.name.as_str(), &changed.auth), ("Other", &Auth::None));
         assert_eq!(home.project(id).unwrap(), changed);
-        let nowhere = Project { id: ProjectId(99), ..changed };
-        assert_eq!(home.update_project(&nowhere).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(home.change_project(id, |_| Err(ErrorKind::Usage.into())).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(home.project(id).unwrap(), changed);
+        assert_eq!(home.change_project(ProjectId(99), other).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]
@@ -314,8 +320,7 @@ mod tests {
             home.append_edit(draft, &answer(1, "/a", &format!("{SECRET} {n} {}", "words ".repeat(n)))).unwrap();
             home.attach(draft, &format!("{SECRET}.jpg"), &mut SECRET.as_bytes()).unwrap();
         }
-        let other_project = home.project(other).unwrap();
-        home.update_project(&Project { auth: Auth::None, ..other_project }).unwrap();
+        home.change_project(other, |project| Ok(Project { auth: Auth::None, ..project })).unwrap();
         let found = |text: &str| {
             let pages = home.decrypted();
             pages.windows(text.len()).any(|window| window == text.as_bytes())
@@ -444,8 +449,8 @@ mod tests {
         let project = full_project(&home, "https://h/v1/key/{}/projects/1");
         let before = all_rows(&home);
         home.read(|connection| Ok(connection.execute("UPDATE project SET accept_length = 7", [])?)).unwrap();
-        let renewed = Project { auth: Auth::Token("new".into()), ..home.project(project).unwrap() };
-        home.renew_project(&renewed, &[]).unwrap();
+        let with_new_token = |before| Ok(Project { auth: Auth::Token("new".into()), ..before });
+        let (renewed, _) = home.renew_project(project, &[], with_new_token).unwrap();
         let after = all_rows(&home);
         for (table, rows) in before {
             match table.as_str() {
@@ -457,8 +462,8 @@ mod tests {
             }
         }
         assert_eq!(home.project(project).unwrap(), renewed);
-        let nowhere = Project { id: ProjectId(99), ..renewed };
-        assert_eq!(home.renew_project(&nowhere, &[]).unwrap_err().kind(), ErrorKind::NotFound);
+        let nowhere = home.renew_project(ProjectId(99), &[], with_new_token);
+        assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]
@@ -487,8 +492,7 @@ mod tests {
             home.mark(id, claim, &state).unwrap();
             id
         });
-        let renewed = home.project(project).unwrap();
-        assert_eq!(home.renew_project(&renewed, &["not-allowed", "sign-in-needed"]).unwrap(), 2);
+        assert_eq!(home.renew_project(project, &["not-allowed", "sign-in-needed"], Ok).unwrap().1, 2);
         let [_, _, closed, sent] = states;
         let expected = [RecordState::Ready, RecordState::Ready, closed, sent];
         assert_eq!(records.map(|record| home.submission(record).unwrap().state), expected);
