@@ -425,3 +425,40 @@ fn a_picture_of_the_form_itself_is_no_missing_attachment() {
     draft.answer("/data/photo", Some("never-taken.jpg")).unwrap();
     assert_eq!(draft.finalize().unwrap_err().kind(), ErrorKind::MissingAttachment);
 }
+
+#[test]
+fn a_draft_opens_on_a_disk_that_takes_nothing_as_it_was_left() {
+    let (phone, id) = begun(&form("<a/>", "", r#"<input ref="/data/a"><label>A</label></input>"#));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    draft.answer("/data/a", Some("kept")).unwrap();
+    drop(draft);
+    let store = phone.client().store();
+    store
+        .append_edit(
+            id,
+            &store::Edit {
+                seq: store.draft(id).unwrap().summary.last_seq + 1,
+                op: "dance".into(),
+                node: "x".repeat(100_000),
+                value: None,
+                at: 0,
+            },
+        )
+        .unwrap();
+    store.limit_pages(Some(0)).unwrap();
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(draft.session().engine().value_at("/data/a"), "kept");
+    assert_eq!(draft.unreplayed().count(), 1);
+    let refused = (0..200).find_map(|n| draft.answer("/data/a", Some(&"x".repeat(100 * n))).err());
+    assert_eq!(refused.unwrap().kind(), ErrorKind::StorageFull);
+    store.limit_pages(None).unwrap();
+    draft.answer("/data/a", Some("more")).unwrap();
+    assert_eq!(phone.client().replay_draft(id).unwrap().state(), draft.session().state());
+    drop(draft);
+
+    phone.client().store().refuse_writes(true).unwrap();
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(draft.session().engine().value_at("/data/a"), "more");
+    assert_eq!(draft.answer("/data/a", Some("lost")).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(draft.session().engine().value_at("/data/a"), "more");
+}

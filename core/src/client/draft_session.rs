@@ -1,6 +1,7 @@
 //! A draft being filled: every change is a journal row, on disk before the call returns.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +22,7 @@ pub(super) const ENGINE: &str = env!("CARGO_PKG_VERSION");
 const ROWS_PER_SNAPSHOT: u64 = 200;
 
 /// A draft being filled: a [`FormSession`] whose every change is a journal row, on disk before the call returns. While it
-/// lives nobody else can open the draft.
-#[derive(Debug)]
+/// lives nobody else can open the draft. Its `Debug` tells no answer.
 pub struct DraftSession {
     claim: Claim,
     form: FormKey,
@@ -37,6 +37,8 @@ pub struct DraftSession {
     snapshot_row: u64,
     /// The rows that could not be applied when the draft was opened.
     unreplayed: Vec<UnreplayedRow>,
+    /// Another version of this program wrote the newest snapshot: its own comes before anything is appended.
+    owes_snapshot: bool,
     /// Memory holds a change that the disk refused, because the disk could not be read either: it is read again before
     /// anything else is done.
     is_ahead: bool,
@@ -89,6 +91,7 @@ impl DraftSession {
             last_row,
             snapshot_row,
             unreplayed,
+            owes_snapshot: row.engine != ENGINE,
             is_ahead: false,
         }
     }
@@ -313,11 +316,12 @@ impl DraftSession {
         {
             finished = self.session.finished_anew(self.step(at));
         }
+        let attachments = self.attachment_names().map_err(|error| self.back_to_disk(error))?;
         let finalized = Finalized {
             xml: finished.xml.into_bytes(),
             instance_id: finished.instance_id.clone(),
             name: finished.instance_name,
-            attachments: self.attachment_names()?,
+            attachments,
             last_saved: Some(finished.draft_xml.into_bytes()),
             at,
         };
@@ -376,6 +380,7 @@ impl DraftSession {
             },
         )?;
         self.snapshot_row = self.last_row;
+        self.owes_snapshot = false;
         Ok(())
     }
 
@@ -407,6 +412,9 @@ impl DraftSession {
     /// The same where more than the row goes to the disk.
     fn apply_and(&mut self, edit: &Edit, append: impl FnOnce(&Self, &store::Edit) -> Result<()>) -> Result<Changes> {
         self.catch_up()?;
+        if self.owes_snapshot {
+            self.save_snapshot()?;
+        }
         let at = self.claim.client.now_ms();
         let changes = self.session.apply(edit, self.step(at))?;
         let row = store::Edit {
@@ -462,4 +470,11 @@ pub fn seal_file(mut writer: AttachmentWriter, source: &Path) -> Result<(SealedA
     writer.write_all_of(&mut std::fs::File::open(source).map_err(unreadable)?)?;
     let extension = source.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
     Ok((writer.finish()?, extension))
+}
+
+impl fmt::Debug for DraftSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut session = f.debug_struct("DraftSession");
+        session.field("draft", &self.claim.draft).field("last_row", &self.last_row).finish_non_exhaustive()
+    }
 }

@@ -81,8 +81,8 @@ impl Client {
         Ok(begun)
     }
 
-    /// Opens a draft where it was left: a snapshot, then the journal, then the record's own load actions. A draft is open
-    /// once at a time, until its session is dropped.
+    /// Opens a draft where it was left: a snapshot, then the journal, then the record's own load actions (not where the
+    /// disk takes nothing, and so could not keep what they do). A draft is open once at a time, until its session is dropped.
     ///
     /// # Errors
     /// [`ErrorKind::DraftInUse`], [`ErrorKind::NotFound`], [`ErrorKind::UnreadableRecord`], those of [`Client::form`] and of
@@ -91,13 +91,13 @@ impl Client {
         let claim = self.claim(draft)?;
         let row = self.inner.store.draft(draft)?;
         let replayed = self.replayed(&row)?;
-        self.mark_unreplayed(&row, &replayed)?;
+        let marked = self.mark_unreplayed(&row, &replayed);
         let mut session = DraftSession::new(claim, &row, replayed);
-        if row.engine != ENGINE {
-            session.save_snapshot()?;
+        // Where nothing can be written the draft is there to be read, as it was left.
+        match marked.and_then(|()| session.resume()) {
+            Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Io) => Err(error),
+            _ => Ok(session),
         }
-        session.resume()?;
-        Ok(session)
     }
 
     /// A draft as it was in memory: what a kill leaves behind. To go on with it, [`Client::open_draft`].

@@ -25,9 +25,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Seconds on a phone; 10,000 instances of a repeat with a hundred questions; more text than a server takes with files.
+    /// Seconds on a phone; 10,000 instances of a repeat with thirty questions; more text than a server takes with files.
     fn default() -> Self {
-        Self { steps: 100_000_000, nodes: 1_000_000, bytes: 64 << 20 }
+        Self { steps: 100_000_000, nodes: 300_000, bytes: 64 << 20 }
     }
 }
 

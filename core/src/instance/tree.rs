@@ -1,8 +1,10 @@
+use std::fmt;
+
 use crate::form::FormDef;
 use crate::ids::{DefId, Id, IndexVec, NodeId};
 
-/// One node of a record.
-#[derive(Clone, Debug)]
+/// One node of a record. Its `Debug` tells no answer.
+#[derive(Clone)]
 pub struct Node {
     /// Its definition.
     pub def: DefId,
@@ -265,5 +267,11 @@ impl Tree {
         for node in self.subtree(id) {
             self.node_mut(node).removed = true;
         }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("def", &self.def).field("parent", &self.parent).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,9 @@
+use std::fmt;
+
 use crate::{Error, ErrorKind, Result};
 
-/// One change of a session: what happened, not what followed from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One change of a session: what happened, not what followed from it. Its `Debug` tells no answer.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Edit {
     /// An answer was given, or cleared.
     Answer {
@@ -96,6 +98,12 @@ impl Edit {
             _ => None,
         };
         edit.ok_or_else(|| Error::new(ErrorKind::UnreadableRecord, format!("a journal row says {op:?}")))
+    }
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edit").field("op", &self.op()).field("node", &self.node()).finish_non_exhaustive()
     }
 }
 

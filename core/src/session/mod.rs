@@ -36,8 +36,8 @@ pub struct FormSession {
     current: ScreenKey,
 }
 
-/// A finalised record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A finalised record. Its `Debug` tells no answer.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Finished {
     /// The bytes that are sent, and sent again unchanged.
     pub xml: String,
@@ -47,6 +47,12 @@ pub struct Finished {
     pub instance_id: String,
     /// `meta/instanceName`; may be empty.
     pub instance_name: String,
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished").field("instance_id", &self.instance_id).finish_non_exhaustive()
+    }
 }
 
 impl FormSession {
