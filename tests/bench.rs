@@ -32,6 +32,8 @@ fn main() {
     println!("{:<58} {:>14} {:>9}", "what", "measured", "bound");
     opening(&form, &files);
     answering(&form, &files);
+    lists(&form, &files);
+    choices();
     memory(&forms);
     sending();
 }
@@ -249,6 +251,71 @@ fn answer_all(stream: TcpStream, latency: Duration) -> Option<()> {
         };
         (&stream).write_all(reply.as_bytes()).ok()?;
     }
+}
+
+/// Lists of a phone that has 10,000 records of 20 kB and 1,000 drafts, and opening one of these.
+fn lists(form: &str, files: &BTreeMap<String, Vec<u8>>) {
+    const N_RECORDS: usize = 10_000;
+    const N_DRAFTS: usize = 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let client = open_with_form(folder.path(), form, files);
+    let project = client.projects().unwrap()[0].id;
+    let xml = format!("<data>{}</data>", "word ".repeat(4_000));
+    for n in 0..N_RECORDS {
+        let record = NewRecord {
+            project,
+            instance_id: format!("uuid:{n}"),
+            form_id: "pi_newcomers".into(),
+            version: "1".into(),
+            title: "Bench".into(),
+            name: format!("Súdwest-Fryslân {n}"),
+            xml: xml.clone().into_bytes(),
+            finalized_at: n as i64,
+        };
+        client.store().import_record(&record, Vec::new()).unwrap();
+    }
+    let key = client.store().forms(project).unwrap()[0].key;
+    let mut last = None;
+    for _ in 0..N_DRAFTS {
+        let mut draft = client.start_draft(key, None).unwrap();
+        draft.answer("/data/intro/consent", Some("yes")).unwrap();
+        draft.save().unwrap();
+        last = Some(draft.id());
+    }
+    let millis = |mut times: Vec<Duration>| format!("{:.1} ms", micros(median(&mut times)) / 1e3);
+    let rounds = |work: &dyn Fn()| (0..15).map(|_| time(work)).collect::<Vec<_>>();
+    let listed = rounds(&|| assert_eq!(client.outbox(None).unwrap().len(), N_RECORDS));
+    row("10,000 records of 20 kB, listed", millis(listed), "≤ 20 ms");
+    let searched = rounds(&|| assert_eq!(client.find_records(None, "sudwest fryslan 777").unwrap().len(), 11));
+    row("10,000 records, searched by name", millis(searched), "≤ 20 ms");
+    let drafts = rounds(&|| assert_eq!(client.drafts(None).unwrap().len(), N_DRAFTS));
+    row("1,000 drafts, listed", millis(drafts), "≤ 20 ms");
+    let opened = rounds(&|| drop(client.open_draft(last.unwrap()).unwrap()));
+    row("a draft opened, 10,000 records beside it", millis(opened), "≤ 20 ms");
+}
+
+/// A question with 10,000 choices.
+fn choices() {
+    let mut csv = String::from("name,label\n");
+    (0..10_000).for_each(|n| csv.push_str(&format!("m{n},Súdwest-Fryslân {n}\n")));
+    let files = BTreeMap::from([("places.csv".to_owned(), csv.into_bytes())]);
+    let form = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
+        <h:title>T</h:title><model><instance><d id="t"><a/><meta><instanceID/></meta></d></instance>
+        <instance id="places" src="jr://file-csv/places.csv"/></model></h:head><h:body><select ref="/d/a">
+        <itemset nodeset="instance('places')/root/item"><value ref="name"/><label ref="label"/></itemset></select></h:body></h:html>"#;
+    let (form, _) = FormDef::load(form, &files).unwrap();
+    let mut session = FormSession::begin(Arc::new(form), settings(), None, step(0), None).unwrap();
+    let answer = veldwerk::session::Edit::Answer { node: "/d/a".into(), value: Some("m9999 m5 m7000".into()) };
+    session.apply(&answer, step(1)).unwrap();
+    let node = session.node("/d/a").unwrap();
+    let millis = |mut times: Vec<Duration>| format!("{:.1} ms", micros(median(&mut times)) / 1e3);
+    let rounds = |work: &dyn Fn()| (0..15).map(|_| time(work)).collect::<Vec<_>>();
+    let shown = rounds(&|| assert_eq!(session.question_at(node).unwrap().choices.len(), 3));
+    row("a question with 10,000 choices, 3 chosen: its view", millis(shown), "");
+    let page = rounds(&|| assert_eq!(session.choices(node, "", 9_000, 50).unwrap().choices.len(), 50));
+    row("  a page of 50", millis(page), "");
+    let found = rounds(&|| assert_eq!(session.choices(node, "sudwest-fryslan 777", 0, 50).unwrap().total, 11));
+    row("  searched", millis(found), "");
 }
 
 /// Peak memory of `veldwerk drive` with 80 events, as the kernel counts it.

@@ -95,6 +95,12 @@ impl Client {
         Ok(self.inner.drafts(project.map(ProjectId))?.into_iter().map(Into::into).collect())
     }
 
+    /// The drafts whose name or form's title contains `search`, in the order of [`Client::drafts`]; case, accents and
+    /// variants of letters make no difference. Class disk.
+    pub fn find_drafts(&self, project: Option<i64>, search: String) -> Result<Vec<DraftSummary>, SurveyError> {
+        Ok(self.inner.find_drafts(project.map(ProjectId), &search)?.into_iter().map(Into::into).collect())
+    }
+
     /// Deletes a draft for good. Class disk. Throws `StoreInUse` while it is open, `NotFound`.
     pub fn delete_draft(&self, draft: i64) -> Result<(), SurveyError> {
         Ok(self.inner.delete_draft(DraftId(draft))?)

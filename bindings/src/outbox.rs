@@ -45,6 +45,12 @@ impl Client {
         Ok(self.inner.outbox(project.map(ProjectId))?.into_iter().map(Into::into).collect())
     }
 
+    /// The records whose name or form's title contains `search`, in the order of [`Client::outbox`]; case, accents and
+    /// variants of letters make no difference. Class disk.
+    pub fn find_records(&self, project: Option<i64>, search: String) -> Result<Vec<RecordSummary>, SurveyError> {
+        Ok(self.inner.find_records(project.map(ProjectId), &search)?.into_iter().map(Into::into).collect())
+    }
+
     /// Lets records that wait or need attention be sent at the next occasion; says how many. Class disk. Throws `NotFound`.
     pub fn retry(&self, records: Records) -> Result<u64, SurveyError> {
         Ok(self.inner.retry(&records.into())? as u64)

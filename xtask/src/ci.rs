@@ -13,8 +13,7 @@ const STEPS: [(&str, Step); 11] = [
     ("set-up", set_up),
     ("fmt", |_| check(&["fmt", "--check"])),
     ("clippy", clippy),
-    // The engine builds and passes its tests where SQLite, the network and tokio do not exist.
-    ("engine", |_| tests(&["test", "--locked", "--package", "veldwerk", "--no-default-features", "--lib"])),
+    ("engine", engine),
     ("test", |permission| suites::run_and_show(&[], permission)),
     ("crash", |_| Ok(Counts::of_check(reliability::check("crash")?))),
     ("power", |_| Ok(Counts::of_check(reliability::check("power")?))),
@@ -54,6 +53,15 @@ fn set_up(_: &Permission) -> Result<Counts> {
     setup::check(suites::GIBIBYTES)?;
     tools::CARGO_DENY.obtain()?;
     check(&["fetch", "--locked"])
+}
+
+/// The engine builds and passes its tests where SQLite, the network and tokio do not exist; and so does a client whose calls
+/// are all local, where only the network and tokio do not.
+fn engine(_: &Permission) -> Result<Counts> {
+    let alone = ["test", "--locked", "--package", "veldwerk", "--no-default-features", "--lib"];
+    let mut counts = tests(&alone)?;
+    counts += tests(&[&alone[..], &["--features", "store"]].concat())?;
+    Ok(counts)
 }
 
 /// In two calls: `--all-targets` leaves out those with `test = false`.

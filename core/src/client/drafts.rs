@@ -10,6 +10,7 @@ use super::forms::utf8;
 use crate::clock::Step;
 use crate::session::{Edit, FormSession, State};
 use crate::store::{Draft, DraftId, DraftSummary, FormKey, JournalRow, KeptSnapshot, NewDraft, ProjectId};
+use crate::text::fold::fold;
 use crate::{Error, ErrorKind, Result};
 
 /// The format of snapshots before [`State`]: the record as XML.
@@ -204,6 +205,18 @@ impl Client {
     /// Those of the store.
     pub fn drafts(&self, project: Option<ProjectId>) -> Result<Vec<DraftSummary>> {
         self.inner.store.drafts(project)
+    }
+
+    /// The drafts whose name or form's title contains `search`, letters folded ([`fold`]), in the order of
+    /// [`Client::drafts`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn find_drafts(&self, project: Option<ProjectId>, search: &str) -> Result<Vec<DraftSummary>> {
+        let search = fold(search);
+        let mut drafts = self.drafts(project)?;
+        drafts.retain(|draft| [&draft.name, &draft.title].iter().any(|text| fold(text).contains(&search)));
+        Ok(drafts)
     }
 
     /// Deletes a draft with its journal and attachments.

@@ -284,3 +284,51 @@ fn word(random: &mut Random, length: usize) -> String {
     let draw = |_| ALPHABET.get((random.unit() * 36.0) as usize).map_or('0', |&byte| char::from(byte));
     (0..length).map(draw).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::NewForm;
+
+    const FORM: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
+        <h:title>Bezoek Súdwest</h:title><model><instance><d id="visit"><name/><meta><instanceID/><instanceName/></meta></d></instance>
+        <bind nodeset="/d/meta/instanceName" calculate="/d/name"/></model></h:head>
+        <h:body><input ref="/d/name"/></h:body></h:html>"#;
+
+    /// Also where nothing of the network is compiled in.
+    #[test]
+    fn local_calls_need_no_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::generate().unwrap();
+        let client = Client::open(ClientConfig::new(folder.path().join("home"), key, TimeZone::UTC)).unwrap();
+        let source = ProjectSource::of_text("https://example.org/v1/key/abc/projects/1");
+        let project = client.add_project(&source, None).unwrap().project.id;
+        let form = NewForm {
+            project,
+            form_id: "visit".into(),
+            version: String::new(),
+            hash: String::new(),
+            title: "Bezoek Súdwest".into(),
+            xml: FORM.into(),
+            files: Vec::new(),
+            fetched_at: 0,
+        };
+        client.store().install_form(&form).unwrap();
+        let form = client.find_form(project, "visit").unwrap();
+        let mut draft = client.start_draft(form.key, None).unwrap();
+        draft.answer("/d/name", Some("Jelle")).unwrap();
+        draft.save().unwrap();
+        assert_eq!(client.find_drafts(None, "jellé").unwrap().len(), 1);
+        assert_eq!(client.find_drafts(None, "sudwest").unwrap().len(), 1);
+        assert_eq!(client.find_drafts(None, "Tseh").unwrap().len(), 0);
+        assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
+        let record = client.find_records(Some(project), "JELLE").unwrap().remove(0);
+        assert_eq!((record.name.as_str(), record.project, record.attachments), ("Jelle", project, 0));
+        assert_eq!(record.bytes, client.store().submission_xml(record.id).unwrap().len() as u64);
+        assert_eq!(client.retry(&Records::One(record.id)).unwrap(), 1);
+        assert_eq!(client.discard(&Records::One(record.id), None).unwrap().records, 1);
+        assert_eq!(client.outbox(None).unwrap(), []);
+        client.maintenance().unwrap();
+        client.remove_project(project, false).unwrap();
+    }
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Client, Selection};
 use crate::store::{FileProblem, ForgetSent, ProjectId, Receipt, RecordState, Records, Submission, SubmissionId};
+use crate::text::fold::fold;
 use crate::{Error, ErrorKind, Result};
 
 /// A finalised record as a list shows it.
@@ -60,6 +61,18 @@ impl Client {
         }
         let records = self.inner.store.outbox(project)?.into_iter();
         Ok(records.map(|record| self.record_summary(problems.remove(&record.id).unwrap_or_default(), record)).collect())
+    }
+
+    /// The records whose name or form's title contains `search`, letters folded ([`fold`]), in the order of
+    /// [`Client::outbox`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn find_records(&self, project: Option<ProjectId>, search: &str) -> Result<Vec<RecordSummary>> {
+        let search = fold(search);
+        let mut records = self.outbox(project)?;
+        records.retain(|record| [&record.name, &record.title].iter().any(|text| fold(text).contains(&search)));
+        Ok(records)
     }
 
     fn record_summary(&self, problems: Vec<FileProblem>, record: Submission) -> RecordSummary {

@@ -41,13 +41,13 @@ CREATE TABLE draft_new (
     screen       TEXT NOT NULL DEFAULT '',
     seed         INTEGER NOT NULL,
     time_zone    TEXT NOT NULL,
-    last_saved   BLOB,
     snapshot_seq INTEGER NOT NULL DEFAULT 0, -- the last edit that the newest snapshot contains
-    engine       TEXT NOT NULL DEFAULT ''    -- version of the program that wrote that snapshot, or made the draft
+    engine       TEXT NOT NULL DEFAULT '',   -- version of the program that wrote that snapshot, or made the draft
+    last_saved   BLOB                        -- large, so the last: what stands behind it is read through it
 ) STRICT;
 INSERT INTO sqlite_sequence (name, seq) SELECT 'draft_new', seq FROM sqlite_sequence WHERE name = 'draft';
 INSERT INTO draft_new SELECT id, form, instance_id, name, created_at, updated_at, language, screen, seed, time_zone,
-                             last_saved, snapshot_seq, engine FROM draft;
+                             snapshot_seq, engine, last_saved FROM draft;
 
 -- A snapshot is an index into the journal: it saves time and takes the place of nothing. The first and the newest are kept.
 CREATE TABLE draft_snapshot (
@@ -81,7 +81,6 @@ CREATE TABLE submission_new (
     version         TEXT NOT NULL DEFAULT '',
     title           TEXT NOT NULL,
     name            TEXT NOT NULL DEFAULT '',
-    xml             BLOB NOT NULL,
     finalized_at    INTEGER NOT NULL,
     state           TEXT NOT NULL DEFAULT 'ready'
                     CHECK (state IN ('ready', 'sending', 'waiting', 'sent', 'needs_attention')),
@@ -93,7 +92,8 @@ CREATE TABLE submission_new (
     claim           INTEGER NOT NULL DEFAULT 0, -- counts the sendings begun; each writes under its own number only
     answers_at      INTEGER,                    -- when the XML arrived; files of the record may still be missing there
     failing_count   INTEGER NOT NULL DEFAULT 0, -- failures in a row that are the server's own, or a web page's
-    failing_since   INTEGER                     -- when the first of them came
+    failing_since   INTEGER,                    -- when the first of them came
+    xml             BLOB NOT NULL               -- large, so the last: what stands behind it is read through it
 ) STRICT;
 INSERT INTO sqlite_sequence (name, seq) SELECT 'submission_new', seq FROM sqlite_sequence WHERE name = 'submission';
 INSERT INTO submission_new (id, project, form, instance_id, form_id, version, title, name, xml, finalized_at, state, reason,
