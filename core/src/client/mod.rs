@@ -125,20 +125,21 @@ struct Inner {
 }
 
 impl Client {
-    /// Opens a home, or makes it.
+    /// Opens a home, or makes it. If its database is damaged, it is put aside and what can be read of it is salvaged;
+    /// [`Client::opening`] says so.
     ///
     /// # Errors
     /// [`ErrorKind::WrongKey`], [`ErrorKind::KeyMissing`], [`ErrorKind::StoreInUse`], [`ErrorKind::StorageTooNew`],
     /// [`ErrorKind::StorageDamaged`], [`ErrorKind::StorageFull`], [`ErrorKind::Io`], [`ErrorKind::FixedHome`].
     pub fn open(config: ClientConfig) -> Result<Self> {
-        let store = Store::open(&config.home, &config.key)?;
-        if config.fixed.is_some() && store.setting(REAL_DRAFTS)?.is_some() {
-            return Err(ErrorKind::FixedHome.into());
-        }
         let clock: Arc<dyn Clock> = match &config.fixed {
             Some(fixed) => Arc::new(FixedClock(fixed.now_ms)),
             None => Arc::new(SystemClock),
         };
+        let store = Store::open_or_salvage(&config.home, &config.key, clock.now_ms())?;
+        if config.fixed.is_some() && store.setting(REAL_DRAFTS)?.is_some() {
+            return Err(ErrorKind::FixedHome.into());
+        }
         let inner = Inner {
             store: Arc::new(store),
             clock,

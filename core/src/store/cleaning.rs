@@ -46,6 +46,7 @@ impl Store {
             let _ = self.bury(folder);
         }
         folder::remove_pending(self.home.path());
+        self.home.clean_quarantines();
     }
 
     fn bury(&self, folder: &str) -> Result<()> {

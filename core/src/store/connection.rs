@@ -92,15 +92,7 @@ fn connect_for_writing(path: &Path, key: &Key) -> Result<Connection> {
 /// The home's own lock keeps others out, so SQLite need take none; its locks and its index of the log would need files that
 /// can be written. Without a log the database is all there is, and must be called immutable, or SQLite would make a log.
 fn connect_for_reading(path: &Path, key: &Key) -> Result<Connection> {
-    const WITHOUT_LOCKS: &str = if cfg!(windows) { "multipleciphers-win32-none" } else { "multipleciphers-unix-none" };
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let connection = if is_there(Path::new(&log)) {
-        Connection::open_with_flags_and_vfs(path, OpenFlags::SQLITE_OPEN_READ_ONLY, WITHOUT_LOCKS)?
-    } else {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        Connection::open_with_flags(format!("{}?immutable=1", uri(path)), flags)?
-    };
+    let connection = open_for_reading(path)?;
     unlock(&connection, key)?;
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
     if schema(&connection)? != migrations::NEWEST {
@@ -111,6 +103,47 @@ fn connect_for_reading(path: &Path, key: &Key) -> Result<Connection> {
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens a database that may be damaged, for reading only. Pages whose proof fails are refused (`is_proved`) or taken as they
+/// are; a table whose definition cannot be read is left out, and stops no other.
+pub(super) fn open_damaged(path: &Path, key: &Key, is_proved: bool) -> Result<Connection> {
+    let connection = open_for_reading(path)?;
+    if !is_proved {
+        pass_over_proofs(&connection)?;
+    }
+    unlock(&connection, key)?;
+    connection.execute_batch(TOLERANT)?;
+    Ok(connection)
+}
+
+/// Opens the copy of a damaged database so that its definitions can be written.
+pub(super) fn open_for_mending(path: &Path, key: &Key) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    pass_over_proofs(&connection)?;
+    unlock(&connection, key)?;
+    connection.execute_batch(TOLERANT)?;
+    Ok(connection)
+}
+
+/// For a database whose definitions may be damaged: what can be read of them counts.
+const TOLERANT: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA writable_schema = ON; PRAGMA trusted_schema = OFF";
+
+/// Takes pages as they are, whatever their proof says. It counts for the key that follows.
+fn pass_over_proofs(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch("PRAGMA cipher = 'sqlcipher'; PRAGMA hmac_check = 0")?)
+}
+
+fn open_for_reading(path: &Path) -> Result<Connection> {
+    const WITHOUT_LOCKS: &str = if cfg!(windows) { "multipleciphers-win32-none" } else { "multipleciphers-unix-none" };
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Ok(if is_there(Path::new(&log)) {
+        Connection::open_with_flags_and_vfs(path, OpenFlags::SQLITE_OPEN_READ_ONLY, WITHOUT_LOCKS)?
+    } else {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(format!("{}?immutable=1", uri(path)), flags)?
+    })
 }
 
 /// A path as SQLite reads it from an address: nothing in it means anything but itself.
@@ -128,7 +161,7 @@ fn uri(path: &Path) -> String {
 }
 
 /// The schema's version; a database without one has lost everything.
-fn schema(connection: &Connection) -> Result<usize> {
+pub(super) fn schema(connection: &Connection) -> Result<usize> {
     match migrations::check_version(connection)? {
         0 => Err(Error::new(ErrorKind::StorageDamaged, "the database is empty")),
         version => Ok(version),

@@ -68,17 +68,7 @@ impl TestHome {
     }
 
     pub(super) fn draft_of(&self, form: FormKey, instance_id: &str) -> DraftId {
-        self.create_draft(&NewDraft {
-            form,
-            instance_id: instance_id.into(),
-            seed: u64::MAX - 1,
-            time_zone: "Europe/Amsterdam".into(),
-            language: "nl".into(),
-            engine: "0.1.0".into(),
-            last_saved: None,
-            created_at: NOW,
-        })
-        .unwrap()
+        self.create_draft(&new_draft(form, instance_id)).unwrap()
     }
 
     /// Every file of the home with its bytes, by its path within.
@@ -120,6 +110,19 @@ impl Deref for TestHome {
 
     fn deref(&self) -> &Store {
         self.store.as_ref().unwrap()
+    }
+}
+
+pub(super) fn new_draft(form: FormKey, instance_id: &str) -> NewDraft {
+    NewDraft {
+        form,
+        instance_id: instance_id.into(),
+        seed: u64::MAX - 1,
+        time_zone: "Europe/Amsterdam".into(),
+        language: "nl".into(),
+        engine: "0.1.0".into(),
+        last_saved: None,
+        created_at: NOW,
     }
 }
 

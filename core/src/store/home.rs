@@ -22,6 +22,8 @@ const LOCK: &str = "lock";
 /// There while the database is open, and after it was not closed.
 const MARKER: &str = "open";
 const QUARANTINE: &str = "quarantine";
+/// There when something could not be read: the next opening looks the database through.
+const SUSPECT: &str = "suspect";
 /// Room that is given up when the disk is full, so that what was begun can be ended: sending, deleting, a last answer.
 const RESERVE: &str = "reserve";
 const RESERVE_SIZE: u64 = 1024 * 1024;
@@ -54,6 +56,7 @@ impl Home {
             fs::rename(home.path.join(FIRST_DATABASE), home.database()).map_err(io_error)?;
             sync_folder(path)?;
         }
+        home.finish_salvage()?;
         Ok(home)
     }
 
@@ -92,9 +95,14 @@ impl Home {
         self.path.join(MEDIA)
     }
 
+    /// Where damaged databases are put aside.
+    pub(super) fn quarantines(&self) -> PathBuf {
+        self.path.join(QUARANTINE)
+    }
+
     /// Whether a damaged database was put aside; it may name files that the one in use does not.
     pub(super) fn has_quarantine(&self) -> bool {
-        self.path.join(QUARANTINE).exists()
+        self.quarantines().exists()
     }
 
     /// Whether the database was not closed and its log is gone all the same: what the log held is lost.
@@ -102,6 +110,18 @@ impl Home {
     /// A log that was cut short cannot be told from one that was never finished.
     pub(super) fn has_lost_log(&self) -> bool {
         self.path.join(MARKER).exists() && !self.path.join("store.db-wal").exists()
+    }
+
+    /// Notes that something of the database could not be read, or that all of it can.
+    pub(super) fn mark_suspect(&self, is_suspect: bool) {
+        let path = self.path.join(SUSPECT);
+        // A note that cannot be made is made the next time.
+        let _ = if is_suspect { File::create(path).map(drop) } else { fs::remove_file(path) };
+    }
+
+    /// Whether the database must be looked through.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.path.join(SUSPECT).exists()
     }
 
     /// Makes the reserve, if it is not there and there is room for as much again.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::salvage::Salvage;
 use super::{AttachmentId, DraftId, Store, SubmissionId, checkpoint, vault};
 use crate::Result;
 
@@ -9,8 +10,8 @@ use crate::Result;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MaintenanceReport {
-    /// The database holds together. If not, nothing else was looked at.
-    pub is_sound: bool,
+    /// The database did not hold together, and this became of it.
+    pub salvage: Option<Salvage>,
     /// Attachments whose file is not there or has another length.
     pub missing: Vec<MissingFile>,
     /// Files that no row names and that are kept for now.
@@ -32,19 +33,19 @@ pub struct MissingFile {
 
 impl Store {
     /// Looks the home through and tidies it; `now` is the moment. It reads the whole database: seconds for a large home, and
-    /// the store is busy meanwhile, so it belongs where nobody waits. Nothing is repaired and nothing is deleted that a row
-    /// names.
+    /// the store is busy meanwhile, so it belongs where nobody waits. A damaged database is put aside and salvaged; nothing is
+    /// deleted that a row names.
     ///
     /// # Errors
     /// `StoragePaused`, `StorageFull`, `Io`.
     pub fn maintenance(&self, now: i64) -> Result<MaintenanceReport> {
-        if !self.read(|connection| Ok(is_sound(connection)))? {
-            return Ok(MaintenanceReport::default());
-        }
+        let is_sound = self.read(|connection| Ok(is_sound(connection)))?;
+        let salvage = if is_sound { None } else { Some(self.salvage(now)?) };
         let missing = self.missing_files()?;
         let (n_strays, n_deleted) = self.clean_strays(now)?;
         self.read(checkpoint)?;
-        Ok(MaintenanceReport { is_sound: true, missing, n_strays, n_deleted })
+        self.home.keep_reserve();
+        Ok(MaintenanceReport { salvage, missing, n_strays, n_deleted })
     }
 
     fn missing_files(&self) -> Result<Vec<MissingFile>> {
@@ -81,8 +82,7 @@ mod tests {
         let draft = home.any_draft();
         home.attach(draft, "a.jpg", &mut &b"photo"[..]).unwrap();
         home.reopen();
-        let sound = MaintenanceReport { is_sound: true, ..MaintenanceReport::default() };
-        assert_eq!(home.maintenance(NOW).unwrap(), sound);
+        assert_eq!(home.maintenance(NOW).unwrap(), MaintenanceReport::default());
         assert_eq!(fs::metadata(home.path().join("store.db-wal")).unwrap().len(), 0);
     }
 

@@ -73,7 +73,9 @@ mod opening;
 mod outbox;
 mod project_settings;
 mod projects;
+mod quarantine;
 mod records;
+mod salvage;
 mod sending;
 mod settings;
 mod vault;
@@ -96,7 +98,9 @@ pub use opening::OpeningReport;
 pub use outbox::{Finalized, Reason, RecordState, Submission};
 pub use project_settings::{ForgetSent, ProjectSettings};
 pub use projects::{Auth, NewProject, Project};
+pub use quarantine::QuarantineSummary;
 pub use records::{FileProblem, Receipt, Records};
+pub use salvage::{Salvage, Tally};
 pub use sending::{Attempt, ClaimNumber, Failing, Settled};
 
 /// An open home. See the [module](self).
@@ -155,10 +159,13 @@ impl Store {
         Ok(done)
     }
 
-    /// What an error says about the home: on a full disk the next call finds the room that was kept for it.
+    /// What an error says about the home: on a full disk the next call finds the room that was kept for it,
+    /// and what could not be read makes the next opening look.
     fn note(&self, error: &Error) {
-        if error.kind() == ErrorKind::StorageFull {
-            self.home.give_up_reserve();
+        match error.kind() {
+            ErrorKind::StorageFull => self.home.give_up_reserve(),
+            ErrorKind::StorageDamaged => self.home.mark_suspect(true),
+            _ => {}
         }
     }
 

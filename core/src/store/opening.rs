@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::home::Home;
-use super::{Key, Store, checkpoint, connection, copy};
+use super::salvage::{self, Salvage};
+use super::{Key, Store, checkpoint, connection, copy, maintenance};
 use crate::{Error, ErrorKind, Result};
 
 /// What a person should hear about an opening. All is well when it is the default.
@@ -18,6 +19,8 @@ pub struct OpeningReport {
     pub log_lost: bool,
     /// Nothing can be written here: what is there can be read, exported and sent, and no answer can be given.
     pub is_read_only: bool,
+    /// The database was damaged, and this became of it.
+    pub salvage: Option<Salvage>,
 }
 
 impl Store {
@@ -43,7 +46,14 @@ impl Store {
         }
         let log_lost = home.has_lost_log();
         let connection = connection::connect(&home.database(), key)?;
-        let report = OpeningReport { log_lost, is_read_only: connection.is_readonly("main")? };
+        if home.is_suspect() {
+            // Something could not be read the last time.
+            if !maintenance::is_sound(&connection) {
+                return Err(ErrorKind::StorageDamaged.into());
+            }
+            home.mark_suspect(false);
+        }
+        let report = OpeningReport { log_lost, is_read_only: connection.is_readonly("main")?, salvage: None };
         let store = Self { connection: Mutex::new(Some(connection)), key: key.clone(), report, home };
         match store.release(None) {
             Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Io) => return Err(error),
@@ -51,6 +61,42 @@ impl Store {
         }
         store.settle_in()?;
         Ok(store)
+    }
+
+    /// As [`open`](Self::open), but a database that is damaged is put aside (`quarantine/`) and what can be read of it goes into
+    /// a new one; the [report](Self::opening) says what became of it. `now` is the moment.
+    ///
+    /// # Errors
+    /// As at [`open`](Self::open); `StorageDamaged` only if there is no database, or no telling what the home is.
+    pub fn open_or_salvage(path: &Path, key: &Key, now: i64) -> Result<Self> {
+        match Self::open(path, key) {
+            Err(error) if error.kind() == ErrorKind::StorageDamaged => {}
+            opened => return opened,
+        }
+        let home = Home::open(path, key)?;
+        let salvage = salvage::salvage(&home, key, now)?;
+        home.mark_suspect(false);
+        drop(home);
+        let mut store = Self::open(path, key)?;
+        store.report.salvage = Some(salvage);
+        Ok(store)
+    }
+
+    /// Puts a database that has shown itself damaged aside while the home is open, as [`open_or_salvage`](Self::open_or_salvage)
+    /// does. What is open of it (a draft, say) goes on with what was salvaged.
+    ///
+    /// # Errors
+    /// `StoragePaused`; `StorageFull`, `Io`: then the damaged database is open as before.
+    pub fn salvage(&self, now: i64) -> Result<Salvage> {
+        let mut guard = self.connection();
+        drop(guard.take().ok_or(ErrorKind::StoragePaused)?);
+        let salvaged = salvage::salvage(&self.home, &self.key, now);
+        *guard = Some(connection::connect(&self.home.database(), &self.key)?);
+        drop(guard);
+        let salvaged = salvaged?;
+        self.home.mark_suspect(false);
+        self.settle_in()?;
+        Ok(salvaged)
     }
 
     /// Whether `path` holds a home, so that its key must exist: a shell without the key answers `KeyMissing`.
