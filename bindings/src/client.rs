@@ -8,7 +8,7 @@ use veldwerk::{Error, ErrorKind};
 
 use crate::SurveyError;
 use crate::drafts::OpenDrafts;
-use crate::records::{FormSummary, MaintenanceReport, Notice, OpeningReport};
+use crate::records::{FormSummary, MaintenanceReport, Notice, OpeningReport, QuarantineSummary};
 
 /// What a client is opened with.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -113,6 +113,18 @@ impl Client {
     /// `StorageFull`, `Internal`.
     pub fn maintenance(&self) -> Result<MaintenanceReport, SurveyError> {
         Ok(self.inner.maintenance()?.into())
+    }
+
+    /// The damaged databases that were put aside, the oldest first. Class disk.
+    #[must_use]
+    pub fn quarantines(&self) -> Vec<QuarantineSummary> {
+        self.inner.quarantines().into_iter().map(QuarantineSummary::from).collect()
+    }
+
+    /// Deletes a damaged database for good, with every answer in it that could not be salvaged. Class disk. Throws
+    /// `NotFound`.
+    pub fn delete_quarantine(&self, name: &str) -> Result<(), SurveyError> {
+        Ok(self.inner.delete_quarantine(name)?)
     }
 
     /// The forms of a project that can be begun. Class disk.

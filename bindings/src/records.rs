@@ -291,19 +291,89 @@ impl From<store::Attachment> for AttachmentSummary {
 pub struct OpeningReport {
     /// The program was stopped, and the log of its last changes has gone since: the newest answers may be missing.
     pub log_lost: bool,
+    /// Nothing can be written here: what is there can be read, exported and sent, and no answer can be given.
+    pub is_read_only: bool,
+    /// The database was damaged, and this became of it.
+    pub salvage: Option<Salvage>,
 }
 
 impl From<client::OpeningReport> for OpeningReport {
     fn from(report: client::OpeningReport) -> Self {
-        Self { log_lost: report.log_lost }
+        Self {
+            log_lost: report.log_lost,
+            is_read_only: report.is_read_only,
+            salvage: report.salvage.map(Salvage::from),
+        }
+    }
+}
+
+/// What became of a damaged database: it was put aside, and what could be read of it is in a new one.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Salvage {
+    /// The name of the quarantine with the damaged files.
+    pub quarantine: String,
+    /// Drafts; a damaged one may have lost some of its changes.
+    pub drafts: Tally,
+    /// Records.
+    pub records: Tally,
+    /// Forms; a damaged one is empty until it is downloaded again.
+    pub forms: Tally,
+    /// Every row was proved to be what was written. If not, whoever knows the answers should look at them.
+    pub is_proved: bool,
+    /// Nothing could be read, and the new database is empty.
+    pub is_illegible: bool,
+}
+
+/// How many of one kind a damaged database has held.
+#[derive(Clone, Copy, Debug, uniffi::Record)]
+pub struct Tally {
+    /// There, the damaged ones included.
+    pub salvaged: u64,
+    /// There, and not complete.
+    pub damaged: u64,
+    /// Only in the quarantine.
+    pub lost: u64,
+}
+
+impl From<client::Salvage> for Salvage {
+    fn from(salvage: client::Salvage) -> Self {
+        Self {
+            quarantine: salvage.quarantine,
+            drafts: salvage.drafts.into(),
+            records: salvage.records.into(),
+            forms: salvage.forms.into(),
+            is_proved: salvage.is_proved,
+            is_illegible: salvage.is_illegible,
+        }
+    }
+}
+
+impl From<client::Tally> for Tally {
+    fn from(tally: client::Tally) -> Self {
+        Self { salvaged: tally.salvaged, damaged: tally.damaged, lost: tally.lost }
+    }
+}
+
+/// A damaged database that was put aside.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct QuarantineSummary {
+    /// Its name: when it was put aside, in UTC.
+    pub name: String,
+    /// What it takes on the disk.
+    pub bytes: u64,
+}
+
+impl From<client::QuarantineSummary> for QuarantineSummary {
+    fn from(quarantine: client::QuarantineSummary) -> Self {
+        Self { name: quarantine.name, bytes: quarantine.size }
     }
 }
 
 /// What a look through the home found.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct MaintenanceReport {
-    /// The database holds together. If not, nothing else was looked at.
-    pub is_sound: bool,
+    /// The database did not hold together, and this became of it.
+    pub salvage: Option<Salvage>,
     /// Files that are not there or have another length.
     pub missing: Vec<MissingFile>,
     /// Files that nothing names and that are kept for now.
@@ -331,7 +401,7 @@ impl From<client::MaintenanceReport> for MaintenanceReport {
             record: file.submission.map(|record| record.0),
         };
         Self {
-            is_sound: report.is_sound,
+            salvage: report.salvage.map(Salvage::from),
             missing: report.missing.iter().map(missing).collect(),
             n_strays: report.n_strays,
             n_deleted: report.n_deleted,

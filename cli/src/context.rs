@@ -52,6 +52,7 @@ impl Context {
         let key = home_key(&home, &key_file)?;
         let policy = sync_policy()?;
         let client = Client::open(ClientConfig { policy, ..ClientConfig::new(home, key, time_zone()?) })?;
+        crate::home::tell_opening(&client.opening());
         Ok(Self { client, global: global.clone() })
     }
 

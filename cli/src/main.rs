@@ -8,6 +8,7 @@ mod demo;
 mod drive;
 mod exits;
 mod fill;
+mod home;
 mod key_file;
 mod output;
 mod projects;
@@ -71,6 +72,9 @@ enum Command {
     /// A file of an unsent record that cannot be sent as it is
     #[command(subcommand)]
     File(exits::FileCommand),
+    /// Whether this home is sound, and what was put aside of it
+    #[command(subcommand)]
+    Home(home::HomeCommand),
     Export(transfer::ExportArgs),
     Import(transfer::ImportArgs),
     Drive(drive::DriveArgs),
@@ -122,6 +126,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Discard(args) => exits::discard(&open()?, args),
         Command::Forget(args) => exits::forget(&open()?, args),
         Command::File(command) => exits::file(&open()?, command),
+        Command::Home(command) => home::run(&open()?, command),
         Command::Export(args) => transfer::export(&open()?, args),
         Command::Import(args) => transfer::import(&open()?, args),
         Command::Drive(args) => drive::drive(args, &mut std::io::stdout().lock()),

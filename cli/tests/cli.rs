@@ -414,6 +414,35 @@ fn a_record_that_does_not_come_in_is_1_with_its_reason() {
     assert!(error(&nothing).contains("no exported record"), "{nothing:?}");
 }
 
+#[test]
+fn a_damaged_database_is_put_aside_said_and_deleted_only_with_yes() {
+    let phone = Phone::joined();
+    let instance = phone.finished();
+    let database = phone.home().join("store.db");
+    let sound = phone.json(&["home", "check"], "");
+    assert_eq!((&sound["salvage"], &sound["missing"]), (&Value::Null, &serde_json::json!([])), "{sound}");
+
+    // Within the proof of page 1: nothing can be opened as it is, and nothing is lost.
+    let mut bytes = std::fs::read(&database).unwrap();
+    bytes[4050] ^= 1;
+    std::fs::write(&database, &bytes).unwrap();
+    let opened = phone.run(&["outbox"], "");
+    assert_eq!(opened.status.code(), Some(0), "{opened:?}");
+    assert!(String::from_utf8_lossy(&opened.stdout).contains(&instance), "{opened:?}");
+    assert!(error(&opened).contains("records: 1 salvaged, 0 of them not complete; 0 lost"), "{opened:?}");
+    assert_eq!(error(&phone.run(&["outbox"], "")), "", "it is said once");
+
+    let kept = phone.json(&["home", "quarantine"], "");
+    let name = kept["quarantines"][0]["name"].as_str().unwrap().to_owned();
+    let put_aside = phone.home().join("quarantine").join(&name).join("store.db");
+    assert!(std::fs::read(&put_aside).unwrap() == bytes);
+    assert_eq!(phone.run(&["home", "delete", &name], "").status.code(), Some(1), "nobody said yes");
+    assert!(put_aside.exists());
+    assert_eq!(phone.run(&["home", "delete", &name, "--yes"], "").status.code(), Some(0));
+    assert!(!put_aside.exists());
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
+}
+
 /// What one sees of a home where nothing can be written, whoever runs the tests: forms, drafts and records are listed, and
 /// the record of the outbox leaves. `command` is how the program is run there.
 fn assert_read_and_sent_from(phone: &Phone, command: impl Fn(&[&str]) -> Command) {

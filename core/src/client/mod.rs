@@ -34,7 +34,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use crate::store::{
     Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FileProblem, FormSummary, MaintenanceReport,
-    OpeningReport, Receipt, RecordState, Records, SealedAttachment, SubmissionId,
+    OpeningReport, QuarantineSummary, Receipt, RecordState, Records, Salvage, SealedAttachment, SubmissionId, Tally,
 };
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
@@ -198,6 +198,21 @@ impl Client {
             self.forget_by_policy(project.id)?;
         }
         self.inner.store.maintenance(self.now_ms())
+    }
+
+    /// The damaged databases that were put aside, the oldest first.
+    #[must_use]
+    pub fn quarantines(&self) -> Vec<QuarantineSummary> {
+        self.inner.store.quarantines()
+    }
+
+    /// Deletes a damaged database for good, with every answer in it that could not be salvaged: only when a person has said
+    /// so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Io`].
+    pub fn delete_quarantine(&self, name: &str) -> Result<()> {
+        self.inner.store.delete_quarantine(name)
     }
 
     /// The store underneath, for tests that provoke its bad days.
