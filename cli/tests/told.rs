@@ -243,6 +243,7 @@ fn the_words_of_strangers_steer_no_terminal_in_any_command() {
     for json in [&["--json"][..], &[]] {
         let with = |arguments: &[&'static str]| [json, arguments].concat();
         check(&with(&["project", "add", "--url", "https://e.org", "--name", HOSTILE_TITLE]), "", 0);
+        check(&with(&["project", "set", "2", "--name", HOSTILE_TITLE]), "", 0);
         check(&with(&["project", "list"]), "", 0);
         check(&with(&["refresh", "--project", "1"]), "", 0);
         for command in ["forms", "drafts"] {
@@ -256,7 +257,10 @@ fn the_words_of_strangers_steer_no_terminal_in_any_command() {
         check(&with(&["export", "stick", "--yes", "--project", "1"]), "", 0);
         check(&with(&["import", "stick", "--project", "1"]), "", 0);
         check(&with(&["import", "bad-stick", "--project", "1"]), "", 1);
+        check(&with(&["discard", "--form", HOSTILE_TITLE, "--yes", "--project", "1"]), "", 0);
         check(&with(&["send", "--project", "1"]), "", 0);
+        check(&with(&["retry", HOSTILE_TITLE, "--project", "1"]), "", 1);
+        check(&with(&["forget", "--form", "hostile", "--project", "1"]), "", 0);
         check(&with(&["drive", "hostile.xml", "right.jsonl"]), "", 0);
     }
     assert!(n_told >= 20, "only {n_told} commands showed the title");
@@ -274,9 +278,9 @@ fn nobody_who_listens_is_no_panic() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
         assert!(!told(&output).contains("panicked"), "{arguments:?}: {output:?}");
 
-        let mut child = place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = place.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
         assert_eq!(told(&output), "", "{arguments:?}");
 
