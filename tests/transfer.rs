@@ -388,6 +388,11 @@ fn an_export_of_the_first_format_comes_in_unproven_and_after_the_proven() {
     fs::write(copy.join(photo_in(&folder).file_name().unwrap()), b"cut").unwrap();
     assert_eq!(outcomes(&import(&other, &stick)), [Err(ErrorKind::RecordDiffers), Ok(true)]);
 
+    fs::write(stick.join("record.json"), "{}").unwrap();
+    let stray = outcomes(&import(&other, &stick));
+    assert_eq!(stray.iter().filter(|outcome| outcome.is_ok()).count(), 1, "a stray file hides nothing: {stray:?}");
+    assert_eq!(stray.len(), 3);
+
     let third = Phone::new();
     fs::copy(photo_in(&folder), copy.join(photo_in(&folder).file_name().unwrap())).unwrap();
     let imported = import(&third, &copy);

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::disk;
@@ -69,7 +69,7 @@ impl Client {
     /// only if the ids beside the XML are those in it. A record that cannot come in does not stop the others. One that is
     /// here, or was sent from here, stays as it is.
     ///
-    /// `folder` is what was exported to, or the folder of one record.
+    /// `folder` is what was exported to, or the folder of one record, or both.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such project; [`ErrorKind::Io`] if the folder cannot be listed. What fails of
@@ -77,32 +77,23 @@ impl Client {
     /// [`ErrorKind::UnsafeFileName`], [`ErrorKind::OtherServer`], [`ErrorKind::RecordDiffers`], those of the store.
     pub fn import(&self, project: ProjectId, folder: &Path, from: ImportFrom) -> Result<ImportReport> {
         let project = self.project_row(project)?;
-        if folder.join(RECORD).is_file() {
-            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-            let record = self.import_folder(&project, folder, name.unwrap_or_default(), from);
-            return Ok(ImportReport { records: vec![record] });
-        }
-        let mut candidates = BTreeSet::new();
+        let mut candidates = BTreeSet::from([folder.to_owned()]);
         for entry in fs::read_dir(folder).map_err(io_error)? {
-            let entry = entry.map_err(io_error)?;
-            if looks_like_a_record(&entry.path()) {
-                candidates.insert(entry.file_name());
-            }
+            candidates.insert(entry.map_err(io_error)?.path());
         }
+        candidates.retain(|path| looks_like_a_record(path));
         // What is proven goes first: a cut copy of the same record is then seen to differ, not taken in its place.
-        let (proven, unproven): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|name| Found::has_hashes(&folder.join(name)));
-        let import = |name: std::ffi::OsString| {
-            self.import_folder(&project, &folder.join(&name), name.to_string_lossy().into_owned(), from)
-        };
+        let (proven, unproven): (Vec<_>, Vec<_>) = candidates.iter().partition(|path| Found::has_hashes(path));
+        let import = |path: &PathBuf| self.import_folder(&project, path, from);
         let mut records: Vec<_> = proven.into_iter().chain(unproven).map(import).collect();
         records.sort_by(|one, other| one.folder.cmp(&other.folder));
         Ok(ImportReport { records })
     }
 
-    fn import_folder(&self, project: &Project, folder: &Path, name: String, from: ImportFrom) -> ImportedRecord {
+    fn import_folder(&self, project: &Project, folder: &Path, from: ImportFrom) -> ImportedRecord {
         let mut instance_id = String::new();
         let outcome = self.import_record(project, folder, from, &mut instance_id);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         ImportedRecord { folder: name, instance_id, outcome }
     }
 
@@ -157,10 +148,11 @@ impl Client {
 
     /// The title of the record's form, if the project has the form.
     fn title_of(&self, project: ProjectId, head: &record::Record) -> Result<Option<String>> {
-        let forms = self.inner.store.forms(project)?;
-        let of_record =
-            |form: &crate::store::FormSummary| (&form.form_id, &form.version) == (&head.form_id, &head.version);
-        Ok(forms.into_iter().find(of_record).map(|form| form.title))
+        match self.inner.store.find_form(project, &head.form_id, Some(&head.version)) {
+            Ok(form) => Ok(Some(form.title)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
