@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use veldwerk::clock::Step;
 use veldwerk::form::FormDef;
+use veldwerk::ids::NodeId;
 use veldwerk::session::{Edit, FormSession, Policy, ScreenKey, ScreenKind, Settings, State, ViolationKind};
 
 fn settings() -> Settings {
@@ -224,4 +225,44 @@ fn replay_is_memory_on_the_questionnaire() {
         })
         .collect();
     replay_equals_memory(&Arc::new(form), &edits);
+}
+
+#[test]
+fn a_record_that_does_not_come_to_rest_goes_on_from_its_state_as_in_memory() {
+    let form = load(
+        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+            xmlns:jr="http://openrosa.org/javarosa">
+          <h:head><h:title>T</h:title><model>
+            <instance><d id="t" version="1"><a/><n/><r jr:template=""><v/></r></d></instance>
+            <bind nodeset="/d/n" type="int" calculate="count(/d/r) + 1"/></model></h:head>
+          <h:body><input ref="/d/a"/><repeat nodeset="/d/r" jr:count="/d/n"><input ref="/d/r/v"/></repeat></h:body></h:html>"#,
+    );
+    let n_rows = |session: &FormSession| (1..).take_while(|n| session.node(&format!("/d/r[{n}]")).is_some()).count();
+    let mut memory = FormSession::begin(Arc::clone(&form), settings(), None, step(0), None).unwrap();
+    for number in 1..4 {
+        let left = n_rows(&memory);
+        let bytes = memory.state().to_bytes().unwrap();
+        let state = State::from_bytes(&bytes).unwrap();
+        let mut restored = FormSession::from_state(Arc::clone(&form), settings(), &state, step(0).seed, None).unwrap();
+        for session in [&mut memory, &mut restored] {
+            session.apply(&answer("/d/a", &number.to_string()), step(number)).unwrap();
+        }
+        assert!(n_rows(&memory) > left, "what was still to settle goes on");
+        assert_eq!(restored.state(), memory.state());
+    }
+}
+
+#[test]
+fn a_node_of_another_record_is_nowhere_and_no_fault() {
+    let session = FormSession::begin(small(), settings(), None, step(0), None).unwrap();
+    let stranger = NodeId(1_000_000);
+    assert_eq!((session.path(stranger).as_str(), session.goto(stranger)), ("", None));
+    assert!(session.question_at(stranger).is_none());
+    assert!(session.engine().violation(stranger).is_none());
+    let range = session.form().find("/d/r").unwrap();
+    for key in [ScreenKey::Node(stranger), ScreenKey::Add { parent: stranger, repeat: range }] {
+        assert!(session.screens().contains(&session.nearest(&key)));
+        assert!(session.screen(&key).questions.len() <= 1);
+        let _ = (session.screen_path(&key), session.next(&key, Policy::OnMove), session.previous(&key));
+    }
 }

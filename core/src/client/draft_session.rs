@@ -71,9 +71,9 @@ pub struct LargeFile {
     pub limit: u64,
 }
 
-impl std::fmt::Debug for LargeFile {
+impl fmt::Debug for LargeFile {
     /// Tells no name.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LargeFile").field("size", &self.size).field("limit", &self.limit).finish_non_exhaustive()
     }
 }
