@@ -227,6 +227,7 @@ async fn a_server_with_an_authority_of_its_own_is_trusted_once_the_project_has_i
     assert_eq!(renewed.freed, 0);
     let report = refresh(&client, project).await.unwrap();
     assert!(report.forms.iter().all(|form| form.outcome.is_ok()) && report.forms.len() == 1, "{report:?}");
+    assert!(renewed.project.own_authority);
 
     let form = client.find_form(project, "visit").unwrap();
     let mut draft = client.start_draft(form.key, None).unwrap();

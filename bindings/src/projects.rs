@@ -16,6 +16,8 @@ pub struct ProjectSummary {
     pub server: String,
     /// The user it signs in as; null with a token.
     pub user: Option<String>,
+    /// Whether it trusts an authority of its own besides the public ones.
+    pub own_authority: bool,
     /// What was agreed for it.
     pub settings: ProjectSettings,
 }
@@ -27,6 +29,7 @@ impl From<client::ProjectSummary> for ProjectSummary {
             name: project.name,
             server: project.server,
             user: project.user,
+            own_authority: project.own_authority,
             settings: (&project.settings).into(),
         }
     }

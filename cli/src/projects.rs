@@ -335,7 +335,7 @@ fn list(context: &Context) -> Result<()> {
 
 fn as_json(project: &ProjectSummary) -> serde_json::Value {
     json!({ "id": project.id.0, "name": project.name, "server": project.server, "user": project.user,
-            "settings": project.settings })
+            "own_authority": project.own_authority, "settings": project.settings })
 }
 
 /// `refresh`: forms, media, lists.

@@ -33,6 +33,8 @@ pub struct ProjectSummary {
     pub server: String,
     /// The user it signs in as; none with a token.
     pub user: Option<String>,
+    /// Whether it trusts an authority of its own besides the public ones.
+    pub own_authority: bool,
     /// What the shell carries out (autosend, constraints, looking for forms) or shows (icon, colour), and the rest.
     pub settings: ProjectSettings,
 }
@@ -329,6 +331,7 @@ fn summary(project: &Project) -> ProjectSummary {
         name: project.name.clone(),
         server: address::server(&project.url_prefix),
         user,
+        own_authority: !project.ca.is_empty(),
         settings: project.settings.clone(),
     }
 }
