@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use veldwerk_server::{Server, ServerConfig, serve};
 
@@ -172,6 +172,57 @@ fn lists_speak_json() {
     assert_eq!(phone.json(&["outbox"], "")["records"][0]["instance"], instance.as_str());
     let projects = phone.json(&["project", "list"], "");
     assert_eq!(projects["projects"].as_array().unwrap().len(), 1, "{projects}");
+}
+
+#[test]
+fn a_project_is_added_once_renewed_and_set() {
+    let mut phone = Phone::joined();
+    let code = |url: &str| {
+        json!({ "general": { "server_url": url, "font_size": "21", "autosend": "wifi_only" },
+                "admin": { "edit_saved": false } })
+        .to_string()
+    };
+    let url = phone.server().project_url().unwrap();
+    let again = phone.json(&["project", "add", "-"], &url);
+    assert_eq!((&again["id"], &again["new"]), (&json!(1), &json!(false)));
+
+    phone.server.as_mut().unwrap().renew_token().unwrap();
+    let token = phone.server().token().unwrap().reveal().to_owned();
+    let old = std::mem::replace(&mut phone.token, token);
+    assert_eq!(phone.run(&["refresh"], "").status.code(), Some(1));
+    let url = phone.server().project_url().unwrap();
+    let renewed = phone.json(&["project", "renew", "1", "-"], &code(&url));
+    assert_eq!(renewed["unused"], json!(["font_size", "edit_saved"]));
+    assert_eq!(renewed["settings"]["autosend"], "wifi_only");
+    assert_eq!(phone.run(&["refresh"], "").status.code(), Some(0));
+
+    let beside = phone.json(&["project", "add", "-"], &url.replace(&phone.token, &old));
+    assert_eq!((&beside["id"], &beside["beside"]), (&json!(2), &json!(1)));
+    let elsewhere = code("https://other.test/v1/key/T0ken/projects/1");
+    let refused = phone.run(&["project", "renew", "1", "-"], &elsewhere);
+    assert!(error(&refused).contains("[other-server]") && !error(&refused).contains("T0ken"), "{refused:?}");
+    let moved = phone.json(&["project", "renew", "1", "-", "--yes"], &elsewhere);
+    assert_eq!(moved["server"], "https://other.test");
+
+    let set = ["project", "set", "1", "--device-id", "on", "--forget-sent", "30", "--name", "Wells"];
+    let set = phone.json(&set, "");
+    assert_eq!((&set["name"], &set["settings"]["device_id"]), (&json!("Wells"), &json!(true)));
+    assert_eq!(set["settings"]["forget_sent"], json!({ "after_days": 30 }));
+    let allowed = phone.json(&["project", "allow-host", "1", "o.test"], "");
+    assert_eq!(allowed["settings"]["allowed_hosts"], json!(["https://o.test"]));
+
+    let file = phone.folder.path().join("ca.pem");
+    std::fs::write(&file, "<html>").unwrap();
+    let refused = phone.run(&["project", "renew", "1", "--ca", &file.to_string_lossy()], "");
+    assert!(error(&refused).contains("[bad-certificate]"), "{refused:?}");
+    for (address, code) in [
+        ("https://h.test/#/projects/1/app-users", "[central-web-page]"),
+        ("https://kf.kobotoolbox.org/#/forms/x", "[kobo-web-page]"),
+        ("https://h.test/f/0123456789abcdef?st=T0ken", "[form-link]"),
+    ] {
+        let refused = phone.run(&["project", "add", "-"], address);
+        assert!(error(&refused).contains(code) && !error(&refused).contains("T0ken"), "{refused:?}");
+    }
 }
 
 #[test]
