@@ -132,12 +132,18 @@ fn open_with_form(folder: &Path, form: &str, files: &BTreeMap<String, Vec<u8>>) 
             ca: String::new(),
         })
         .unwrap();
-    let lists = files.iter().filter(|(name, _)| name.ends_with(".csv")).map(|(name, bytes)| NewFormFile {
-        name: name.clone(),
-        role: String::new(),
-        hash: String::new(),
-        etag: String::new(),
-        content: Content::Data(bytes.clone()),
+    let store = client.store();
+    let lists = files.iter().filter(|(name, _)| name.ends_with(".csv")).map(|(name, bytes)| {
+        let mut writer = store.stage_data().unwrap();
+        store.append_data(&mut writer, bytes).unwrap();
+        NewFormFile {
+            name: name.clone(),
+            role: String::new(),
+            hash: String::new(),
+            etag: String::new(),
+            md5: String::new(),
+            content: Content::Data(store.finish_data(writer).unwrap()),
+        }
     });
     let form = NewForm {
         project,
@@ -145,6 +151,7 @@ fn open_with_form(folder: &Path, form: &str, files: &BTreeMap<String, Vec<u8>>) 
         version: "1".into(),
         hash: String::new(),
         title: "Bench".into(),
+        url: String::new(),
         xml: form.as_bytes().to_vec(),
         files: lists.collect(),
         fetched_at: 0,

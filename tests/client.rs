@@ -220,11 +220,16 @@ fn a_draft_stays_on_its_version_whatever_the_server_lists() {
     let _ = phone.refresh();
     let newest = phone.client().find_form(phone.project, "visit").unwrap();
     assert_eq!(newest.version, "2");
+    assert!(!phone.client().drafts(None).unwrap()[0].offered, "it says that its version is not offered any more");
+    let before = phone.client().find_form(phone.project, "visit@1").unwrap();
+    assert_eq!(phone.client().start_draft(before.key, None).unwrap_err().kind(), ErrorKind::FormNotOffered);
     draft.answer("/data/story", Some("of the first version")).unwrap();
 
     phone.server.withdraw("visit").unwrap();
     let _ = phone.refresh();
-    assert_eq!(phone.client().find_form(phone.project, "visit@2").unwrap_err().kind(), ErrorKind::NotFound);
+    let withdrawn = phone.client().find_form(phone.project, "visit@2").unwrap();
+    assert_eq!((withdrawn.offered, withdrawn.closing), (false, Some(true)), "the server still takes its records");
+    assert_eq!(phone.client().start_draft(withdrawn.key, None).unwrap_err().kind(), ErrorKind::FormNotOffered);
     let id = draft.id();
     drop(draft);
     let mut draft = phone.client().open_draft(id).unwrap();

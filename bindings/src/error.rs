@@ -90,6 +90,7 @@ impl SurveyError {
             | K::Cycle
             | K::UnknownInstance
             | K::Unsupported
+            | K::EncryptionNeeded
             | K::BadReference
             | K::MissingText
             | K::MissingMedia
@@ -99,6 +100,7 @@ impl SurveyError {
             | K::AuditInert
             | K::UnsafeFileName
             | K::HashMismatch
+            | K::DownloadTooLarge
             | K::BrokenEntry
             | K::NoInstanceId => Self::InvalidForm { code, reason },
             K::NoSuchNode
@@ -112,7 +114,7 @@ impl SurveyError {
             | K::NoSuchLanguage
             | K::Unreplayed => Self::InvalidAnswer { code, reason },
             K::MissingAttachment => Self::MissingAttachment { code, reason },
-            K::NotFound => Self::NotFound { code, reason },
+            K::NotFound | K::FormNotOffered => Self::NotFound { code, reason },
             K::StorageFull => Self::StorageFull { code, reason },
             K::StorageDamaged | K::UnreadableRecord => Self::StorageDamaged { code, reason },
             K::StorageTooNew => Self::StorageTooNew { code, reason },
@@ -122,7 +124,7 @@ impl SurveyError {
             K::KeyMissing => Self::KeyMissing { code, reason },
             K::KeyUnavailable => Self::KeyUnavailable { code, reason },
             K::SignInNeeded => Self::SignInNeeded { code, reason },
-            K::Offline | K::ServerError => Self::Offline { code, reason },
+            K::Offline | K::ServerError | K::TooSlow => Self::Offline { code, reason },
             K::NotAServer
             | K::UnknownIssuer
             | K::WrongCertificateName

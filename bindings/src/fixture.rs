@@ -71,6 +71,7 @@ impl TestHome {
             version: String::new(),
             hash: String::new(),
             title: "Visit".into(),
+            url: String::new(),
             xml: FORM.replace("PLACES", &places).into_bytes(),
             files: Vec::new(),
             fetched_at: 0,

@@ -15,13 +15,26 @@ pub struct FormSummary {
     pub version: String,
     /// Its title.
     pub title: String,
-    /// Whether the server still lists it.
-    pub listed: bool,
+    /// Whether new records may be begun on it.
+    pub offered: bool,
+    /// Of a form that left the server's list: true if it still takes records begun before, false if it is gone; null where
+    /// that is not known.
+    pub closing: Option<bool>,
+    /// Code of the reason why the version on the server could not be installed; null if it could.
+    pub problem: Option<String>,
 }
 
 impl From<client::FormSummary> for FormSummary {
     fn from(form: client::FormSummary) -> Self {
-        Self { id: form.key.0, form_id: form.form_id, version: form.version, title: form.title, listed: form.listed }
+        Self {
+            id: form.key.0,
+            form_id: form.form_id,
+            version: form.version,
+            title: form.title,
+            offered: form.offered,
+            closing: form.closing,
+            problem: form.failure,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use veldwerk::client::{AddOutcome, Added, Cancel, Outcome, ProjectSource, ProjectSummary, Renewed};
+use veldwerk::openrosa::BrokenEntry;
 use veldwerk::store::{ForgetSent, ProjectId, ProjectSettings};
 use veldwerk::sync::tls::authorities;
 use veldwerk::{Error, ErrorKind, Result};
@@ -338,6 +339,12 @@ fn as_json(project: &ProjectSummary) -> serde_json::Value {
             "own_authority": project.own_authority, "settings": project.settings })
 }
 
+/// An entry of a list or a manifest that is of no use.
+fn skipped_entry(entry: &BrokenEntry) -> String {
+    let name = entry.name.as_deref().unwrap_or("?");
+    format!("entry {}, {name}: {}", entry.position, entry.error)
+}
+
 /// `refresh`: forms, media, lists.
 pub(crate) fn refresh(context: &Context) -> Result<()> {
     let project = context.project()?;
@@ -361,19 +368,25 @@ pub(crate) fn refresh(context: &Context) -> Result<()> {
             }
             _ => Vec::new(),
         };
+        let skipped: Vec<String> = form.broken.iter().map(skipped_entry).collect();
         if context.global.json {
             forms.push(json!({ "form": form.form_id, "version": form.version, "title": form.title, "outcome": word,
-                               "problem": problem, "notices": notices }));
+                               "problem": problem, "notices": notices, "skipped": skipped }));
         } else {
             say!("{word:>13}  {}  {} {}", plain(&form.title), plain(&form.form_id), plain(&form.version));
             problem.iter().for_each(|problem| tell!("               {}", plain(problem)));
             notices.iter().for_each(|notice| say!("               {}", plain(notice)));
+            skipped.iter().for_each(|entry| say!("               skipped: {}", plain(entry)));
         }
     }
+    let skipped: Vec<String> = report.broken.iter().map(skipped_entry).collect();
     if context.global.json {
-        say_json(&json!({ "forms": forms }));
+        say_json(&json!({ "forms": forms, "skipped": skipped }));
     } else if report.forms.is_empty() {
         say!("The server offers no form to this account.");
+    }
+    if !context.global.json {
+        skipped.iter().for_each(|entry| say!("      skipped  {}", plain(entry)));
     }
     if failed > 0 {
         return Err(Error::new(ErrorKind::Interrupted, format!("{failed} of {} forms", report.forms.len())));

@@ -1,7 +1,7 @@
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use veldwerk::client::{Cancel, RecordState, RecordSummary, Until};
+use veldwerk::client::{Cancel, FormSummary, RecordState, RecordSummary, Until};
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::{Context, bytes};
@@ -25,7 +25,10 @@ pub(crate) fn forms(context: &Context) -> Result<()> {
     if context.global.json {
         let forms: Vec<_> = forms
             .iter()
-            .map(|form| json!({ "form": form.form_id, "version": form.version, "title": form.title, "listed": form.listed }))
+            .map(|form| {
+                json!({ "form": form.form_id, "version": form.version, "title": form.title, "offered": form.offered,
+                               "closing": form.closing, "problem": form.failure })
+            })
             .collect();
         say_json(&json!({ "forms": forms }));
         return Ok(());
@@ -34,10 +37,26 @@ pub(crate) fn forms(context: &Context) -> Result<()> {
         say!("There is no form yet; `veldwerk refresh` downloads them.");
     }
     for form in forms {
-        let gone = if form.listed { "" } else { "  (gone from the server's list)" };
-        say!("{}@{}  {}{gone}", plain(&form.form_id), plain(&form.version), plain(&form.title));
+        let (form_id, version, title) = (plain(&form.form_id), plain(&form.version), plain(&form.title));
+        say!("{form_id}@{version}  {title}{}", standing(&form));
     }
     Ok(())
+}
+
+/// What a list says after the title of a form that is not simply offered.
+fn standing(form: &FormSummary) -> String {
+    let failure =
+        form.failure.as_ref().map(|code| format!("; the version on the server could not be installed: {code}"));
+    let offer = match (form.offered, form.closing) {
+        (true, _) => "",
+        (false, Some(true)) => "closing: drafts can be finished and sent",
+        (false, Some(false)) => "gone from the server; drafts can be finished",
+        (false, None) => "not offered any more; drafts can be finished and sent",
+    };
+    match (offer, failure.unwrap_or_default()) {
+        ("", failure) if failure.is_empty() => String::new(),
+        (offer, failure) => format!("  ({})", format!("{offer}{failure}").trim_start_matches("; ")),
+    }
 }
 
 /// `drafts`: what was begun.
@@ -49,7 +68,7 @@ pub(crate) fn drafts(context: &Context) -> Result<()> {
             .map(|draft| {
                 json!({ "draft": draft.id.0, "form": draft.form_id, "version": draft.version, "title": draft.title,
                         "created": moment(draft.created_at), "updated": moment(draft.updated_at), "edits": draft.last_seq,
-                        "unreplayed": draft.unreplayed })
+                        "unreplayed": draft.unreplayed, "offered": draft.offered })
             })
             .collect();
         say_json(&json!({ "drafts": drafts }));
@@ -59,12 +78,14 @@ pub(crate) fn drafts(context: &Context) -> Result<()> {
         say!("There is no draft.");
     }
     for draft in drafts {
+        let note =
+            if draft.offered { "" } else { "  (this version is not offered any more; finish it as it was begun)" };
         let (title, form_id) = (plain(&draft.title), plain(&draft.form_id));
         let unreplayed = match draft.unreplayed {
             0 => String::new(),
             n => format!("  {n} changes could not be carried over"),
         };
-        say!("{:>3}  {title}  {form_id}  last changed {}{unreplayed}", draft.id.0, moment(draft.updated_at));
+        say!("{:>3}  {title}  {form_id}  last changed {}{unreplayed}{note}", draft.id.0, moment(draft.updated_at));
     }
     Ok(())
 }

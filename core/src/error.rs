@@ -58,6 +58,7 @@ error_kinds! {
     BadCsv "bad-csv" "A line of a CSV file cannot be read." "Correct the line named and upload the file again; the other lines are used."
     BadData "bad-data" "A data file of the form cannot be read." "Correct the file and upload it again."
     EntitiesInert "entities-inert" "The form creates or updates entities; the record says so, and the list on this phone does not change yet." "Nothing to do: the server applies it when the record arrives."
+    EncryptionNeeded "encryption-needed" "Records of this form must be encrypted before they are sent, which this version cannot do." "Use a client that encrypts; the version before is not offered, because on it the answers would travel readable."
     AuditInert "audit-inert" "The form asks for an audit log, which this version leaves empty." "Nothing to do; the answers are complete without it."
     // Filling
     NoSuchNode "no-such-node" "There is no such question in this record." "Open the record again; the repeat may have been removed."
@@ -68,6 +69,7 @@ error_kinds! {
     InvalidChoice "invalid-choice" "The value is not one of the choices offered now." "Choose one of the choices offered."
     NotAllowed "not-allowed" "The number of these entries is set by the form." "Change the answer that sets the number."
     NotComplete "not-complete" "The record cannot be finalised yet." "Correct the answers named and finalise again; the draft is kept."
+    FormNotOffered "form-not-offered" "The server does not offer this version of the form any more." "Choose the form from the list again; what was begun before can be finished and sent."
     NoSuchLanguage "no-such-language" "The form has no such language." "Choose one of the languages of the form."
     MissingAttachment "missing-attachment" "A file that an answer names is not there." "Take the photo or the recording again, or clear the answer."
     Unreplayed "unreplayed" "Some earlier changes of this draft could not be carried over." "Look at the changes listed, enter again what is missing, and confirm; they are kept until then."
@@ -110,6 +112,8 @@ error_kinds! {
     ServerError "server-error" "The server could not do it now." "Try again later; nothing is lost."
     ServerRejected "server-rejected" "The server refuses this record." "Show the reason to the person who runs the study; the record stays on this device."
     TooLarge "too-large" "It is larger than what can be taken." "Enter a smaller number, take a smaller photo or a shorter recording, or ask for a higher limit on the server."
+    DownloadTooLarge "download-too-large" "What the server sends is larger than this program takes." "Tell the person who runs the study; what was here before stays in use."
+    TooSlow "too-slow" "The server, or the way to it, is too slow." "Try again with a better connection; what was here before stays in use."
     BrokenEntry "broken-entry" "An entry of the server's list is incomplete." "Tell the person who runs the server; everything else in the list is used."
     HashMismatch "hash-mismatch" "A downloaded file is not what the server announced." "Refresh again; the old version stays in use meanwhile."
     Interrupted "interrupted" "The work was stopped before it was done." "Start it again; it goes on where it stopped."
@@ -156,6 +160,20 @@ impl Error {
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind, "")
+    }
+}
+
+/// A failed file operation; a full disk has a kind of its own. An error of ours that travelled through a `Read` or a `Write`
+/// comes out as it was.
+#[cfg(feature = "store")]
+pub(crate) fn io_error(error: std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
+    match error.downcast::<Error>() {
+        Ok(ours) => ours,
+        Err(error) => {
+            let is_full = matches!(error.kind(), Io::StorageFull | Io::QuotaExceeded);
+            Error::new(if is_full { ErrorKind::StorageFull } else { ErrorKind::Io }, "").caused_by(error)
+        }
     }
 }
 

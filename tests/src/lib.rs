@@ -7,4 +7,5 @@ pub mod memory_store;
 pub mod person;
 pub mod phone;
 pub mod raw_server;
+pub mod site;
 pub mod tls_front;

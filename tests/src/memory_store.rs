@@ -1,8 +1,9 @@
 //! A store of one project in memory, for tests of the network side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard};
+use veldwerk::openrosa::form_list::Listing;
 use veldwerk::sync::{
     Attempt, Claim, ClaimNumber, Destination, Failing, FileContent, FileProblem, InstalledFile, InstalledForm, NewForm,
     Outgoing, OutgoingAttachment, Queued, RecordId, Remembered, Settlement, State, SyncStore,
@@ -56,8 +57,11 @@ struct Content {
     records: BTreeMap<RecordId, Record>,
     forms: Vec<Installed>,
     documents: BTreeMap<String, Remembered>,
-    listed: Option<Vec<String>>,
+    listing: Option<Listing>,
     limit: Option<u64>,
+    free_space: Option<u64>,
+    /// How often each call of the refresh was made.
+    calls: BTreeMap<&'static str, usize>,
     n_rows: i64,
 }
 
@@ -96,16 +100,45 @@ impl MemoryStore {
         self.content().records.get(&id).expect("the record is there").clone()
     }
 
-    /// The forms as they are now.
+    /// The forms as they are now, by id and version.
     #[must_use]
     pub fn installed(&self) -> Vec<Installed> {
-        self.content().forms.clone()
+        let mut forms = self.content().forms.clone();
+        forms.sort_by(|one, other| {
+            let key = |installed: &Installed| (installed.form.form_id.clone(), installed.form.version.clone());
+            key(one).cmp(&key(other))
+        });
+        forms
     }
 
-    /// The form ids said to be in the list, if anything was said.
+    /// What the list said when it was read last.
     #[must_use]
-    pub fn listed(&self) -> Option<Vec<String>> {
-        self.content().listed.clone()
+    pub fn listing(&self) -> Option<Listing> {
+        self.content().listing.clone()
+    }
+
+    /// How often each call of the refresh was made since this was asked last.
+    pub fn take_calls(&self) -> BTreeMap<&'static str, usize> {
+        std::mem::take(&mut self.content().calls)
+    }
+
+    /// How much room the disk has from now on.
+    pub fn set_free_space(&self, bytes: u64) {
+        self.content().free_space = Some(bytes);
+    }
+
+    /// A draft is begun on every version of a form.
+    pub fn use_form(&self, form_id: &str) {
+        let mut content = self.content();
+        content.forms.iter_mut().filter(|installed| installed.form.form_id == form_id).for_each(|installed| {
+            installed.form.in_use = true;
+        });
+    }
+
+    fn counted(&self, call: &'static str) -> MutexGuard<'_, Content> {
+        let mut content = self.content();
+        *content.calls.entry(call).or_default() += 1;
+        content
     }
 
     /// How large a request the server takes, as far as it has said so.
@@ -209,25 +242,39 @@ impl SyncStore for MemoryStore {
     }
 
     fn forms(&self) -> Result<Vec<InstalledForm>> {
-        Ok(self.content().forms.iter().map(|installed| installed.form.clone()).collect())
+        let content = self.counted("forms");
+        Ok(content.forms.iter().map(|installed| installed.form.clone()).collect())
     }
 
     fn form_xml(&self, form: i64) -> Result<Vec<u8>> {
-        let content = self.content();
+        let content = self.counted("form_xml");
         let found = content.forms.iter().find(|installed| installed.form.form == form);
         found.map(|installed| installed.xml.clone()).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    fn stage(&self, _: &str) -> Result<Vec<u8>> {
+    /// Files called `*.csv` are lists; a form that says `encrypt` demands it.
+    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<BTreeSet<String>> {
+        drop(self.counted("check_form"));
+        if !xml.starts_with(b"<h:html") {
+            return Err(ErrorKind::NotXforms.into());
+        }
+        if String::from_utf8_lossy(xml).contains("encrypt") {
+            return Err(ErrorKind::EncryptionNeeded.into());
+        }
+        Ok(files.iter().filter(|name| name.ends_with(".csv")).cloned().collect())
+    }
+
+    fn stage(&self, _: bool) -> Result<Vec<u8>> {
+        drop(self.counted("stage"));
         Ok(Vec::new())
     }
 
-    fn check_form(&self, xml: &[u8], _: &[String]) -> Result<()> {
-        if xml.starts_with(b"<h:html") { Ok(()) } else { Err(ErrorKind::NotXforms.into()) }
+    fn free_space(&self) -> Option<u64> {
+        self.content().free_space
     }
 
     fn install(&self, new: NewForm<Vec<u8>>) -> Result<()> {
-        let mut content = self.content();
+        let mut content = self.counted("install");
         let mut bytes = BTreeMap::new();
         let mut files = Vec::new();
         for file in new.files {
@@ -240,27 +287,45 @@ impl SyncStore for MemoryStore {
                     FileContent::SameAs(file) => content.bytes_of(file).ok_or(ErrorKind::NotFound)?,
                 },
             );
-            files.push(InstalledFile { file: row, name: file.name, kind: file.kind, hash: file.hash, etag: file.etag });
+            let is_data = file.name.ends_with(".csv");
+            let (name, kind, hash, md5, etag) = (file.name, file.kind, file.hash, file.md5, file.etag);
+            files.push(InstalledFile { file: row, name, kind, hash, md5, etag, is_data });
         }
         content.n_rows += 1;
-        let form =
-            InstalledForm { form: content.n_rows, form_id: new.form_id, version: new.version, hash: new.hash, files };
+        let form = InstalledForm {
+            form: content.n_rows,
+            form_id: new.form_id,
+            version: new.version,
+            hash: new.hash,
+            url: new.url,
+            is_listed: true,
+            closing: None,
+            in_use: false,
+            files,
+        };
         content.forms.retain(|old| (&old.form.form_id, &old.form.version) != (&form.form_id, &form.version));
         content.forms.push(Installed { form, xml: new.xml, bytes });
         Ok(())
     }
 
-    fn keep_listed(&self, form_ids: &[String]) -> Result<()> {
-        self.content().listed = Some(form_ids.to_vec());
+    fn settle_offers(&self, listing: Listing) -> Result<()> {
+        let mut content = self.counted("settle_offers");
+        for installed in &mut content.forms {
+            let form = &mut installed.form;
+            form.is_listed =
+                listing.forms.iter().any(|listed| listed.form_id == form.form_id && listed.version == form.version);
+            form.closing = listing.closing.get(&form.form_id).copied().or(form.closing);
+        }
+        content.listing = Some(listing);
         Ok(())
     }
 
     fn remembered(&self, url: &str) -> Result<Option<Remembered>> {
-        Ok(self.content().documents.get(url).cloned())
+        Ok(self.counted("remembered").documents.get(url).cloned())
     }
 
-    fn remember(&self, url: &str, document: &Remembered) -> Result<()> {
-        self.content().documents.insert(url.to_owned(), document.clone());
+    fn remember(&self, documents: &[(String, Remembered)]) -> Result<()> {
+        self.counted("remember").documents.extend(documents.iter().cloned());
         Ok(())
     }
 }

@@ -297,7 +297,7 @@ impl DraftSession {
     /// the store. The draft is as it was then.
     pub fn finalize(&mut self) -> Result<Finalization> {
         if self.session.form().public_key.is_some() {
-            return Err(Error::new(ErrorKind::Unsupported, "records of this form must be encrypted before sending"));
+            return Err(ErrorKind::EncryptionNeeded.into());
         }
         self.catch_up()?;
         let n_unreplayed = self.unreplayed().count();

@@ -49,10 +49,14 @@ impl Client {
     /// Begins a draft on a form version; `language` by tag or name, else the form's default.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::NoSuchLanguage`], those of [`Client::form`] and of the store.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::FormNotOffered`], [`ErrorKind::NoSuchLanguage`], those of [`Client::form`] and of
+    /// the store.
     pub fn start_draft(&self, form: FormKey, language: Option<&str>) -> Result<DraftSession> {
+        let summary = self.inner.store.form_summary(form)?;
+        if !summary.offered {
+            return Err(Error::new(ErrorKind::FormNotOffered, format!("form {}", summary.form_id)));
+        }
         let definition = self.form(form)?;
-        let summary = self.inner.store.form(form)?.summary;
         let time_zone = self.inner.time_zone.iana_name().unwrap_or("UTC").to_owned();
         let settings = self.settings(&self.project_row(summary.project)?, zone(&time_zone))?;
         let seed = self.new_seed()?;

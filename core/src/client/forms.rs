@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Weak};
 
 use super::Client;
 use crate::form::{Diagnostic, Files, FormDef};
@@ -6,7 +7,8 @@ use crate::store::{FormKey, FormSummary, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Client {
-    /// The forms of a project that can be begun: every version the server lists, the newest of a form first.
+    /// The forms of a project, by title. Those that are `offered` can be begun; the others are here for what was begun before.
+    /// Of one form the offered version comes first, then the newest.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], those of the store.
@@ -15,7 +17,7 @@ impl Client {
         self.inner.store.forms(project)
     }
 
-    /// A form by `ID` (its newest version) or `ID@VERSION`.
+    /// A form by `ID` (the version that can be begun, else the newest) or `ID@VERSION`.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], those of the store.
@@ -30,18 +32,18 @@ impl Client {
         }
     }
 
-    /// A form as drafts are filled on it, read once: with a `meta/instanceID` of its own for each record, also where its
-    /// author forgot it.
+    /// A form as drafts are filled on it: with a `meta/instanceID` of its own for each record, also where its author forgot
+    /// it. Those used last, and those that a session has open, are not read again.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`]; those of [`FormDef::load`] and of the store.
     pub fn form(&self, key: FormKey) -> Result<Arc<FormDef>> {
-        if let Some(known) = self.forms_read().get(&key) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.forms_read().get(key) {
+            return Ok(known);
         }
         let (form, _) = self.load(key)?;
         let form = Arc::new(form);
-        self.forms_read().insert(key, Arc::clone(&form));
+        self.forms_read().insert(key, &form);
         Ok(form)
     }
 
@@ -63,11 +65,43 @@ impl Client {
     }
 
     fn load(&self, key: FormKey) -> Result<(FormDef, Vec<Diagnostic>)> {
-        let form = self.inner.store.form(key)?;
-        let (mut form, mut notices) =
-            FormDef::load(&utf8(form.xml)?, &StoredFiles { store: &self.inner.store, form: key })?;
+        let xml = self.inner.store.form_xml(key)?;
+        let (mut form, mut notices) = FormDef::load(&utf8(xml)?, &StoredFiles { store: &self.inner.store, form: key })?;
         notices.extend(form.ensure_instance_id());
         Ok((form, notices))
+    }
+}
+
+/// So many forms are kept after their last use. With their lists they may be large, so not all that were ever opened.
+const FORMS_KEPT: usize = 4;
+
+/// Forms that were read: those used last, and those in use. A row never changes, so none is ever out of date.
+#[derive(Debug, Default)]
+pub(super) struct FormCache {
+    /// The one used last at the end.
+    recent: VecDeque<Arc<FormDef>>,
+    known: BTreeMap<FormKey, Weak<FormDef>>,
+}
+
+impl FormCache {
+    fn get(&mut self, key: FormKey) -> Option<Arc<FormDef>> {
+        let form = self.known.get(&key)?.upgrade()?;
+        self.touch(&form);
+        Some(form)
+    }
+
+    fn insert(&mut self, key: FormKey, form: &Arc<FormDef>) {
+        self.touch(form);
+        self.known.retain(|_, form| form.strong_count() > 0);
+        self.known.insert(key, Arc::downgrade(form));
+    }
+
+    fn touch(&mut self, form: &Arc<FormDef>) {
+        self.recent.retain(|known| !Arc::ptr_eq(known, form));
+        self.recent.push_back(Arc::clone(form));
+        while self.recent.len() > FORMS_KEPT {
+            self.recent.pop_front();
+        }
     }
 }
 

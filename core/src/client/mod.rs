@@ -27,10 +27,10 @@ use jiff::tz::TimeZone;
 
 use crate::clock::{Clock, FixedClock, Random, Step, SystemClock};
 use crate::engine::Settings;
-use crate::form::FormDef;
 use crate::openrosa::settings_qr::Mode;
-use crate::store::{FormKey, Key, Project, ProjectId, Store};
+use crate::store::{Key, Project, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
+use forms::FormCache;
 
 pub use crate::store::{
     Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FileProblem, FormSummary, MaintenanceReport,
@@ -112,8 +112,7 @@ struct Inner {
     fixed: Option<Fixed>,
     #[cfg(feature = "sync")]
     policy: SyncPolicy,
-    /// Forms read so far; a row never changes, so it is read once.
-    forms: Mutex<BTreeMap<FormKey, Arc<FormDef>>>,
+    forms: Mutex<FormCache>,
     /// Drafts that a session has open.
     open_drafts: Mutex<BTreeSet<DraftId>>,
     /// What the sendings of each project share.
@@ -276,7 +275,7 @@ impl Client {
         self.inner.store.project(id)
     }
 
-    fn forms_read(&self) -> std::sync::MutexGuard<'_, BTreeMap<FormKey, Arc<FormDef>>> {
+    fn forms_read(&self) -> std::sync::MutexGuard<'_, FormCache> {
         self.inner.forms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -325,6 +324,7 @@ mod tests {
             version: String::new(),
             hash: String::new(),
             title: "Bezoek Súdwest".into(),
+            url: String::new(),
             xml: FORM.into(),
             files: Vec::new(),
             fetched_at: 0,

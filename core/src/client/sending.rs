@@ -42,9 +42,7 @@ impl Client {
     /// [`ErrorKind::Offline`], [`ErrorKind::NotAServer`], [`ErrorKind::SignInNeeded`], [`ErrorKind::ServerError`],
     /// [`ErrorKind::Interrupted`], those of the store. What fails of one form is in the report.
     pub async fn refresh(&self, project: ProjectId, on_progress: OnProgress, cancel: Cancel) -> Result<RefreshReport> {
-        let job = self.job(project, on_progress, cancel)?;
-        let report = job.refresh().await?;
-        job.learn_limit().await?;
+        let report = self.job(project, on_progress, cancel)?.refresh().await?;
         let listed = report.forms.iter().map(|form| (form.form_id.clone(), form.version.clone())).collect();
         self.forms_listed(project, &listed)?;
         Ok(report)

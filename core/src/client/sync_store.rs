@@ -1,17 +1,18 @@
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::forms::utf8;
 use super::sender::{Sender, is_unwritable};
 use crate::clock::Clock;
 use crate::form::{Files, FormDef};
+use crate::openrosa::form_list::Listing;
 use crate::openrosa::manifest::MediaKind;
+use crate::openrosa::submission;
 use crate::store::{
-    self, AttachmentId, Content, Fault, FormFileId, FormKey, NewFormFile, ProjectId, RecordState, Settled, Store,
-    SubmissionId,
+    self, AttachmentId, Content, DataWriter, Fault, FormFileId, FormKey, MediaWriter, NewFormFile, ProjectId,
+    RecordState, Settled, StagedData, Store, SubmissionId,
 };
 use crate::sync::machine::State;
 use crate::sync::{
@@ -190,51 +191,55 @@ impl SyncStore for ProjectStore {
     }
 
     fn forms(&self) -> Result<Vec<InstalledForm>> {
-        let mut installed = Vec::new();
-        for form in self.store.forms(self.project)?.into_iter().filter(|form| !form.superseded) {
-            let files = self.store.form_files(form.key)?.into_iter().map(|file| InstalledFile {
-                file: file.id.0,
-                kind: media_kind(&file.role),
-                name: file.name,
-                hash: file.hash,
-                etag: file.etag,
-            });
-            installed.push(InstalledForm {
-                form: form.key.0,
-                form_id: form.form_id,
-                version: form.version,
-                hash: form.hash,
-                files: files.collect(),
-            });
-        }
-        Ok(installed)
+        Ok(self.store.installed_forms(self.project)?.into_iter().map(installed_form).collect())
     }
 
     fn form_xml(&self, form: i64) -> Result<Vec<u8>> {
-        Ok(self.store.form(FormKey(form))?.xml)
+        self.store.form_xml(FormKey(form))
     }
 
-    fn stage(&self, name: &str) -> Result<Staged> {
-        Staged::new(&self.store, name)
-    }
-
-    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<()> {
-        let (form, _) = FormDef::load(&utf8(xml.to_vec())?, &Named(files))?;
-        if form.public_key.is_some() {
-            return Err(Error::new(ErrorKind::Unsupported, "records of this form must be encrypted before sending"));
+    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<BTreeSet<String>> {
+        let xml = utf8(xml.to_vec())?;
+        let loaded = FormDef::load(&xml, &Named(files));
+        // Looked at first, and even in a form that cannot be used: it decides whether the version before may be.
+        match loaded {
+            Ok((form, _)) if form.public_key.is_some() => Err(ErrorKind::EncryptionNeeded.into()),
+            Ok((form, _)) => Ok(files.iter().filter(|name| is_list(&form, &xml, name)).cloned().collect()),
+            Err(error) if xml.contains(PUBLIC_KEY) => Err(Error::from(ErrorKind::EncryptionNeeded).caused_by(error)),
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    fn stage(&self, is_data: bool) -> Result<Staged> {
+        Ok(if is_data { Staged::List(StagedList::new(&self.store)?) } else { Staged::Media(self.store.stage_media()?) })
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        self.store.free_space()
     }
 
     fn install(&self, form: NewForm<Staged>) -> Result<()> {
         let mut files = Vec::new();
+        let mut lists = Vec::new();
         for file in form.files {
             let content = match file.content {
                 FileContent::SameAs(known) => Content::SameAs(FormFileId(known)),
-                FileContent::Staged(staged) => staged.into_content(&self.store)?,
+                FileContent::Staged(Staged::Media(writer)) => Content::Media(writer.keep()?),
+                FileContent::Staged(Staged::List(mut list)) => {
+                    let data = list.finish()?;
+                    // Discarded at the end, unless the form has come to own it.
+                    lists.push(list);
+                    Content::Data(data)
+                }
             };
-            let role = role(file.kind).to_owned();
-            files.push(NewFormFile { name: file.name, role, hash: file.hash, etag: file.etag, content });
+            files.push(NewFormFile {
+                name: file.name,
+                role: role(file.kind).to_owned(),
+                hash: file.hash.unwrap_or_default(),
+                etag: file.etag,
+                md5: file.md5,
+                content,
+            });
         }
         self.store.install_form(&store::NewForm {
             project: self.project,
@@ -242,24 +247,29 @@ impl SyncStore for ProjectStore {
             version: form.version,
             hash: form.hash,
             title: form.title,
+            url: form.url,
             xml: form.xml,
             files,
             fetched_at: form.fetched_ms,
         })?;
+        lists.iter_mut().for_each(StagedList::keep);
         Ok(())
     }
 
-    fn keep_listed(&self, form_ids: &[String]) -> Result<()> {
-        let form_ids: Vec<_> = form_ids.iter().map(String::as_str).collect();
-        self.store.keep_listed(self.project, &form_ids)
+    fn settle_offers(&self, listing: Listing) -> Result<()> {
+        self.store.settle_offers(self.project, &listing)
     }
 
     fn remembered(&self, url: &str) -> Result<Option<Remembered>> {
         Ok(self.store.document(self.project, url)?.map(|(etag, body)| Remembered { etag, body }))
     }
 
-    fn remember(&self, url: &str, document: &Remembered) -> Result<()> {
-        self.store.set_document(self.project, url, &document.etag, &document.body)
+    fn remember(&self, documents: &[(String, Remembered)]) -> Result<()> {
+        let documents: Vec<_> = documents
+            .iter()
+            .map(|(url, document)| (url.as_str(), document.etag.as_str(), document.body.as_slice()))
+            .collect();
+        self.store.set_documents(self.project, &documents)
     }
 }
 
@@ -268,6 +278,47 @@ fn file_problem(fault: Fault) -> FileProblem {
         Fault::Missing => FileProblem::Missing,
         Fault::Damaged => FileProblem::Damaged,
     }
+}
+
+fn installed_form(form: store::InstalledForm) -> InstalledForm {
+    let files = form.files.into_iter().map(|file| InstalledFile {
+        file: file.id.0,
+        kind: media_kind(&file.role),
+        name: file.name,
+        hash: Some(file.hash).filter(|hash| !hash.is_empty()),
+        md5: file.md5,
+        etag: file.etag,
+        is_data: file.is_data,
+    });
+    InstalledForm {
+        form: form.summary.key.0,
+        form_id: form.summary.form_id,
+        version: form.summary.version,
+        hash: form.summary.hash,
+        url: form.url,
+        is_listed: form.summary.left_at.is_none(),
+        closing: form.summary.closing,
+        in_use: form.in_use,
+        files: files.collect(),
+    }
+}
+
+/// The attribute of a form whose records must be encrypted.
+const PUBLIC_KEY: &str = "base64RsaPublicKey";
+
+/// Whether a file of a form is a list, and so must never be readable: one that the form takes choices or answers from. One that
+/// it shows is not. One that it does not name is a list unless its name is that of a picture, a sound or a video, which a
+/// list may name in its place.
+fn is_list(form: &FormDef, xml: &str, name: &str) -> bool {
+    if form.lists.iter().any(|list| list.file.as_deref() == Some(name)) {
+        return true;
+    }
+    let escaped = name.replace('&', "&amp;").replace('<', "&lt;");
+    let is_shown = ["images", "audio", "video"]
+        .iter()
+        .any(|kind| xml.contains(&format!("jr://{kind}/{name}")) || xml.contains(&format!("jr://{kind}/{escaped}")));
+    let kind = submission::content_type(name);
+    !is_shown && !["image/", "audio/", "video/"].iter().any(|prefix| kind.starts_with(prefix))
 }
 
 /// Files that are announced but not looked into: a form is checked before its lists are read.
@@ -295,58 +346,69 @@ fn media_kind(role: &str) -> MediaKind {
     }
 }
 
-/// A file being downloaded. Lists name people, so they stay in memory until they lie in the database; pictures, sound and
-/// video go to a file, which is gone when this is dropped.
+/// A file being downloaded; dropped, it is gone. Lists name people, so they go straight into the database.
 #[derive(Debug)]
 pub(super) enum Staged {
-    List(Vec<u8>),
-    Media { file: File, path: PathBuf },
+    List(StagedList),
+    Media(MediaWriter),
 }
 
-impl Staged {
-    fn new(store: &Store, name: &str) -> Result<Self> {
-        let extension = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        if matches!(extension.as_str(), "csv" | "xml" | "geojson" | "json") {
-            return Ok(Self::List(Vec::new()));
-        }
-        let unwritable = |error| Error::new(ErrorKind::Io, "a download").caused_by(error);
-        let path = store.home().join("media").join(format!("download-{:016x}", super::system_random()?));
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(unwritable)?;
-        Ok(Self::Media { file, path })
+/// A list on its way into the database, which is discarded unless it is kept.
+pub(super) struct StagedList {
+    store: Arc<Store>,
+    dataset: i64,
+    /// None once it has ended.
+    writer: Option<DataWriter>,
+    is_kept: bool,
+}
+
+impl StagedList {
+    fn new(store: &Arc<Store>) -> Result<Self> {
+        let writer = store.stage_data()?;
+        Ok(Self { store: Arc::clone(store), dataset: writer.dataset(), writer: Some(writer), is_kept: false })
     }
 
-    fn into_content(mut self, store: &Store) -> Result<Content> {
-        match &mut self {
-            Self::List(bytes) => Ok(Content::Data(std::mem::take(bytes))),
-            Self::Media { file, .. } => {
-                file.rewind().map_err(|error| Error::new(ErrorKind::Io, "a download").caused_by(error))?;
-                Ok(Content::Media(store.put_media(file)?))
-            }
+    fn finish(&mut self) -> Result<StagedData> {
+        let writer = self.writer.take().ok_or(ErrorKind::Internal)?;
+        self.store.finish_data(writer)
+    }
+
+    fn keep(&mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for StagedList {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What stays behind is discarded when the home is opened again.
+            let _ = self.store.discard_data(self.dataset);
         }
+    }
+}
+
+impl fmt::Debug for StagedList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StagedList").field("dataset", &self.dataset).finish_non_exhaustive()
     }
 }
 
 impl Write for Staged {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::List(bytes) => bytes.write(buffer),
-            Self::Media { file, .. } => file.write(buffer),
+            Self::Media(media) => media.write(bytes),
+            Self::List(StagedList { store, writer: Some(writer), .. }) => {
+                store.append_data(writer, bytes).map_err(io::Error::other)?;
+                Ok(bytes.len())
+            }
+            Self::List(_) => Err(io::Error::other("the list has ended")),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
+            Self::Media(media) => media.flush(),
             Self::List(_) => Ok(()),
-            Self::Media { file, .. } => file.flush(),
-        }
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if let Self::Media { path, .. } = self {
-            // What stays behind is removed when the home is opened again.
-            let _ = std::fs::remove_file(path);
         }
     }
 }

@@ -295,6 +295,8 @@ impl Control {
 pub struct List {
     /// Its id.
     pub id: Box<str>,
+    /// The file of the form it comes from; none for one that stands in the form, or is the record before.
+    pub file: Option<Box<str>>,
     /// Its nodes.
     pub tree: ListTree,
 }

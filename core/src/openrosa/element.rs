@@ -3,21 +3,30 @@ use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use quick_xml::{NsReader, XmlVersion};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Deeper documents are no protocol documents; the limit keeps a hostile one from filling the memory.
 const MAX_DEPTH: usize = 16;
+/// More elements and attributes than any server lists: ten thousand forms have a third of it. The limit keeps a small document
+/// from becoming a huge tree.
+const MAX_NODES: usize = 1 << 18;
 
 /// An element of a protocol document: these are small and shallow, so they are simply held as a tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Element {
     pub(super) name: String,
-    pub(super) namespace: String,
+    pub(super) namespace: Arc<str>,
     attributes: Vec<(String, String)>,
     text: String,
     pub(super) children: Vec<Element>,
 }
 
 impl Element {
+    fn new(name: String, namespace: Arc<str>) -> Self {
+        Self { name, namespace, attributes: Vec::new(), text: String::new(), children: Vec::new() }
+    }
+
     /// The root element of `body`.
     ///
     /// # Errors
@@ -25,14 +34,18 @@ impl Element {
     pub(super) fn read(body: &[u8]) -> Result<Self> {
         let text = String::from_utf8_lossy(body);
         let mut reader = NsReader::from_str(text.trim_start_matches('\u{feff}').trim_start());
-        let mut open: Vec<Self> = vec![Self::default()];
+        let mut names = Names::default();
+        let mut open: Vec<Self> = vec![Self::new(String::new(), names.shared(""))];
+        let mut left = MAX_NODES;
         loop {
             let (namespace, event) = reader.read_resolved_event().map_err(not_xml)?;
             match event {
-                Event::Start(start) if open.len() <= MAX_DEPTH => open.push(Self::start(&namespace, &start)?),
+                Event::Start(start) if open.len() <= MAX_DEPTH => {
+                    open.push(Self::start(names.of(&namespace), &start, &mut left)?);
+                }
                 Event::Start(_) => return Err(Error::new(ErrorKind::NotXml, "nested too deeply")),
                 Event::Empty(start) => {
-                    let element = Self::start(&namespace, &start)?;
+                    let element = Self::start(names.of(&namespace), &start, &mut left)?;
                     innermost(&mut open)?.children.push(element);
                 }
                 Event::End(_) => {
@@ -56,23 +69,20 @@ impl Element {
         outside.children.into_iter().next().ok_or_else(|| ErrorKind::NotXml.into())
     }
 
-    fn start(namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Self> {
-        let mut attributes = Vec::new();
+    fn start(namespace: Arc<str>, start: &BytesStart<'_>, left: &mut usize) -> Result<Self> {
+        let mut element = Self::new(start.local_name().as_ref().to_owned(), namespace);
+        take_one(left)?;
         for attribute in start.attributes() {
+            take_one(left)?;
             let attribute = attribute.map_err(not_xml)?;
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(not_xml)?;
-            attributes.push((attribute.key.local_name().as_ref().to_owned(), value.into_owned()));
+            element.attributes.push((attribute.key.local_name().as_ref().to_owned(), value.into_owned()));
         }
-        let namespace = match namespace {
-            ResolveResult::Bound(namespace) => namespace.0.to_owned(),
-            ResolveResult::Unbound | ResolveResult::Unknown(_) => String::new(),
-        };
-        let name = start.local_name().as_ref().to_owned();
-        Ok(Self { name, namespace, attributes, ..Self::default() })
+        Ok(element)
     }
 
     pub(super) fn is(&self, name: &str, namespace: &str) -> bool {
-        self.name == name && self.namespace == namespace
+        self.name == name && *self.namespace == *namespace
     }
 
     pub(super) fn text(&self) -> &str {
@@ -91,6 +101,33 @@ impl Element {
     pub(super) fn child_text(&self, name: &str) -> Option<&str> {
         self.child(name).map(Self::text).filter(|text| !text.is_empty())
     }
+}
+
+/// The namespaces of a document, each held once.
+#[derive(Default)]
+struct Names(BTreeSet<Arc<str>>);
+
+impl Names {
+    fn of(&mut self, namespace: &ResolveResult<'_>) -> Arc<str> {
+        match namespace {
+            ResolveResult::Bound(namespace) => self.shared(namespace.0),
+            ResolveResult::Unbound | ResolveResult::Unknown(_) => self.shared(""),
+        }
+    }
+
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.0.insert(Arc::clone(&name));
+        name
+    }
+}
+
+fn take_one(left: &mut usize) -> Result<()> {
+    *left = left.checked_sub(1).ok_or_else(|| Error::new(ErrorKind::NotXml, "too many elements"))?;
+    Ok(())
 }
 
 /// `<name>text</name>`, escaped.
@@ -125,7 +162,8 @@ mod tests {
     fn hostile_documents_are_refused() {
         let bomb = "<!DOCTYPE a [<!ENTITY b \"bbbb\">]><a>&b;</a>".to_owned();
         let deep = "<a>".repeat(100_000);
-        for body in ["", "text", "<a>", "<a></b>", "</a>", "<a b=1/>", &bomb, &deep, "{\"a\":1}"] {
+        let many = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES));
+        for body in ["", "text", "<a>", "<a></b>", "</a>", "<a b=1/>", &bomb, &deep, &many, "{\"a\":1}"] {
             assert_eq!(Element::read(body.as_bytes()).unwrap_err().kind(), ErrorKind::NotXml);
         }
     }

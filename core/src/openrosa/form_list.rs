@@ -1,8 +1,9 @@
 //! The list of forms a server offers (openrosa.md §3).
 
 use super::element::{Element, write_child};
-use super::{BrokenEntry, join};
+use super::{BrokenEntry, digits, join};
 use crate::error::{Error, ErrorKind, Result};
+use std::collections::{BTreeMap, BTreeSet};
 
 const NAMESPACE: &str = "http://openrosa.org/xforms/xformsList";
 
@@ -11,7 +12,7 @@ const NAMESPACE: &str = "http://openrosa.org/xforms/xformsList";
 pub struct FormList {
     /// In the order of the list.
     pub forms: Vec<ListedForm>,
-    /// Entries without an id, a name or an address: skipped, so that one does not cost the others.
+    /// Entries without an id, a name or an address, and second ones of one version: skipped, so that one does not cost the others.
     pub broken: Vec<BrokenEntry>,
 }
 
@@ -24,13 +25,40 @@ pub struct ListedForm {
     pub name: String,
     /// Its version; empty means that it has none.
     pub version: String,
-    /// `md5:` and the MD5 of the form's XML; only to be compared with the hash of an earlier list, because Kobo mixes
-    /// other things in.
+    /// A change token, only to be compared with that of an earlier list: ODK Central's is `md5:` and the MD5 of the form's
+    /// XML, but Kobo mixes other things in.
     pub hash: Option<String>,
     /// Where the XML is.
     pub download_url: String,
     /// Where the list of its files is; `None` for a form without files.
     pub manifest_url: Option<String>,
+}
+
+/// What a list said when it was read, and what came of each form of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The versions listed.
+    pub forms: Vec<ListedVersion>,
+    /// Ids of forms that the list names without saying enough of them: nothing changes for these.
+    pub untold: BTreeSet<String>,
+    /// Whether this is all; false where an entry does not even say whose it is, for it may be any form's.
+    pub is_whole: bool,
+    /// Of forms that are not listed, whether their XML is still to be had: true for one that is closing, false for one that
+    /// is gone.
+    pub closing: BTreeMap<String, bool>,
+    /// When the list was read, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// A form version of a list, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// The form's id.
+    pub form_id: String,
+    /// Its version; empty for none.
+    pub version: String,
+    /// Why it could not be installed or brought up to date.
+    pub failure: Option<ErrorKind>,
 }
 
 /// The address of the list of the project at `base`.
@@ -49,11 +77,19 @@ pub fn read(body: &[u8]) -> Result<FormList> {
         return Err(Error::new(ErrorKind::NotAServer, "form list"));
     }
     let mut list = FormList::default();
+    let mut seen = BTreeSet::new();
     let entries = root.children.iter().filter(|child| child.is("xform", NAMESPACE));
     for (position, entry) in (1..).zip(entries) {
         match read_entry(entry) {
-            Ok(form) => list.forms.push(form),
-            Err(error) => list.broken.push(BrokenEntry { position, error }),
+            Ok(form) if seen.insert((form.form_id.clone(), form.version.clone())) => list.forms.push(form),
+            Ok(form) => {
+                let error = Error::new(ErrorKind::BrokenEntry, "listed twice");
+                list.broken.push(BrokenEntry { name: Some(form.form_id), position, error });
+            }
+            Err(error) => {
+                let name = entry.child_text("formID").map(str::to_owned);
+                list.broken.push(BrokenEntry { name, position, error });
+            }
         }
     }
     Ok(list)
@@ -66,7 +102,7 @@ fn read_entry(entry: &Element) -> Result<ListedForm> {
         form_id: needed("formID")?,
         name: needed("name")?,
         version: optional("version").unwrap_or_default(),
-        hash: optional("hash"),
+        hash: optional("hash").filter(|hash| !digits(hash).is_empty()),
         download_url: needed("downloadUrl")?,
         manifest_url: optional("manifestUrl"),
     })
@@ -107,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let forms = [well_visit(), ListedForm { manifest_url: Some("https://h.test/m".into()), ..well_visit() }];
+        let other = ListedForm { version: "2".into(), manifest_url: Some("https://h.test/m".into()), ..well_visit() };
+        let forms = [well_visit(), other];
         let list = read(write(&forms).as_bytes()).unwrap();
         assert_eq!(list.forms, forms);
         assert!(list.broken.is_empty());
@@ -115,11 +152,14 @@ mod tests {
 
     #[test]
     fn a_broken_entry_does_not_cost_the_others() {
-        let body = write(&[well_visit(), ListedForm { name: String::new(), ..well_visit() }, well_visit()]);
+        let second = ListedForm { version: "2".into(), ..well_visit() };
+        let nameless = ListedForm { name: String::new(), ..well_visit() };
+        let body = write(&[well_visit(), nameless, second, well_visit()]);
         let list = read(body.as_bytes()).unwrap();
         assert_eq!(list.forms.len(), 2);
-        assert_eq!(list.broken.len(), 1);
-        assert_eq!(list.broken[0].position, 2);
+        assert_eq!(list.broken.len(), 2);
+        assert_eq!((list.broken[1].position, list.broken[1].error.detail()), (4, "listed twice"));
+        assert_eq!((list.broken[0].position, list.broken[0].name.as_deref()), (2, Some("well visit/é & co")));
         assert_eq!(list.broken[0].error.kind(), ErrorKind::BrokenEntry);
         assert_eq!(list.broken[0].error.detail(), "no name");
     }

@@ -1,7 +1,7 @@
 //! The list of the files of one form (openrosa.md §4).
 
-use super::BrokenEntry;
 use super::element::{Element, write_child};
+use super::{BrokenEntry, digits};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 
@@ -15,7 +15,8 @@ const MAX_NAME: usize = 255;
 pub struct Manifest {
     /// In the order of the manifest; every name is a plain file name, and no two are equal.
     pub files: Vec<MediaFile>,
-    /// Entries without name, hash or address, or with a name that cannot be used.
+    /// Entries without name or address, or with a name that cannot be used: skipped and reported, so that one does not cost
+    /// the form.
     pub broken: Vec<BrokenEntry>,
 }
 
@@ -24,8 +25,9 @@ pub struct Manifest {
 pub struct MediaFile {
     /// The name the form calls it by, without directories.
     pub name: String,
-    /// `md5:` and a hash; see [`MediaKind`] for what of.
-    pub hash: String,
+    /// A change token, to be compared with the one of the last download; `None` where the server sends none, or one without a
+    /// digit. Often it is `md5:` and the MD5 of the bytes, but it need not be.
+    pub hash: Option<String>,
     /// Where the file is.
     pub download_url: String,
     /// What the file is.
@@ -37,7 +39,7 @@ pub struct MediaFile {
 /// What a file of a form is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaKind {
-    /// A picture, a sound, a film or a list: its hash is the MD5 of its bytes.
+    /// A picture, a sound, a film or a list.
     #[default]
     Media,
     /// A list of entities: its hash changes with the list but is not the MD5 of any bytes.
@@ -47,12 +49,6 @@ pub enum MediaKind {
 }
 
 impl MediaKind {
-    /// Whether the hash in the manifest is the MD5 of the file, so that a download can be checked against it.
-    #[must_use]
-    pub const fn hash_is_of_content(self) -> bool {
-        matches!(self, Self::Media)
-    }
-
     const fn attribute(self) -> Option<&'static str> {
         match self {
             Self::Media => None,
@@ -85,10 +81,14 @@ pub fn read(body: &[u8]) -> Result<Manifest> {
     for (position, entry) in (1..).zip(entries) {
         match read_entry(entry) {
             Ok(file) if names.insert(file.name.clone()) => manifest.files.push(file),
-            Ok(_) => manifest
-                .broken
-                .push(BrokenEntry { position, error: Error::new(ErrorKind::UnsafeFileName, "two files of one name") }),
-            Err(error) => manifest.broken.push(BrokenEntry { position, error }),
+            Ok(file) => {
+                let error = Error::new(ErrorKind::UnsafeFileName, "two files of one name");
+                manifest.broken.push(BrokenEntry { name: Some(file.name), position, error });
+            }
+            Err(error) => {
+                let name = entry.child("filename").and_then(|name| file_name(name.text()).ok()).map(str::to_owned);
+                manifest.broken.push(BrokenEntry { name, position, error });
+            }
         }
     }
     Ok(manifest)
@@ -99,7 +99,7 @@ fn read_entry(entry: &Element) -> Result<MediaFile> {
     let needed = |name| optional(name).ok_or_else(|| Error::new(ErrorKind::BrokenEntry, format!("no {name}")));
     Ok(MediaFile {
         name: file_name(entry.child("filename").map_or("", Element::text))?.to_owned(),
-        hash: needed("hash")?,
+        hash: optional("hash").filter(|hash| !digits(hash).is_empty()),
         download_url: needed("downloadUrl")?,
         kind: MediaKind::read(entry.attribute("type")),
         integrity_url: optional("integrityUrl"),
@@ -124,7 +124,7 @@ pub fn write(files: &[MediaFile]) -> String {
         let kind = file.kind.attribute().map_or(String::new(), |kind| format!(" type=\"{kind}\""));
         document.push_str(&format!("\n  <mediaFile{kind}>"));
         write_child(&mut document, "filename", &file.name);
-        write_child(&mut document, "hash", &file.hash);
+        file.hash.iter().for_each(|hash| write_child(&mut document, "hash", hash));
         write_child(&mut document, "downloadUrl", &file.download_url);
         file.integrity_url.iter().for_each(|url| write_child(&mut document, "integrityUrl", url));
         document.push_str("</mediaFile>");
@@ -140,7 +140,7 @@ mod tests {
     fn site() -> MediaFile {
         MediaFile {
             name: "é site.png".into(),
-            hash: "md5:9e107d9d372bb6826bd81d3542a419d6".into(),
+            hash: Some("md5:9e107d9d372bb6826bd81d3542a419d6".into()),
             download_url: "https://h.test/attachments/%C3%A9%20site.png?a=1&b=2".into(),
             ..MediaFile::default()
         }
@@ -194,15 +194,37 @@ mod tests {
     #[test]
     fn unusable_entries_are_reported_each_with_its_error() {
         let nameless = MediaFile { name: "../..".into(), ..site() };
-        let unhashed = MediaFile { hash: String::new(), name: "b.png".into(), ..site() };
+        let addressless = MediaFile { download_url: String::new(), name: "b.png".into(), ..site() };
         let twin = MediaFile { name: "sub/é site.png".into(), ..site() };
-        let manifest = read(write(&[nameless, site(), unhashed, twin]).as_bytes()).unwrap();
+        let manifest = read(write(&[nameless, site(), addressless, twin]).as_bytes()).unwrap();
         assert_eq!(manifest.files, [site()]);
         let broken: Vec<_> = manifest.broken.iter().map(|entry| (entry.position, entry.error.kind())).collect();
         assert_eq!(
             broken,
             [(1, ErrorKind::UnsafeFileName), (3, ErrorKind::BrokenEntry), (4, ErrorKind::UnsafeFileName)]
         );
+    }
+
+    #[test]
+    fn a_hash_is_a_token_or_none() {
+        let rows = [
+            ("<hash>md5:00ff</hash>", Some("md5:00ff")),
+            ("<hash>00FF</hash>", Some("00FF")),
+            ("<hash>MD5:00FF</hash>", Some("MD5:00FF")),
+            ("<hash>md5:00ff-1700000000</hash>", Some("md5:00ff-1700000000")),
+            ("<hash>md5:</hash>", None),
+            ("<hash> MD5: </hash>", None),
+            ("<hash/>", None),
+            ("", None),
+        ];
+        for (hash, expected) in rows {
+            let body = format!(
+                "<manifest xmlns=\"{NAMESPACE}\"><mediaFile><filename>https://h.test/data/l.csv</filename>{hash}\
+                 <downloadUrl>https://h.test/0?group=.</downloadUrl></mediaFile></manifest>"
+            );
+            let file = read(body.as_bytes()).unwrap().files.remove(0);
+            assert_eq!((file.name.as_str(), file.hash.as_deref()), ("l.csv", expected), "{hash}");
+        }
     }
 
     #[test]

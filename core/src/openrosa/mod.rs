@@ -19,6 +19,24 @@ use crate::error::Error;
 use md5::{Digest, Md5};
 use std::io::{self, Write};
 
+/// The digits of a hash that may be an MD5, in lower case and without what stands before them. Servers write `md5:…`, bare
+/// digits and capitals; others send what is no MD5 of anything (Kobo's `md5:…-time`), so the digits are to be compared with
+/// those of known bytes, and nothing is to be refused for them.
+#[must_use]
+pub fn md5_digits(hash: &str) -> Option<String> {
+    let digits = digits(hash);
+    let is_md5 = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_md5.then(|| digits.to_ascii_lowercase())
+}
+
+/// A hash without the `md5:` before it.
+fn digits(hash: &str) -> &str {
+    match hash.split_at_checked(4) {
+        Some((prefix, digits)) if prefix.eq_ignore_ascii_case("md5:") => digits.trim(),
+        _ => hash.trim(),
+    }
+}
+
 /// The hash of a file as lists and manifests write it: `md5:` and 32 hexadecimal digits.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> String {
@@ -60,6 +78,8 @@ impl<W: Write> Write for Md5Writer<W> {
 /// An entry of a list or a manifest that cannot be used; the others can.
 #[derive(Debug)]
 pub struct BrokenEntry {
+    /// What it is about: a form's id, a file's name; `None` where it does not even say that.
+    pub name: Option<String>,
     /// Position in the document, from 1.
     pub position: usize,
     /// What is wrong with it.
@@ -78,6 +98,17 @@ fn join(base: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_may_be_an_md5_has_digits() {
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        for hash in [format!("md5:{md5}"), md5.to_owned(), format!("MD5:{}", md5.to_uppercase())] {
+            assert_eq!(md5_digits(&hash).as_deref(), Some(md5), "{hash}");
+        }
+        for hash in ["", "md5:", "md5:00", "md5:d41d8cd98f00b204e9800998ecf8427e-1700000000", "md5", "é"] {
+            assert_eq!(md5_digits(hash), None, "{hash}");
+        }
+    }
 
     #[test]
     fn hash_is_the_md5_of_the_bytes() {

@@ -47,6 +47,7 @@ impl Store {
         }
         folder::remove_pending(self.home.path());
         self.home.clean_quarantines();
+        let _ = self.discard_staged_data();
     }
 
     fn bury(&self, folder: &str) -> Result<()> {

@@ -110,6 +110,8 @@ pub struct DraftSummary {
     pub last_seq: u64,
     /// How many rows of its journal could not be applied and wait for a person to look, as of the last opening.
     pub unreplayed: u64,
+    /// Whether the server still offers the form version it was begun on; if not, it is finished and sent as it was begun.
+    pub offered: bool,
 }
 
 /// A draft as it is opened; its snapshots come from [`Store::snapshots`], its edits from [`Store::journal`]. Its `Debug`
@@ -157,7 +159,10 @@ const SUMMARY: &str = "
               WHERE draft = draft.id AND seq > draft.snapshot_seq AND op = 'move' ORDER BY seq DESC LIMIT 1),
              draft.screen) AS screen,
     coalesce(last.seq, draft.snapshot_seq) AS last_seq,
-    (SELECT count(*) FROM draft_edit WHERE draft = draft.id AND unreplayed = 1 AND accepted_at IS NULL) AS n_unreplayed";
+    (SELECT count(*) FROM draft_edit WHERE draft = draft.id AND unreplayed = 1 AND accepted_at IS NULL) AS n_unreplayed,
+    EXISTS (SELECT 1 FROM form AS now
+            WHERE now.project = form.project AND now.form_id = form.form_id AND now.version = form.version
+              AND now.superseded = 0 AND now.offered = 1) AS offered";
 
 const FROM: &str = "
     FROM draft
@@ -419,6 +424,7 @@ impl DraftSummary {
             screen: row.get("screen")?,
             last_seq: row.get::<_, i64>("last_seq")?.cast_unsigned(),
             unreplayed: row.get::<_, i64>("n_unreplayed")?.cast_unsigned(),
+            offered: row.get("offered")?,
         })
     }
 }

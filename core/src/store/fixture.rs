@@ -61,6 +61,13 @@ impl TestHome {
         self.install_form(&new_form(project, form_id, version, vec![])).unwrap()
     }
 
+    /// A list of these bytes, on its way to a form.
+    pub(super) fn data(&self, bytes: &[u8]) -> Content {
+        let mut writer = self.stage_data().unwrap();
+        self.append_data(&mut writer, bytes).unwrap();
+        Content::Data(self.finish_data(writer).unwrap())
+    }
+
     /// A draft of a form of a project of its own.
     pub(super) fn any_draft(&self) -> DraftId {
         let form = self.any_form(self.any_project(), "visit", "1");
@@ -159,6 +166,7 @@ pub(super) fn new_form(project: ProjectId, form_id: &str, version: &str, files: 
         version: version.into(),
         hash: format!("md5:{form_id}{version}"),
         title: format!("Title of {form_id}"),
+        url: format!("forms/{form_id}.xml"),
         xml: format!("<form>{form_id} {version}</form>").into_bytes(),
         files,
         fetched_at: NOW,
@@ -166,7 +174,14 @@ pub(super) fn new_form(project: ProjectId, form_id: &str, version: &str, files: 
 }
 
 pub(super) fn new_file(name: &str, hash: &str, content: Content) -> NewFormFile {
-    NewFormFile { name: name.into(), role: String::new(), hash: hash.into(), etag: format!("\"{hash}\""), content }
+    NewFormFile {
+        name: name.into(),
+        role: String::new(),
+        hash: hash.into(),
+        etag: format!("\"{hash}\""),
+        md5: String::new(),
+        content,
+    }
 }
 
 pub(super) fn answer(seq: u64, node: &str, value: &str) -> Edit {

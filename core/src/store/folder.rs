@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{hex, key::random_bytes};
-use crate::{Error, ErrorKind, Result};
+use crate::Result;
+pub(crate) use crate::error::io_error;
 
 /// The end of a name that is not yet valid.
 pub(super) const PENDING: &str = ".new";
@@ -90,21 +91,6 @@ pub(super) fn random_name() -> Result<String> {
     Ok(hex::encode(&random_bytes::<16>()?))
 }
 
-/// A failed file operation; a full disk has a kind of its own.
-pub(crate) fn io_error(error: io::Error) -> Error {
-    // An error of ours may have travelled through a `Read`.
-    match error.downcast::<Error>() {
-        Ok(ours) => ours,
-        Err(error) => {
-            let kind = match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
-                _ => ErrorKind::Io,
-            };
-            Error::new(kind, "").caused_by(error)
-        }
-    }
-}
-
 /// Deletes a file; one that is not there is deleted already.
 ///
 /// # Errors
@@ -127,6 +113,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn dropped_before_kept_leaves_nothing() {

@@ -29,6 +29,7 @@
 //!     version: "7".into(),
 //!     hash: "md5:0c3a".into(),
 //!     title: "Well visit".into(),
+//!     url: "forms/well_visit.xml".into(),
 //!     xml: b"<h:html/>".to_vec(),
 //!     files: vec![],
 //!     fetched_at: 1_760_000_000_000,
@@ -60,6 +61,7 @@ mod drafts;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod form_files;
 mod forms;
 pub(crate) mod hex;
 mod home;
@@ -69,6 +71,7 @@ mod key;
 mod last_saved;
 mod maintenance;
 mod migrations;
+mod offers;
 mod opening;
 mod outbox;
 mod project_settings;
@@ -89,7 +92,8 @@ use crate::{Error, ErrorKind, Result};
 pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, Fault, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
 pub(crate) use folder::io_error;
-pub use forms::{Content, Form, FormFile, FormSummary, MediaFile, NewForm, NewFormFile};
+pub use form_files::{Content, DataWriter, FormFile, MediaFile, MediaWriter, NewFormFile, StagedData};
+pub use forms::{Form, FormSummary, InstalledForm, NewForm};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};
 pub use import::{Imported, NewAttachment, NewRecord};
 pub use key::Key;
@@ -231,7 +235,7 @@ mod tests {
     fn the_limit_can_be_lifted() {
         let home = TestHome::new();
         let project = home.any_project();
-        let form = new_form(project, "big", "1", vec![new_file("l.csv", "h", Content::Data(vec![b'x'; 100_000]))]);
+        let form = NewForm { xml: vec![b'x'; 100_000], ..new_form(project, "big", "1", vec![]) };
         home.limit_pages(Some(1)).unwrap();
         assert_eq!(home.install_form(&form).unwrap_err().kind(), ErrorKind::StorageFull);
         assert_eq!(home.forms(project).unwrap(), []);
@@ -244,7 +248,7 @@ mod tests {
         let mut home = TestHome::new();
         let project = home.any_project();
         let list = format!("name,phone\n{SECRET},1\n");
-        let file = new_file("people.csv", "md5:1", Content::Data(list.clone().into_bytes()));
+        let file = new_file("people.csv", "md5:1", home.data(list.as_bytes()));
         let form = home.install_form(&new_form(project, "visit", "1", vec![file])).unwrap();
         let photo = SECRET.repeat(10_000);
         for (n, instance_id) in [(1, "uuid:a"), (2, "uuid:b")] {

@@ -1,5 +1,6 @@
 //! Projects: a server address with its account.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -148,8 +149,7 @@ impl Store {
                 attachments::erase(transaction, &format!("draft IN ({drafts}) OR submission IN ({records})"), [id])?;
             transaction.execute(&format!("DELETE FROM draft WHERE id IN ({drafts})"), [id])?;
             transaction.execute("DELETE FROM submission WHERE project = ?", [id])?;
-            transaction.execute("DELETE FROM form WHERE project = ?", [id])?;
-            forms::drop_unused_data(transaction)?;
+            forms::drop_forms(transaction, "project = :project", &BTreeMap::from([(":project", id.0)]))?;
             let removed = transaction.execute("DELETE FROM project WHERE id = ?", [id])?;
             if removed == 0 { Err(not_found(id)) } else { Ok(erased) }
         })?;
@@ -246,7 +246,7 @@ fn not_found(id: ProjectId) -> Error {
 mod tests {
     use super::*;
     use crate::store::fixture::{SECRET, TestHome, answer, new_file, new_form};
-    use crate::store::{Attempt, Content, Finalized, Reason, RecordState, Records, Settled, Snapshot};
+    use crate::store::{Attempt, Finalized, Reason, RecordState, Records, Settled, Snapshot};
     use rusqlite::types::ValueRef;
     use std::collections::BTreeMap;
 
@@ -293,7 +293,7 @@ mod tests {
             home.append_edit(draft, &answer(1, "/a", "x")).unwrap();
             home.attach(draft, name, &mut &b"photo"[..]).unwrap();
         }
-        home.set_document(project, "https://h/formList", "e", b"<xforms/>").unwrap();
+        home.set_documents(project, &[("https://h/formList", "e", b"<xforms/>")]).unwrap();
         home.set_last_saved(project, "visit", b"<a/>", 1).unwrap();
 
         assert_eq!(home.remove_project(project, false).unwrap_err().kind(), ErrorKind::UnsentRecords);
@@ -314,7 +314,8 @@ mod tests {
         let kept = home.draft_of(home.any_form(other, "visit", "1"), "uuid:kept");
         home.append_edit(kept, &answer(1, "/a", "an answer that stays")).unwrap();
         let list = format!("https://h/v1/key/token-{SECRET}/formList");
-        home.set_document(project, &list, "e", format!("<downloadUrl>{list}</downloadUrl>").as_bytes()).unwrap();
+        let body = format!("<downloadUrl>{list}</downloadUrl>");
+        home.set_documents(project, &[(&list, "e", body.as_bytes())]).unwrap();
         for n in 0..200 {
             let draft = home.draft_of(form, &format!("uuid:{n}"));
             home.append_edit(draft, &answer(1, "/a", &format!("{SECRET} {n} {}", "words ".repeat(n)))).unwrap();
@@ -371,7 +372,7 @@ mod tests {
         let auth = Auth::Token(SECRET.into());
         let ca = format!("-----BEGIN CERTIFICATE-----{SECRET}");
         let project = home.add_project(&NewProject { url_prefix: url.into(), ca, ..new_project(auth) }).unwrap();
-        let list = Content::Data(format!("name\n{SECRET}").into_bytes());
+        let list = home.data(format!("name\n{SECRET}").as_bytes());
         let files = vec![new_file("a.csv", &format!("md5:{SECRET}"), list)];
         let form = home.install_form(&new_form(project, "visit", "1", files)).unwrap();
         home.draft_of(form, "uuid:draft");
@@ -416,7 +417,8 @@ mod tests {
                 assert_eq!(home.forget_sent(&Records::One(record), None).unwrap(), 1);
             }
         }
-        home.set_document(project, &format!("https://h/key/{SECRET}/formList"), "e", SECRET.as_bytes()).unwrap();
+        let url = format!("https://h/key/{SECRET}/formList");
+        home.set_documents(project, &[(&url, "e", SECRET.as_bytes())]).unwrap();
         home.write(|transaction| {
             let row =
                 "INSERT INTO form_failure (project, form_id, version, code, at) VALUES (?, 'visit', '2', 'cycle', 1)";

@@ -344,12 +344,19 @@ fn stub_form(source: &Source, target: &Transaction<'_>, id: i64) -> Result<()> {
         });
     let Ok([project, form_id, version, title]) = head else { return Ok(()) };
     let values = [id.into(), project, form_id, version, title];
+    let (column, empty) = if has_xml_apart(target) { ("", "") } else { (", xml", ", x''") };
     target
-        .prepare_cached(
-            "INSERT OR IGNORE INTO form (id, project, form_id, version, title, xml, fetched_at) VALUES (?, ?, ?, ?, ?, x'', 0)",
-        )?
+        .prepare_cached(&format!(
+            "INSERT OR IGNORE INTO form (id, project, form_id, version, title, fetched_at{column})
+             VALUES (?, ?, ?, ?, ?, 0{empty})"
+        ))?
         .execute(params_from_iter(values))?;
     Ok(())
+}
+
+/// Whether the schema keeps the XML of forms in a table of its own; the first did not.
+fn has_xml_apart(target: &Connection) -> bool {
+    target.prepare("SELECT xml FROM form_xml").is_ok()
 }
 
 /// The highest number that a table has given, if that is known.
@@ -379,23 +386,44 @@ fn keep_numbers(source: &Source, target: &Transaction<'_>) -> Result<()> {
 
 /// Puts an empty project or form where one is missing that answers belong to.
 fn restore_parents(target: &Transaction<'_>) -> Result<()> {
-    Ok(target.execute_batch(
+    target.execute_batch(
         "INSERT INTO project (id, name, url_prefix, auth)
              SELECT DISTINCT project, '', '', 'none' FROM (SELECT project FROM form UNION SELECT project FROM submission)
              WHERE project NOT IN (SELECT id FROM project);
          INSERT INTO project (name, url_prefix, auth)
-             SELECT '', '', 'none' WHERE NOT EXISTS (SELECT 1 FROM project) AND EXISTS (SELECT 1 FROM draft);
-         INSERT INTO form (id, project, form_id, title, xml, fetched_at, listed, superseded)
-             SELECT DISTINCT form, (SELECT min(id) FROM project), '', '', x'', 0, 0, 1 FROM draft
-             WHERE form NOT IN (SELECT id FROM form);",
-    )?)
+             SELECT '', '', 'none' WHERE NOT EXISTS (SELECT 1 FROM project) AND EXISTS (SELECT 1 FROM draft);",
+    )?;
+    let (offered, column, empty) =
+        if has_xml_apart(target) { ("offered", "", "") } else { ("listed", ", xml", ", x''") };
+    target.execute(
+        &format!(
+            "INSERT INTO form (id, project, form_id, title, fetched_at, {offered}, superseded{column})
+                 SELECT DISTINCT form, (SELECT min(id) FROM project), '', '', 0, 0, 1{empty} FROM draft
+                 WHERE form NOT IN (SELECT id FROM form)"
+        ),
+        [],
+    )?;
+    Ok(())
 }
 
 /// Makes the next refresh download what has lost its XML or a file. Says how many forms that are.
 fn empty_forms(target: &Transaction<'_>) -> Result<u64> {
+    let mut is_empty = "length(xml) = 0";
+    if has_xml_apart(target) {
+        is_empty = "id IN (SELECT form FROM form_xml WHERE length(xml) = 0)";
+        // A list that lacks a piece is none.
+        target.execute_batch(
+            "INSERT INTO form_xml (form, xml) SELECT id, x'' FROM form WHERE id NOT IN (SELECT form FROM form_xml);
+             DELETE FROM dataset WHERE id IN (
+                 SELECT dataset FROM form_file WHERE dataset IS NOT NULL AND size <> (
+                     SELECT total(length(bytes)) FROM dataset_piece WHERE dataset_piece.dataset = form_file.dataset));",
+        )?;
+    }
     let n_damaged = target.execute(
-        "UPDATE form SET hash = '' WHERE length(xml) = 0 OR id IN (
-             SELECT form FROM form_file WHERE dataset IS NOT NULL AND dataset NOT IN (SELECT id FROM dataset))",
+        &format!(
+            "UPDATE form SET hash = '' WHERE {is_empty} OR id IN (
+                 SELECT form FROM form_file WHERE dataset IS NOT NULL AND dataset NOT IN (SELECT id FROM dataset))"
+        ),
         [],
     )?;
     Ok(n_damaged as u64)
@@ -500,7 +528,7 @@ fn gaps(target: &Transaction<'_>) -> Result<BTreeSet<i64>> {
 mod tests {
     use super::*;
     use crate::store::fixture::{NOW, TestHome, answer, copy_folder, frozen_home, new_file, new_form};
-    use crate::store::{Content, DraftId, Finalized, OpeningReport, Store, SubmissionId};
+    use crate::store::{DraftId, Finalized, OpeningReport, Store, SubmissionId};
 
     const PAGE: usize = 4096;
 
@@ -508,7 +536,7 @@ mod tests {
     fn full_home() -> TestHome {
         let mut home = TestHome::new();
         let project = home.any_project();
-        let list = new_file("list.csv", "h", Content::Data(vec![b'x'; 20_000]));
+        let list = new_file("list.csv", "h", home.data(&[b'x'; 20_000]));
         let form = home.install_form(&new_form(project, "visit", "1", vec![list])).unwrap();
         let large = crate::store::NewForm { xml: vec![b' '; 30_000], ..new_form(project, "large", "1", vec![]) };
         let large = home.install_form(&large).unwrap();

@@ -190,7 +190,7 @@ fn write_state(
 fn drop_form_of(transaction: &Transaction<'_>, id: SubmissionId) -> Result<()> {
     let mut query = transaction.prepare_cached(
         "SELECT count(*) FROM submission JOIN form ON form.id = submission.form
-         WHERE submission.id = ? AND (form.listed = 0 OR form.superseded = 1)",
+         WHERE submission.id = ? AND form.superseded = 1",
     )?;
     let may_go: u32 = query.query_row([id], |row| row.get(0))?;
     if may_go > 0 { forms::drop_unused_forms(transaction) } else { Ok(()) }

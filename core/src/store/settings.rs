@@ -45,17 +45,20 @@ impl Store {
         })
     }
 
-    /// Keeps a form list or manifest with its ETag, in place of what it said before. It goes with its project.
+    /// Keeps form lists and manifests, each as its address, its ETag and its bytes, in place of what they said before; all in
+    /// one transaction. They go with their project.
     ///
     /// # Errors
     /// `StoragePaused`, `StorageFull`; `NotFound` if there is no such project.
-    pub fn set_document(&self, project: ProjectId, address: &str, etag: &str, body: &[u8]) -> Result<()> {
-        self.read(|connection| {
-            connection.execute(
+    pub fn set_documents(&self, project: ProjectId, documents: &[(&str, &str, &[u8])]) -> Result<()> {
+        self.write(|transaction| {
+            let mut keep = transaction.prepare_cached(
                 "INSERT INTO document (project, url_digest, etag, body) VALUES (?, ?, ?, ?)
                  ON CONFLICT (project, url_digest) DO UPDATE SET etag = excluded.etag, body = excluded.body",
-                params![project, digest(address), etag, body],
             )?;
+            for (address, etag, body) in documents {
+                keep.execute(params![project, digest(address), etag, body])?;
+            }
             Ok(())
         })
     }
@@ -88,12 +91,12 @@ mod tests {
         let project = home.any_project();
         let list = "https://h/v1/key/token/formList";
         for body in [b"<one/>", b"<two/>"] {
-            home.set_document(project, list, "W/\"1\"", body).unwrap();
+            home.set_documents(project, &[(list, "W/\"1\"", body)]).unwrap();
         }
         home.reopen();
         assert_eq!(home.document(project, list).unwrap(), Some(("W/\"1\"".to_owned(), b"<two/>".to_vec())));
         assert_eq!(home.document(project, "https://h/other").unwrap(), None);
-        let refused = home.set_document(ProjectId(99), list, "x", b"");
+        let refused = home.set_documents(ProjectId(99), &[(list, "x", b"")]);
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
         home.remove_project(project, false).unwrap();
         assert_eq!(

@@ -1,5 +1,6 @@
 //! The requests of one project: the headers every request has, the account, and where redirects may lead.
 
+use super::policy::Bounds;
 use super::progress::{Cancel, Meter};
 use super::project::{Project, follow};
 use super::transport::{Failure, Method, Part, Request, Response, Transport};
@@ -37,6 +38,8 @@ pub struct Ask<'a> {
     pub etag: Option<String>,
     /// The parts of a form, for `POST`.
     pub parts: Vec<Part>,
+    /// The largest body of a reply that is taken, in plain bytes.
+    pub max_reply: u64,
     /// Where the body of a reply of status 200 goes, if not into memory.
     pub sink: Option<&'a mut (dyn Write + Send)>,
     /// Counts bytes.
@@ -44,10 +47,11 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// A request without body, ETag and sink, whose bytes nobody counts.
+    /// A request without body, ETag and sink, whose bytes nobody counts, for a reply no larger than a document of the protocol.
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, etag: None, parts: Vec::new(), sink: None, meter: Arc::new(|_, _| {}) }
+        let max_reply = Bounds::default().document;
+        Self { method, url, etag: None, parts: Vec::new(), max_reply, sink: None, meter: Arc::new(|_, _| {}) }
     }
 }
 
@@ -110,7 +114,7 @@ impl Exchange {
             headers.extend(self.authorization(ask.method, &url).map(|value| ("Authorization", value)));
         }
         headers.extend(ask.etag.clone().map(|etag| ("If-None-Match", etag)));
-        let request = Request { method: ask.method, url, headers, parts: ask.parts.clone() };
+        let request = Request { method: ask.method, url, headers, parts: ask.parts.clone(), max_reply: ask.max_reply };
         let sink = ask.sink.as_mut().map(|sink| &mut **sink as &mut (dyn Write + Send));
         tokio::select! {
             biased;

@@ -2,9 +2,10 @@
 
 use super::policy::{SyncPolicy, Timeouts};
 use super::progress::Meter;
+use super::reply::{Receiver, Target};
 use super::tls;
 use super::transport::{BoxFuture, Content, Failure, Method, Part, Request, Response, Transport};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, io_error};
 use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::multipart;
@@ -16,19 +17,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-/// The largest reply held in memory, in bytes: lists, manifests, forms.
-const MAX_BODY: usize = 64 << 20;
 /// How much of a reply that is no success is read: enough for its words.
-const MAX_WORDS: usize = 64 << 10;
-/// Files are read in pieces of this size.
-const PIECE: usize = 64 << 10;
+const MAX_WORDS: u64 = 64 << 10;
+/// Files are read in pieces of this size: small enough that one passes within the time of a stall on the slowest network.
+const PIECE: usize = 16 << 10;
 
 /// HTTP over `reqwest`.
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
-    timeouts: Timeouts,
+    policy: SyncPolicy,
 }
 
 impl Http {
@@ -45,18 +45,17 @@ impl Http {
     /// # Errors
     /// [`ErrorKind::BadCertificate`], [`ErrorKind::Internal`].
     pub fn trusting(policy: &SyncPolicy, ca: &str) -> Result<Self> {
-        let timeouts = policy.timeouts;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::config(ca)?)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .connect_timeout(timeouts.connect)
+            .connect_timeout(policy.timeouts.connect)
             // ODK Central closes idle connections after six seconds; a record sent on one just closed is a lost try.
             .pool_idle_timeout(Duration::from_secs(4))
             .build()
             .map_err(internal)?;
-        Ok(Self { client, timeouts })
+        Ok(Self { client, policy: *policy })
     }
 
     async fn exchange(
@@ -65,26 +64,55 @@ impl Http {
         sink: Option<&mut (dyn Write + Send)>,
         meter: &Meter,
     ) -> Result<Response, Failure> {
-        let life = Arc::new(Life::default());
-        let has_body = !request.parts.is_empty();
-        let sending = self.build(request, meter, &life)?.send();
-        let Timeouts { first_byte, reply, stall, .. } = self.timeouts;
+        let Timeouts { first_byte, reply, stall, .. } = self.policy.timeouts;
+        let (has_body, is_head, max_reply) =
+            (!request.parts.is_empty(), request.method == Method::Head, request.max_reply);
+        let life = Arc::new(Life::new(self.policy.timeouts));
         let patience = || match (has_body, life.body_is_out.load(Ordering::Relaxed)) {
             (false, _) => first_byte,
             (true, false) => stall,
             (true, true) => reply,
         };
+        let sending = self.build(request, meter, &life)?.send();
         let response = patiently(&life, patience, sending).await?;
-        let reply = Response {
-            status: response.status().as_u16(),
-            headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-            body: Vec::new(),
-        };
-        let meter = (!has_body).then_some(meter);
-        match sink {
-            Some(sink) if reply.status == 200 => self.download(response, sink, meter, &life).await.map(|()| reply),
-            _ => Ok(Response { body: self.body(response, meter, &life).await?, ..reply }),
+        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let reply = Response { status: response.status().as_u16(), headers, body: Vec::new() };
+        if is_head {
+            return Ok(reply);
         }
+        let (target, limit) = match sink {
+            Some(sink) if reply.status == 200 => (Target::Sink(sink), max_reply),
+            _ if response.status().is_success() => (Target::Memory(Vec::new()), max_reply),
+            _ => (Target::Words(Vec::new()), MAX_WORDS.min(max_reply)),
+        };
+        let coding = reply.header("content-encoding").unwrap_or_default();
+        let receiver = Receiver::new(&coding, target, limit, &self.policy.bounds)?;
+        let meter = (!has_body).then_some(meter);
+        let body = self.receive(response, receiver, meter, &life).await?;
+        Ok(Response { body, ..reply })
+    }
+
+    async fn receive(
+        &self,
+        mut response: reqwest::Response,
+        mut receiver: Receiver<'_>,
+        meter: Option<&Meter>,
+        life: &Life,
+    ) -> Result<Vec<u8>, Failure> {
+        let size = response.content_length();
+        let stall = self.policy.timeouts.stall;
+        life.reply_begins();
+        while let Some(piece) = patiently(life, || stall, response.chunk()).await? {
+            life.moves(piece.len());
+            life.keeps_pace()?;
+            if let Some(meter) = meter {
+                meter(piece.len() as u64, size);
+            }
+            if receiver.take(&piece)? {
+                break;
+            }
+        }
+        receiver.finish()
     }
 
     fn build(&self, request: Request, meter: &Meter, life: &Arc<Life>) -> Result<reqwest::RequestBuilder, Failure> {
@@ -98,7 +126,8 @@ impl Http {
             builder = builder.header(name, value);
         }
         if request.parts.is_empty() {
-            return Ok(builder);
+            // Unpacked by [`Receiver`], not by `reqwest`, which would not say how much came over the wire.
+            return Ok(if request.method == Method::Get { builder.header("Accept-Encoding", "gzip") } else { builder });
         }
         life.parts_left.store(request.parts.len() as u64, Ordering::Relaxed);
         let parts = request.parts.into_iter().map(|part| (escaped(&part.name), form_part(part, meter, life)));
@@ -107,48 +136,6 @@ impl Http {
             Ok::<_, Failure>(form.part(name, part?))
         });
         Ok(builder.multipart(form?))
-    }
-
-    async fn download(
-        &self,
-        mut response: reqwest::Response,
-        sink: &mut (dyn Write + Send),
-        meter: Option<&Meter>,
-        life: &Life,
-    ) -> Result<(), Failure> {
-        let size = response.content_length();
-        while let Some(piece) = patiently(life, || self.timeouts.stall, response.chunk()).await? {
-            sink.write_all(&piece).map_err(|error| Failure::Sink(io_error(error)))?;
-            if let Some(meter) = meter {
-                meter(piece.len() as u64, size);
-            }
-        }
-        sink.flush().map_err(|error| Failure::Sink(io_error(error)))
-    }
-
-    async fn body(
-        &self,
-        mut response: reqwest::Response,
-        meter: Option<&Meter>,
-        life: &Life,
-    ) -> Result<Vec<u8>, Failure> {
-        let is_success = response.status().is_success();
-        let size = response.content_length();
-        let mut body = Vec::new();
-        while let Some(piece) = patiently(life, || self.timeouts.stall, response.chunk()).await? {
-            body.extend_from_slice(&piece);
-            if let Some(meter) = meter {
-                meter(piece.len() as u64, size);
-            }
-            if !is_success && body.len() >= MAX_WORDS {
-                body.truncate(MAX_WORDS);
-                break;
-            }
-            if body.len() > MAX_BODY {
-                return Err(Failure::TooLong);
-            }
-        }
-        Ok(body)
     }
 }
 
@@ -161,11 +148,11 @@ async fn patiently<T>(
 ) -> Result<T, Failure> {
     let mut work = pin!(work);
     loop {
-        let before = life.signs.load(Ordering::Relaxed);
+        let before = life.moved.load(Ordering::Relaxed);
         match tokio::time::timeout(patience(), &mut work).await {
             Ok(result) => return result.map_err(|error| life.failure(&error)),
-            Err(_) if life.signs.load(Ordering::Relaxed) == before => return Err(Failure::Cut),
-            Err(_) => {}
+            Err(_) if life.moved.load(Ordering::Relaxed) == before => return Err(Failure::TooSlow),
+            Err(_) => life.keeps_pace()?,
         }
     }
 }
@@ -182,21 +169,65 @@ impl Transport for Http {
 }
 
 /// What is known of a request under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Life {
-    /// Grows with every piece that moves.
-    signs: AtomicU64,
+    timeouts: Timeouts,
+    /// Bytes of bodies that have moved, in either direction.
+    moved: AtomicU64,
     parts_left: AtomicU64,
+    /// The request's body is handed over and the reply has not begun: nothing can be seen to move.
     body_is_out: AtomicBool,
+    /// When the present stretch of time began, and how many bytes had moved by then.
+    stretch: Mutex<(Instant, u64)>,
     /// Why a part could not be read.
     part_error: Mutex<Option<Error>>,
 }
 
 impl Life {
+    fn new(timeouts: Timeouts) -> Self {
+        Self {
+            timeouts,
+            moved: AtomicU64::new(0),
+            parts_left: AtomicU64::new(0),
+            body_is_out: AtomicBool::new(false),
+            stretch: Mutex::new((Instant::now(), 0)),
+            part_error: Mutex::new(None),
+        }
+    }
+
+    fn moves(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     fn part_is_out(&self) {
         if self.parts_left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.body_is_out.store(true, Ordering::Relaxed);
         }
+    }
+
+    fn reply_begins(&self) {
+        self.body_is_out.store(false, Ordering::Relaxed);
+        self.begin_stretch();
+    }
+
+    fn begin_stretch(&self) {
+        let moved = self.moved.load(Ordering::Relaxed);
+        *self.stretch.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), moved);
+    }
+
+    /// Bytes that drip steadily but too slowly are a stall too.
+    fn keeps_pace(&self) -> Result<(), Failure> {
+        let (began, before) = *self.stretch.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = began.elapsed();
+        if passed < self.timeouts.floor_window || self.body_is_out.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let moved = self.moved.load(Ordering::Relaxed) - before;
+        if u128::from(moved) * 1_000 < u128::from(self.timeouts.floor_rate) * passed.as_millis() {
+            return Err(Failure::TooSlow);
+        }
+        self.begin_stretch();
+        Ok(())
     }
 
     /// What an error of `reqwest` means; its words may hold the address, so they are left out.
@@ -255,7 +286,7 @@ impl Stream for PartStream {
         let piece = pieces.poll_recv(context);
         match &piece {
             Poll::Ready(Some(Ok(piece))) => {
-                self.life.signs.fetch_add(1, Ordering::Relaxed);
+                self.life.moves(piece.len());
                 (self.meter)(piece.len() as u64, None);
             }
             Poll::Ready(None) => {
@@ -297,11 +328,6 @@ fn read_pieces(content: &Content, size: u64, sender: &mpsc::Sender<io::Result<By
 
 fn text(value: &reqwest::header::HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
-}
-
-fn io_error(error: io::Error) -> Error {
-    let kind = if error.kind() == io::ErrorKind::StorageFull { ErrorKind::StorageFull } else { ErrorKind::Io };
-    Error::new(kind, "").caused_by(error)
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -7,6 +7,7 @@
 //!
 //! Addresses hold tokens, so no error, log or `Debug` of this module shows more of one than its host.
 
+mod download;
 pub mod exchange;
 pub mod forms;
 pub mod http;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod policy;
 pub mod progress;
 mod project;
+mod reply;
 pub mod retry;
 pub mod runner;
 mod store;

@@ -1,10 +1,9 @@
 //! Carries out what the machine and the refresh decide, one project at a time.
 
+use super::download::Download;
 use super::exchange::{Ask, Exchange};
 use super::forms::{Refresh, RefreshReport};
-use super::machine::{
-    Answer, Effect, Event, FileProblem, Machine, Parcel, Patience, Queued, RecordId, State, limit_said,
-};
+use super::machine::{Answer, Effect, Event, FileProblem, Machine, Parcel, Patience, Queued, RecordId, State};
 use super::policy::SyncPolicy;
 use super::progress::{Cancel, Nudge, OnProgress, Progress, Reporter, Step};
 use super::project::Project;
@@ -73,9 +72,9 @@ impl<S: SyncStore> SyncJob<S> {
     /// [`ErrorKind::Offline`], [`ErrorKind::NotAServer`], [`ErrorKind::SignInNeeded`], [`ErrorKind::ServerError`] if there is
     /// no list; [`ErrorKind::Interrupted`]; those of the store. What fails of one form is in the report.
     pub async fn refresh(&self) -> Result<RefreshReport> {
-        let exchange = self.exchange();
-        let reporter = self.reporter();
-        Refresh { exchange: &exchange, store: &self.store, reporter: &reporter, clock: &*self.clock }.run().await
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let download = Download::new(self.exchange(), store, self.reporter(), clock, self.policy.bounds);
+        Refresh::new(download).run().await
     }
 
     /// Sends what is in the outbox. With `asked`, because a person asks or the network is back, records that wait are not
@@ -110,20 +109,6 @@ impl<S: SyncStore> SyncJob<S> {
         };
         sending.run(until, asked).await?;
         Ok(std::mem::take(&mut sending.report))
-    }
-
-    /// Asks how large a request the server takes, so that a person is warned of a file too large for it before it is sent. A
-    /// server that does not say it, or cannot be asked, leaves what was known.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn learn_limit(&self) -> Result<()> {
-        let url = Url::parse(&submission::url(self.project.base_url().as_str())).map_err(|_| ErrorKind::BadUrl)?;
-        let Ok((response, _)) = self.exchange().ask(Ask::new(Method::Head, url)).await else { return Ok(()) };
-        match limit_said(&response).filter(|_| response.status == 204) {
-            Some(bytes) => on_store(&self.store, move |store| store.limit_learned(bytes)).await,
-            None => Ok(()),
-        }
     }
 
     fn exchange(&self) -> Exchange {
@@ -422,7 +407,7 @@ impl<S: SyncStore> Sending<'_, S> {
             }
             Err(Failure::Part(_)) => Answer::Unreadable(Vec::new()),
             Err(Failure::Cancelled) => return Ok((Event::Cancelled, None)),
-            Err(Failure::NoConnection | Failure::Cut | Failure::TooLong) => Answer::Lost,
+            Err(Failure::NoConnection | Failure::Cut | Failure::TooSlow | Failure::TooLong) => Answer::Lost,
             Err(Failure::Untrusted(_)) => Answer::Untrusted,
             // A way that must not be gone is no way to the server.
             Err(Failure::Refused(_)) => Answer::Elsewhere,

@@ -1,7 +1,9 @@
 use super::machine::{FileProblem, Queued, RecordId, State};
 use super::transport::Opener;
 use crate::error::Result;
+use crate::openrosa::form_list::Listing;
 use crate::openrosa::manifest::MediaKind;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -34,29 +36,33 @@ pub trait SyncStore: Send + Sync + 'static {
     /// Keeps how large a request the server takes, in bytes.
     fn limit_learned(&self, bytes: u64) -> Result<()>;
 
-    /// The installed form versions that are in use for new records.
+    /// The installed form versions that are not superseded, the oldest first, with their files.
     fn forms(&self) -> Result<Vec<InstalledForm>>;
 
     /// The XML of an installed form version.
     fn form_xml(&self, form: i64) -> Result<Vec<u8>>;
 
-    /// Opens a place for the file of a form that is called `name`.
-    fn stage(&self, name: &str) -> Result<Self::Staged>;
+    /// Whether the form can be filled, given the names of its files; `Err` says why not, and it is not installed. Gives those
+    /// of its files that are lists, and so must never be readable.
+    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<BTreeSet<String>>;
 
-    /// Whether the form can be filled, given the names of its files; `Err` says why not, and it is not installed.
-    fn check_form(&self, xml: &[u8], files: &[String]) -> Result<()>;
+    /// Opens a place for a file of a form: a list, or a picture, sound or video.
+    fn stage(&self, is_data: bool) -> Result<Self::Staged>;
+
+    /// Bytes free where pictures, sound and video are kept; `None` where that cannot be known.
+    fn free_space(&self) -> Option<u64>;
 
     /// Installs a form version with all its files, or nothing; in the place of the same version, if that is there.
     fn install(&self, form: NewForm<Self::Staged>) -> Result<()>;
 
-    /// Marks the forms that are not in the server's list; their drafts and unsent records stay usable.
-    fn keep_listed(&self, form_ids: &[String]) -> Result<()>;
+    /// Takes in which forms the server lists now, and with that which can be begun.
+    fn settle_offers(&self, listing: Listing) -> Result<()>;
 
     /// What a document said when it was last read; the address is a secret where it holds a token.
     fn remembered(&self, url: &str) -> Result<Option<Remembered>>;
 
-    /// Keeps what a document says.
-    fn remember(&self, url: &str, document: &Remembered) -> Result<()>;
+    /// Keeps what documents say, by their addresses; all in one step.
+    fn remember(&self, documents: &[(String, Remembered)]) -> Result<()>;
 }
 
 /// What came of [`SyncStore::claim`].
@@ -147,6 +153,14 @@ pub struct InstalledForm {
     pub version: String,
     /// The hash of the list it was installed from; empty for none.
     pub hash: String,
+    /// Where its XML was had from, as in [`NewForm`].
+    pub url: String,
+    /// Whether the server listed it when its list was last read.
+    pub is_listed: bool,
+    /// If it did not: whether the form was still to be had; `None` where that is not known.
+    pub closing: Option<bool>,
+    /// Whether a draft or an unsent record uses it.
+    pub in_use: bool,
     /// Its files.
     pub files: Vec<InstalledFile>,
 }
@@ -160,10 +174,14 @@ pub struct InstalledFile {
     pub name: String,
     /// What it is.
     pub kind: MediaKind,
-    /// The hash of the manifest.
-    pub hash: String,
+    /// The hash of the manifest; `None` for none.
+    pub hash: Option<String>,
+    /// MD5 of its bytes in lower-case hex; empty where not known.
+    pub md5: String,
     /// The ETag it came with; empty for none.
     pub etag: String,
+    /// Whether it is a list, and so not readable.
+    pub is_data: bool,
 }
 
 /// A form version to install.
@@ -177,6 +195,9 @@ pub struct NewForm<Staged> {
     pub hash: String,
     /// Its title.
     pub title: String,
+    /// Where its XML is: below the project's own address without that part, so that no token is kept and a new one does not
+    /// matter.
+    pub url: String,
     /// The XForm.
     pub xml: Vec<u8>,
     /// Its files.
@@ -192,8 +213,10 @@ pub struct NewFile<Staged> {
     pub name: String,
     /// What it is.
     pub kind: MediaKind,
-    /// The hash of the manifest.
-    pub hash: String,
+    /// The hash of the manifest; `None` for none.
+    pub hash: Option<String>,
+    /// MD5 of its bytes in lower-case hex; empty where not known.
+    pub md5: String,
     /// The ETag it came with; empty for none.
     pub etag: String,
     /// Its bytes.

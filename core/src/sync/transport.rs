@@ -40,6 +40,8 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// The parts of a form, for `POST`; empty for no body.
     pub parts: Vec<Part>,
+    /// The largest body of a reply that is taken, in plain bytes.
+    pub max_reply: u64,
 }
 
 /// The methods the protocol uses.
@@ -136,9 +138,11 @@ pub enum Failure {
     NoConnection,
     /// Who answers cannot prove who it is, or speaks no TLS.
     Untrusted(Error),
-    /// The connection broke, or nothing moved for too long.
+    /// The connection broke.
     Cut,
-    /// The reply is larger than anything expected here.
+    /// Nothing moved for too long, or too little for very long.
+    TooSlow,
+    /// The reply is larger than what was asked for may be.
     TooLong,
     /// A part of the request could not be read on this device.
     Part(Error),
@@ -155,7 +159,8 @@ impl From<Failure> for Error {
         match failure {
             Failure::NoConnection => ErrorKind::Offline.into(),
             Failure::Cut => Self::new(ErrorKind::Offline, "the connection broke off"),
-            Failure::TooLong => Self::new(ErrorKind::NotAServer, "the reply is too long"),
+            Failure::TooSlow => ErrorKind::TooSlow.into(),
+            Failure::TooLong => ErrorKind::DownloadTooLarge.into(),
             Failure::Untrusted(error) | Failure::Part(error) | Failure::Sink(error) | Failure::Refused(error) => error,
             Failure::Cancelled => ErrorKind::Interrupted.into(),
         }

@@ -69,6 +69,7 @@ const fn is_of_the_form(kind: ErrorKind) -> bool {
             | K::NoInstanceId
             | K::UnsafeFileName
             | K::BrokenEntry
+            | K::EncryptionNeeded
     )
 }
 

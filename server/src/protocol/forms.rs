@@ -88,7 +88,7 @@ pub(super) async fn manifest(
         .into_iter()
         .map(|file| MediaFile {
             download_url: access.address(&["forms", &path.form, "attachments", &file.name]),
-            hash: format!("md5:{}", file.md5),
+            hash: Some(format!("md5:{}", file.md5)),
             name: file.name,
             ..MediaFile::default()
         })

@@ -16,15 +16,17 @@ impl Loader {
         let mut lists = Vec::new();
         for instance in instances {
             let Some(id) = self.attribute(instance, Namespace::None, "id") else { continue };
-            let tree = match self.attribute(instance, Namespace::None, "src") {
-                Some(source) if self.is_used(&id) => self.read_file(&id, &source, files),
+            let source = self.attribute(instance, Namespace::None, "src");
+            let file = source.as_deref().and_then(file_of);
+            let tree = match &source {
+                Some(source) if self.is_used(&id) => self.read_file(&id, source, files),
                 Some(_) => ListTree::Missing,
                 None => match document.children(instance).next() {
                     Some(root) => ListTree::Element(Arc::clone(&document), root),
                     None => ListTree::Missing,
                 },
             };
-            lists.push(List { id: id.into(), tree });
+            lists.push(List { id: id.into(), file: file.map(Into::into), tree });
         }
         lists
     }
@@ -34,10 +36,7 @@ impl Loader {
     }
 
     fn read_file(&mut self, id: &str, source: &str, files: &dyn Files) -> ListTree {
-        if source == "jr://instance/last-saved" {
-            return ListTree::LastSaved;
-        }
-        let name = source.rsplit('/').next().unwrap_or(source);
+        let Some(name) = file_of(source) else { return ListTree::LastSaved };
         let Some(bytes) = files.read(name) else {
             self.warn(ErrorKind::MissingMedia, name, format!("instance('{id}') is empty"));
             return ListTree::Missing;
@@ -70,4 +69,9 @@ impl Loader {
         self.warn(ErrorKind::BadData, name, problem);
         ListTree::Missing
     }
+}
+
+/// The name of the file that a list comes from; none for the record before.
+fn file_of(source: &str) -> Option<&str> {
+    if source == "jr://instance/last-saved" { None } else { source.rsplit('/').next() }
 }

@@ -16,9 +16,33 @@ CREATE TABLE document (
     PRIMARY KEY (project, url_digest)
 ) STRICT, WITHOUT ROWID;
 
--- Which forms can be begun.
-ALTER TABLE form ADD COLUMN left_at INTEGER;                      -- when the server stopped listing it; NULL while it does
-ALTER TABLE form ADD COLUMN closing INTEGER NOT NULL DEFAULT 0;   -- 1: not listed, but still to be had: it takes records, no new ones are begun
+-- Which forms can be begun. The XML has a table of its own: a list of forms must not read through it.
+CREATE TABLE form_xml (
+    form        INTEGER PRIMARY KEY REFERENCES form (id) ON DELETE CASCADE,
+    xml         BLOB NOT NULL
+) STRICT;
+INSERT INTO form_xml SELECT id, xml FROM form;
+CREATE TABLE form_new (
+    -- One installed version of a form; its content never changes, a new download is a new row.
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    project     INTEGER NOT NULL REFERENCES project (id),
+    form_id     TEXT NOT NULL,
+    version     TEXT NOT NULL DEFAULT '',
+    hash        TEXT NOT NULL DEFAULT '',    -- as the form list gives it, compared and never computed
+    title       TEXT NOT NULL,
+    url         TEXT NOT NULL DEFAULT '',    -- where its XML is; below the project's own address that part is left out, and so the token
+    fetched_at  INTEGER NOT NULL,
+    offered     INTEGER NOT NULL DEFAULT 1,  -- 1: new records may be begun
+    superseded  INTEGER NOT NULL DEFAULT 0,  -- 1: the same version was downloaded again; kept for drafts and records
+    left_at     INTEGER,                     -- when the server stopped listing this version; NULL while it does
+    closing     INTEGER                      -- of a form that is not listed. 1: still to be had, it takes records; 0: gone; NULL: not known
+) STRICT;
+INSERT INTO sqlite_sequence (name, seq) SELECT 'form_new', seq FROM sqlite_sequence WHERE name = 'form';
+INSERT INTO form_new (id, project, form_id, version, hash, title, fetched_at, offered, superseded)
+    SELECT id, project, form_id, version, hash, title, fetched_at, listed, superseded FROM form;
+DROP TABLE form;
+ALTER TABLE form_new RENAME TO form;
+CREATE UNIQUE INDEX form_current ON form (project, form_id, version) WHERE superseded = 0;
 CREATE TABLE form_failure (
     -- The newest version on the server's list that could not be installed, and why.
     project     INTEGER NOT NULL REFERENCES project (id) ON DELETE CASCADE,
@@ -28,6 +52,29 @@ CREATE TABLE form_failure (
     at          INTEGER NOT NULL,
     PRIMARY KEY (project, form_id)
 ) STRICT, WITHOUT ROWID;
+
+-- A file with the same bytes is not downloaded again, whatever the manifest says of it.
+ALTER TABLE form_file ADD COLUMN md5 TEXT NOT NULL DEFAULT '';    -- of the bytes, in lower-case hex; empty where not known
+UPDATE form_file SET md5 = lower(substr(hash, 5))                 -- until now a download with another hash was refused
+    WHERE role = '' AND hash LIKE 'md5:%' AND length(hash) = 36;
+
+-- A list comes piece by piece, so that one of 200 MB is never held in memory nor keeps an answer waiting.
+CREATE TABLE dataset_piece (
+    id          INTEGER PRIMARY KEY,
+    dataset     INTEGER NOT NULL REFERENCES dataset (id) ON DELETE CASCADE,
+    bytes       BLOB NOT NULL
+) STRICT;
+INSERT INTO dataset_piece (dataset, bytes) SELECT id, bytes FROM dataset;
+CREATE INDEX dataset_piece_dataset ON dataset_piece (dataset);
+CREATE TABLE dataset_new (
+    -- A CSV, XML or GeoJSON file of forms, byte for byte: never a readable file, because case lists name people.
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    sha256      TEXT UNIQUE                  -- NULL while it is being downloaded; such a row ends with the process
+) STRICT;
+INSERT INTO sqlite_sequence (name, seq) SELECT 'dataset_new', seq FROM sqlite_sequence WHERE name = 'dataset';
+INSERT INTO dataset_new SELECT id, sha256 FROM dataset;
+DROP TABLE dataset;
+ALTER TABLE dataset_new RENAME TO dataset;
 
 -- A draft need not have an instanceID of its own: forms exist whose rule gives another at each load, or none.
 CREATE TABLE draft_new (
