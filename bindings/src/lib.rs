@@ -26,6 +26,7 @@ mod records;
 mod runtime;
 mod session;
 mod sync;
+mod transfer;
 mod views;
 mod words;
 
@@ -37,6 +38,7 @@ pub use projects::*;
 pub use records::*;
 pub use session::DraftSession;
 pub use sync::*;
+pub use transfer::*;
 pub use views::*;
 pub use words::*;
 

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use veldwerk::client::Records as CoreRecords;
 use veldwerk::store::{AttachmentId, ProjectId, SubmissionId};
+use veldwerk::{Error, ErrorKind};
 
 use crate::records::{AttachmentSummary, Discarded, Receipt, RecordSummary};
 use crate::{Client, SurveyError};
@@ -76,6 +77,20 @@ impl Client {
     /// The files of a record, by name. Class disk. Throws `NotFound`.
     pub fn record_attachments(&self, record: i64) -> Result<Vec<AttachmentSummary>, SurveyError> {
         Ok(self.inner.record_attachments(SubmissionId(record))?.into_iter().map(Into::into).collect())
+    }
+
+    /// Puts the file at the path `source` in the place of a file of an unsent record, under the same name; the answers stay as they
+    /// are, and the record is ready again. Class heavy for a long video. Throws `NotFound`, `StorageFull`, `Internal` (`io`).
+    pub fn replace_attachment(&self, record: i64, name: String, source: String) -> Result<(), SurveyError> {
+        let file = std::fs::File::open(source);
+        let mut file = file.map_err(|error| Error::new(ErrorKind::Io, "the file to attach").caused_by(error))?;
+        Ok(self.inner.replace_attachment(SubmissionId(record), &name, &mut file)?)
+    }
+
+    /// Gives up a file of an unsent record, so that the rest counts as all of it. The answers go on naming it. Class disk.
+    /// Throws `NotFound`.
+    pub fn drop_attachment(&self, record: i64, name: String) -> Result<(), SurveyError> {
+        Ok(self.inner.drop_attachment(SubmissionId(record), &name)?)
     }
 
     /// Up to `len` bytes of a file of a draft or record from `offset`, never more than a megabyte; fewer at its end, none

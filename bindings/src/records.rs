@@ -9,6 +9,8 @@ use veldwerk::{client, sync};
 pub struct FormSummary {
     /// The form version.
     pub id: i64,
+    /// Its project.
+    pub project: i64,
     /// The form's id.
     pub form_id: String,
     /// Its version; empty for none.
@@ -28,6 +30,7 @@ impl From<client::FormSummary> for FormSummary {
     fn from(form: client::FormSummary) -> Self {
         Self {
             id: form.key.0,
+            project: form.project.0,
             form_id: form.form_id,
             version: form.version,
             title: form.title,
@@ -209,6 +212,25 @@ pub struct RecordSummary {
     pub bytes: u64,
     /// How many files it has.
     pub attachments: u32,
+    /// Whether the server has its answers; files of it may still be missing there.
+    pub answers_arrived: bool,
+    /// The files that cannot be sent, and why.
+    pub problems: Vec<FileProblem>,
+}
+
+/// A file that cannot be sent.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct FileProblem {
+    /// What the answer calls it.
+    pub name: String,
+    /// Why, as a stable code; [`crate::file_problem_text`] has the words.
+    pub code: String,
+}
+
+impl From<store::FileProblem> for FileProblem {
+    fn from(problem: store::FileProblem) -> Self {
+        Self { name: problem.name, code: problem.code }
+    }
 }
 
 impl From<client::RecordSummary> for RecordSummary {
@@ -234,6 +256,8 @@ impl From<client::RecordSummary> for RecordSummary {
             attempts: record.attempts,
             bytes: record.bytes,
             attachments: record.attachments,
+            answers_arrived: record.answers_arrived,
+            problems: record.problems.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -291,11 +315,19 @@ pub struct AttachmentSummary {
     pub bytes: u64,
     /// When the server had it, in milliseconds since 1970; null if it has not.
     pub sent_at: Option<i64>,
+    /// The code of why it cannot be sent; null if nothing is known of that.
+    pub problem: Option<String>,
 }
 
 impl From<store::Attachment> for AttachmentSummary {
     fn from(attachment: store::Attachment) -> Self {
-        Self { id: attachment.id.0, name: attachment.name, bytes: attachment.size, sent_at: attachment.sent_at }
+        Self {
+            id: attachment.id.0,
+            name: attachment.name,
+            bytes: attachment.size,
+            sent_at: attachment.sent_at,
+            problem: Some(attachment.problem).filter(|code| !code.is_empty()),
+        }
     }
 }
 

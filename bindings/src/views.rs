@@ -592,6 +592,8 @@ pub enum Finalization {
         record: i64,
         /// Its instanceID.
         instance_id: String,
+        /// Names of the files that the server will not take, as far as it has said so; the answers go all the same.
+        too_large: Vec<String>,
     },
     /// Nothing has changed.
     Refused {
@@ -603,9 +605,11 @@ pub enum Finalization {
 impl From<client::Finalization> for Finalization {
     fn from(finalization: client::Finalization) -> Self {
         match finalization {
-            client::Finalization::Finalized { record, instance_id, .. } => {
-                Self::Finalized { record: record.0, instance_id }
-            }
+            client::Finalization::Finalized { record, instance_id, too_large } => Self::Finalized {
+                record: record.0,
+                instance_id,
+                too_large: too_large.into_iter().map(|file| file.name).collect(),
+            },
             client::Finalization::Violations(violations) => {
                 Self::Refused { violations: violations.iter().map(Into::into).collect() }
             }

@@ -32,6 +32,12 @@ pub fn reason_text(code: String, language: String) -> String {
     words(&language).reason(&code)
 }
 
+/// Why a file of a record cannot be sent, by the code of the problem. Class instant.
+#[uniffi::export]
+pub fn file_problem_text(code: String, language: String) -> String {
+    words(&language).problem(&code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +49,10 @@ mod tests {
         assert_eq!(error_text("storage-full".into(), "tr".into()), "Telefon dolu. Önce yer açın.");
         assert!(error_text("internal".into(), "ti".into()).contains("internal"));
         assert_ne!(reason_text("form-closed".into(), "ar".into()), reason_text("form-closed".into(), "xx".into()));
+        assert_ne!(
+            file_problem_text("missing".into(), "nl".into()),
+            file_problem_text("too-large".into(), "nl".into())
+        );
         assert_eq!(word_languages(), ["en", "nl", "tr", "ar", "ti"]);
     }
 }

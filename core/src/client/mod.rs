@@ -39,7 +39,7 @@ pub use crate::store::{
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};
 pub use attachments::MAX_PIECE;
-pub use draft_session::{DraftSession, Finalization, seal_file};
+pub use draft_session::{DraftSession, Finalization, LargeFile, seal_file};
 pub use drafts::UnreplayedRow;
 pub use outbox::{Discarded, RecordSummary};
 pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};

@@ -42,6 +42,14 @@ pub fn reason_key(code: &str) -> String {
     if table().contains_key(own.as_str()) { own } else { "reason.rejected".to_owned() }
 }
 
+/// The key of the words for why a file cannot be sent (`sync::FileProblem`): `problem.` and its code, with
+/// underscores.
+#[must_use]
+pub fn problem_key(code: &str) -> String {
+    let own = key("problem", code);
+    if table().contains_key(own.as_str()) { own } else { "problem.damaged".to_owned() }
+}
+
 fn key(group: &str, code: &str) -> String {
     format!("{group}.{}", code.replace('-', "_"))
 }
@@ -139,6 +147,12 @@ impl Words {
     #[must_use]
     pub fn error(self, code: &str) -> String {
         self.with(&error_key(code), &[("code", code)]).unwrap_or_default()
+    }
+
+    /// Why a file of a record cannot be sent, by the code of the problem.
+    #[must_use]
+    pub fn problem(self, code: &str) -> String {
+        self.with(&problem_key(code), &[("code", code)]).unwrap_or_default()
     }
 
     /// Why a record is not sent, by the code of its reason.
@@ -241,6 +255,16 @@ mod tests {
         assert!(
             of_reasons.into_iter().all(|known| Reason::ALL.iter().any(|reason| key("reason", reason.code()) == *known))
         );
+    }
+
+    #[cfg(feature = "sync")]
+    #[test]
+    fn every_problem_of_a_file_has_words() {
+        use crate::sync::FileProblem;
+        for problem in [FileProblem::Missing, FileProblem::Damaged, FileProblem::TooLarge] {
+            assert_eq!(problem_key(problem.code()), key("problem", problem.code()));
+        }
+        assert_eq!(problem_key("a-code-of-tomorrow"), "problem.damaged");
     }
 
     #[test]
