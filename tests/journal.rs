@@ -462,3 +462,30 @@ fn a_draft_opens_on_a_disk_that_takes_nothing_as_it_was_left() {
     assert_eq!(draft.answer("/data/a", Some("lost")).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(draft.session().engine().value_at("/data/a"), "more");
 }
+
+#[test]
+fn a_hole_in_the_journal_is_shown_once_and_holds_up_finalising() {
+    let (phone, id) = begun(&form("<a/>", "", r#"<input ref="/data/a"><label>A</label></input>"#));
+    let row = |seq, value: &str| store::Edit {
+        seq,
+        op: "answer".into(),
+        node: "/data/a".into(),
+        value: Some(value.into()),
+        at: fixed().now_ms,
+    };
+    // What a damaged page leaves: rows 2 to 6 are gone.
+    for row in [row(1, "one"), row(7, "seven")] {
+        phone.client().store().append_edit(id, &row).unwrap();
+    }
+    for _ in 0..2 {
+        let mut draft = phone.client().open_draft(id).unwrap();
+        assert_eq!(draft.session().engine().value_at("/data/a"), "seven");
+        assert_eq!(draft.unreplayed().map(|row| (row.seq, row.op.clone())).collect::<Vec<_>>(), [(2, "lost".into())]);
+        assert_eq!(phone.client().drafts(None).unwrap()[0].unreplayed, 1);
+        draft.save().unwrap();
+    }
+    let mut draft = phone.client().open_draft(id).unwrap();
+    assert_eq!(draft.finalize().unwrap_err().kind(), ErrorKind::Unreplayed);
+    draft.accept_unreplayed().unwrap();
+    let _ = phone.finalized(draft.finalize().unwrap());
+}

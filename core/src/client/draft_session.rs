@@ -80,7 +80,7 @@ impl fmt::Debug for LargeFile {
 
 impl DraftSession {
     pub(super) fn new(claim: Claim, row: &Draft, replayed: Replayed) -> Self {
-        let Replayed { session, last_row, snapshot_row, unreplayed } = replayed;
+        let Replayed { session, last_row, snapshot_row, unreplayed, .. } = replayed;
         Self {
             claim,
             form: row.summary.form,
@@ -446,7 +446,7 @@ impl DraftSession {
         if self.is_ahead {
             let client = &self.claim.client;
             let replayed = client.replayed(&client.inner.store.draft(self.claim.draft)?)?;
-            let Replayed { session, last_row, snapshot_row, unreplayed } = replayed;
+            let Replayed { session, last_row, snapshot_row, unreplayed, .. } = replayed;
             self.session = session;
             (self.last_row, self.snapshot_row, self.unreplayed) = (last_row, snapshot_row, unreplayed);
             self.is_ahead = false;

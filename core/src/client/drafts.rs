@@ -9,12 +9,15 @@ use super::draft_session::{DraftSession, ENGINE};
 use super::forms::utf8;
 use crate::clock::Step;
 use crate::session::{Edit, FormSession, State};
-use crate::store::{Draft, DraftId, DraftSummary, FormKey, JournalRow, KeptSnapshot, NewDraft, ProjectId};
+use crate::store::{self, Draft, DraftId, DraftSummary, FormKey, JournalRow, KeptSnapshot, NewDraft, ProjectId};
 use crate::text::fold::fold;
 use crate::{Error, ErrorKind, Result};
 
 /// The format of snapshots before [`State`]: the record as XML.
 const XML: u32 = 1;
+
+/// What a row says that stands where the journal has a hole: rows that a damaged disk has lost.
+const LOST: &str = "lost";
 
 /// A change that could not be carried over when a draft was read back: a row of its journal that nothing in the record can
 /// take. Its `Debug` tells no answer.
@@ -22,7 +25,8 @@ const XML: u32 = 1;
 pub struct UnreplayedRow {
     /// Number of the row in the journal.
     pub seq: u64,
-    /// What happened: `answer`, `add`, `remove`, `attach`, or a word of another version of this program.
+    /// What happened: `answer`, `add`, `remove`, `attach`, or a word of another version of this program; `lost` where a
+    /// damaged disk has lost what happened.
     pub op: String,
     /// Where, as a path; may be empty.
     pub node: String,
@@ -43,6 +47,30 @@ pub(super) struct Replayed {
     pub(super) snapshot_row: u64,
     /// The rows that could not be applied, in order.
     pub(super) unreplayed: Vec<UnreplayedRow>,
+    /// Rows to stand in holes of the journal.
+    holes: Vec<store::Edit>,
+}
+
+impl Replayed {
+    /// Notes that what came after the last row is not there.
+    fn add_hole(&mut self, at: i64) {
+        let seq = self.last_row + 1;
+        let hole = store::Edit { seq, op: LOST.to_owned(), node: String::new(), value: None, at };
+        self.unreplayed.push(UnreplayedRow {
+            seq,
+            op: hole.op.clone(),
+            node: String::new(),
+            value: None,
+            at,
+            accepted_at: None,
+        });
+        self.holes.push(hole);
+    }
+
+    /// A record that was just begun.
+    fn begun(session: FormSession) -> Self {
+        Self { session, last_row: 0, snapshot_row: 0, unreplayed: Vec::new(), holes: Vec::new() }
+    }
 }
 
 impl Client {
@@ -76,8 +104,7 @@ impl Client {
             created_at: now,
         })?;
         let row = self.inner.store.draft(draft)?;
-        let begun = Replayed { session, last_row: 0, snapshot_row: 0, unreplayed: Vec::new() };
-        let mut begun = DraftSession::new(self.claim(draft)?, &row, begun);
+        let mut begun = DraftSession::new(self.claim(draft)?, &row, Replayed::begun(session));
         // What the record began with must not change under the draft, whatever engine reads it next.
         begun.save_snapshot().inspect_err(|_| {
             // A draft that cannot even keep its beginning is none.
@@ -172,28 +199,43 @@ impl Client {
     }
 
     /// Replays the rows behind a snapshot. Rows that cannot be applied are set aside, and so are those that the last opening
-    /// set aside before the snapshot was made.
-    fn with_journal(&self, row: &Draft, mut session: FormSession, snapshot_row: u64) -> Result<Replayed> {
+    /// set aside before the snapshot was made. A hole in the journal is such a row, too: nobody knows what was in it.
+    fn with_journal(&self, row: &Draft, session: FormSession, snapshot_row: u64) -> Result<Replayed> {
         let store = &self.inner.store;
         let draft = row.summary.id;
-        let mut last_row = snapshot_row;
         let earlier = store.unreplayed(draft)?.into_iter().filter(|row| row.edit.seq <= snapshot_row);
-        let mut unreplayed: Vec<_> = earlier.map(UnreplayedRow::from).collect();
+        let unreplayed = earlier.map(UnreplayedRow::from).collect();
+        let mut replayed = Replayed { last_row: snapshot_row, snapshot_row, unreplayed, ..Replayed::begun(session) };
+        let mut is_hole = false;
         for journalled in store.journal(draft, snapshot_row)? {
             let edit = &journalled.edit;
-            last_row = edit.seq;
+            if edit.seq > replayed.last_row + 1 && !is_hole {
+                replayed.add_hole(edit.at);
+            }
+            is_hole = edit.op == LOST;
+            replayed.last_row = edit.seq;
             let step = Step { at: edit.at, seed: row.seed, number: edit.seq };
             let change = Edit::from_row(&edit.op, named(&edit.node), edit.value.as_deref());
-            if change.and_then(|change| session.replay(&change, step)).is_err() {
-                unreplayed.push(journalled.into());
+            if change.and_then(|change| replayed.session.replay(&change, step)).is_err() {
+                replayed.unreplayed.push(journalled.into());
             }
         }
-        Ok(Replayed { session, last_row, snapshot_row, unreplayed })
+        // A newer snapshot is gone, and so is what was between.
+        if replayed.last_row < row.snapshot_seq {
+            if !is_hole {
+                replayed.add_hole(row.summary.updated_at);
+            }
+            replayed.last_row = row.snapshot_seq;
+        }
+        Ok(replayed)
     }
 
     /// Writes down which rows could not be applied, so that lists say it and a later snapshot does not hide it.
     fn mark_unreplayed(&self, row: &Draft, replayed: &Replayed) -> Result<()> {
         let store = &self.inner.store;
+        for hole in &replayed.holes {
+            store.append_edit(row.summary.id, hole)?;
+        }
         let after = replayed.snapshot_row;
         let known = store.unreplayed(row.summary.id)?.into_iter().map(|row| row.edit.seq);
         let found = replayed.unreplayed.iter().map(|row| row.seq).filter(|&seq| seq > after).collect::<Vec<_>>();
