@@ -102,6 +102,13 @@ impl Store {
     /// `NotFound` if the project, a media file or a file to share with is not there; `StorageFull`, `StoragePaused`.
     pub fn install_form(&self, form: &NewForm) -> Result<FormKey> {
         self.write(|transaction| {
+            // A form that a salvage left empty (`store::salvage`): the drafts on it can be opened again.
+            transaction
+                .prepare_cached(
+                    "UPDATE form_xml SET xml = ? WHERE length(xml) = 0
+                         AND form IN (SELECT id FROM form WHERE project = ? AND form_id = ? AND version = ?)",
+                )?
+                .execute(params![form.xml, form.project, form.form_id, form.version])?;
             let mut supersede = transaction.prepare_cached(
                 "UPDATE form SET superseded = 1 WHERE project = ? AND form_id = ? AND version = ? AND superseded = 0",
             )?;

@@ -611,7 +611,7 @@ mod tests {
         let n_pages = fs::metadata(home.path().join("store.db")).unwrap().len() as usize / PAGE;
         assert!(n_pages > 40, "{n_pages}");
         let (mut n_salvaged, mut n_lossless) = (0, 0);
-        for page in (2..=n_pages).step_by(2) {
+        for page in (2..=n_pages).step_by(3) {
             let damaged = copy_folder(&home.path());
             let database = damaged.path().join("store.db");
             let mut bytes = fs::read(&database).unwrap();
@@ -668,7 +668,7 @@ mod tests {
             assert!(again.maintenance(NOW).unwrap().salvage.is_none());
             assert_eq!(fs::read_dir(damaged.path().join("files")).unwrap().count(), 60, "page {page}");
         }
-        assert!(n_salvaged > 15 && n_lossless > 4, "{n_salvaged} of {n_pages}, {n_lossless} without loss");
+        assert!(n_salvaged > 10 && n_lossless > 2, "{n_salvaged} of {n_pages}, {n_lossless} without loss");
     }
 
     /// Within the salt of page 1 the proofs are passed over; in its header nothing can be read; elsewhere nothing is lost.
@@ -698,6 +698,45 @@ mod tests {
             assert!(fs::read(damaged.path().join("quarantine").join(&kept.name).join("store.db")).unwrap() == bytes);
             assert_eq!(fs::read_dir(damaged.path().join("files")).unwrap().count(), 60);
         }
+    }
+
+    /// Each draft keeps its answers whatever happened to its form or its project, and is whole again when these come back.
+    #[test]
+    fn no_draft_or_record_falls_because_of_its_project_or_form() {
+        let home = full_home();
+        let n_pages = fs::metadata(home.path().join("store.db")).unwrap().len() as usize / PAGE;
+        let (mut n_without_project, mut n_empty_forms, mut n_roots) = (0, 0, 0);
+        for page in (2..=n_pages).filter(|page| *page < 16 || page % 5 == 0) {
+            let damaged = copy_folder(&home.path());
+            let database = damaged.path().join("store.db");
+            let mut bytes = fs::read(&database).unwrap();
+            bytes[(page - 1) * PAGE + 3900] ^= 1;
+            fs::write(&database, &bytes).unwrap();
+            fs::write(damaged.path().join("suspect"), "").unwrap();
+            let store = Store::open_or_salvage(damaged.path(), &home.key, NOW).unwrap();
+            let Some(salvage) = store.opening().salvage.clone() else { continue };
+            let [project] = &store.projects().unwrap()[..] else { panic!("page {page}: one project") };
+            n_without_project += u64::from(project.url_prefix.is_empty());
+            if salvage.forms.damaged > 0 {
+                for form_id in ["visit", "large"] {
+                    let form = crate::store::NewForm {
+                        xml: b"<form/>".to_vec(),
+                        ..new_form(project.id, form_id, "1", vec![])
+                    };
+                    store.install_form(&form).unwrap();
+                }
+                let drafts = store.drafts(None).unwrap();
+                let is_empty = |form| store.form(form).unwrap().xml.is_empty();
+                n_empty_forms += u64::from(!drafts.iter().any(|draft| is_empty(draft.form)));
+            }
+            assert_eq!(store.drafts(None).unwrap().len() as u64, salvage.drafts.salvaged, "page {page}");
+            assert_eq!(store.outbox(None).unwrap().len() as u64, salvage.records.salvaged, "page {page}");
+            // The page that names all others of a table takes their rows with it; no other may.
+            let is_root = |tally: Tally| tally.salvaged == 0 && tally.lost == 40;
+            n_roots += u64::from(is_root(salvage.drafts) || is_root(salvage.records));
+        }
+        assert!(n_without_project > 0 && n_empty_forms > 0, "{n_without_project} {n_empty_forms}");
+        assert!(n_roots <= 2, "{n_roots}");
     }
 
     #[test]
