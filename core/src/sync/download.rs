@@ -13,6 +13,7 @@ use super::transport::{Failure, Method, Response};
 use super::{Outcome, Project};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::openrosa::address::website;
 use crate::openrosa::form_list::ListedForm;
 use crate::openrosa::manifest::{self, Manifest, MediaFile, MediaKind};
 use crate::openrosa::response::{self, Reply};
@@ -413,13 +414,14 @@ impl<W: Write> Write for Charged<'_, W> {
 }
 
 /// What a reply means that is not what was asked for: its status and media type, never its body. A web page comes from
-/// somewhere else than the server, whatever its status; only 401 and the server's own failures are as good with one.
+/// somewhere else than the server, whatever its status; only 401 and the server's own failures are as good with one. Whose
+/// page it is may tell what was mistyped.
 fn refusal(response: &Response) -> Error {
     let is_page = response.media_type() == "text/html" || response::read(&response.body) == Reply::Html;
     let kind = match response.status {
         401 => ErrorKind::SignInNeeded,
         500..=510 | 512..=599 => ErrorKind::ServerError,
-        _ if is_page => ErrorKind::NotAServer,
+        _ if is_page => website(&response.body).unwrap_or(ErrorKind::NotAServer),
         403 => ErrorKind::SignInNeeded,
         408 | 423 | 425 | 429 => ErrorKind::ServerError,
         _ => ErrorKind::NotAServer,
