@@ -25,6 +25,9 @@ use crate::{Error, ErrorKind, Result};
 /// How far behind the last row that could be read others are looked for, one by one, where nothing tells how many there were.
 const REACH: i64 = 10_000;
 
+/// What the server has too: better downloaded again than taken without a proof.
+const DOWNLOADED: [&str; 5] = ["form_xml", "form_file", "dataset", "dataset_piece", "document"];
+
 /// What became of a damaged database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,6 +89,9 @@ fn copy(path: &Path, key: &Key, target: &Path) -> Result<Salvage> {
     let (mut is_proved, mut damaged) = (sources.first().is_some_and(|source| source.is_proved), BTreeSet::new());
     for table in tables(&transaction)? {
         for (n, source) in sources.iter().enumerate() {
+            if n > 0 && DOWNLOADED.contains(&table.name.as_str()) {
+                break;
+            }
             let mut found = table.copy(source, &transaction)?;
             is_proved &= n == 0 || found.n_new == 0;
             damaged.append(&mut found.damaged_drafts);
@@ -331,7 +337,7 @@ impl Table {
     /// at least sixteen bytes into chance, which are hardly ever text.
     fn is_garbled(&self, values: &[Value]) -> bool {
         let is_text = |value: &Value| !matches!(value, Value::Blob(bytes) if std::str::from_utf8(bytes).is_err());
-        matches!(self.name.as_str(), "submission" | "draft" | "draft_snapshot" | "last_saved")
+        matches!(self.name.as_str(), "submission" | "form" | "draft" | "draft_snapshot" | "last_saved")
             && !values.iter().all(is_text)
     }
 }
