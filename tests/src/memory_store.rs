@@ -236,6 +236,10 @@ impl SyncStore for MemoryStore {
         Ok(())
     }
 
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn limit_learned(&self, bytes: u64) -> Result<()> {
         self.content().limit = Some(bytes);
         Ok(())

@@ -182,6 +182,10 @@ impl SyncStore for ProjectStore {
         self.sender.settle(&self.store, SubmissionId(record), claim, settled)
     }
 
+    fn sync(&self) -> Result<()> {
+        self.store.sync()
+    }
+
     fn limit_learned(&self, bytes: u64) -> Result<()> {
         match self.store.set_accept_length(self.project, bytes) {
             // It is learned again.

@@ -154,7 +154,7 @@ impl Store {
 
     fn attachments(&self, condition: &str, params: impl Params) -> Result<Vec<Attachment>> {
         self.read(|connection| {
-            let mut query = connection.prepare(&format!("{ATTACHMENT} WHERE {condition} ORDER BY name"))?;
+            let mut query = connection.prepare_cached(&format!("{ATTACHMENT} WHERE {condition} ORDER BY name"))?;
             let attachments = query.query_map(params, Attachment::read)?.collect::<Result<_, _>>()?;
             Ok(attachments)
         })

@@ -8,7 +8,8 @@
 //! The store takes and gives plain data: rows as small structs, XML as bytes, journal rows as text. It knows no form and
 //! no network, starts no thread, asks no clock: every moment is an argument, in milliseconds since 1970 (UTC). One
 //! connection does everything; a call holds it for as long as it runs. **When a call that writes returns, what it wrote is
-//! on the disk.**
+//! on the disk.** (What becomes of a record on the road outlives the program at once, and a power cut after [`Store::sync`]:
+//! a record that a cut calls unsent again is sent again, the same bytes, which a server takes as one.)
 //!
 //! ```
 //! use veldwerk::store::{Auth, Edit, Key, NewDraft, NewForm, NewProject, ProjectSettings, Store};
@@ -163,6 +164,31 @@ impl Store {
         Ok(done)
     }
 
+    /// The same for what a power cut may forget, though not the end of the program: it costs no wait for the disk.
+    fn write_soon<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let done = self.commit_soon(change);
+        done.inspect_err(|error| self.note(error))
+    }
+
+    fn commit_soon<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let guard = self.connection();
+        let connection = guard.as_ref().ok_or(ErrorKind::StoragePaused)?;
+        let without_wait = WithoutWait::begin(connection)?;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let done = change(&transaction)?;
+        transaction.commit()?;
+        without_wait.end()?;
+        Ok(done)
+    }
+
+    /// Waits until everything that was written is on the disk.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`, `Io`.
+    pub fn sync(&self) -> Result<()> {
+        self.read(|connection| Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?))
+    }
+
     /// What an error says about the home: on a full disk the next call finds the room that was kept for it,
     /// and what could not be read makes the next opening look.
     fn note(&self, error: &Error) {
@@ -176,6 +202,28 @@ impl Store {
     /// The connection; a panic while it was held has rolled its transaction back, so it is as good as before.
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, a commit does not wait for the disk; the order of commits stays as it is. The connection is held meanwhile,
+/// so that nothing else is written like that.
+struct WithoutWait<'c>(&'c Connection);
+
+impl<'c> WithoutWait<'c> {
+    fn begin(connection: &'c Connection) -> Result<Self> {
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(Self(connection))
+    }
+
+    fn end(self) -> Result<()> {
+        Ok(self.0.pragma_update(None, "synchronous", "FULL")?)
+    }
+}
+
+impl Drop for WithoutWait<'_> {
+    fn drop(&mut self) {
+        // The second time after `end`; the first after an error or a panic, when the transaction is rolled back already.
+        let _ = self.0.pragma_update(None, "synchronous", "FULL");
     }
 }
 
@@ -208,6 +256,25 @@ mod tests {
             home.resume().unwrap();
             assert_eq!(home.edits(draft).unwrap(), [answer(1, "/a", "x")]);
         }
+    }
+
+    #[test]
+    fn only_what_becomes_of_a_record_on_the_road_is_written_without_waiting_for_the_disk() {
+        let home = TestHome::new();
+        let level = |home: &TestHome| {
+            home.read(|db| Ok(db.query_row("PRAGMA synchronous", [], |row| row.get::<_, u32>(0))?)).unwrap()
+        };
+        let (normal, full) = (1, 2);
+        let during = home.write_soon(|db| Ok(db.query_row("PRAGMA synchronous", [], |row| row.get::<_, u32>(0))?));
+        assert_eq!((during.unwrap(), level(&home)), (normal, full));
+        let refused = home.write_soon(|_| -> Result<()> { Err(ErrorKind::Internal.into()) });
+        assert_eq!((refused.unwrap_err().kind(), level(&home)), (ErrorKind::Internal, full));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            home.write_soon(|_| -> Result<()> { panic!("a mistake") })
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(level(&home), full);
+        home.sync().unwrap();
     }
 
     #[test]

@@ -176,8 +176,8 @@ impl Store {
     /// `NotFound`, `StoragePaused`, `StorageDamaged`.
     pub fn submission_xml(&self, id: SubmissionId) -> Result<Vec<u8>> {
         self.read(|connection| {
-            let xml = connection.query_row("SELECT xml FROM submission WHERE id = ?", [id], |row| row.get(0));
-            xml.optional()?.ok_or_else(|| not_found(id))
+            let mut query = connection.prepare_cached("SELECT xml FROM submission WHERE id = ?")?;
+            query.query_row([id], |row| row.get(0)).optional()?.ok_or_else(|| not_found(id))
         })
     }
 }

@@ -78,7 +78,7 @@ impl Store {
     /// `StoragePaused`, `StorageFull`.
     pub fn begin_sending(&self, id: SubmissionId) -> Result<Option<ClaimNumber>> {
         // In a transaction, because a statement that returns rows and commits by itself says nothing of a commit that fails.
-        self.write(|transaction| {
+        self.write_soon(|transaction| {
             let mut claim = transaction.prepare_cached(
                 "UPDATE submission SET state = 'sending', claim = claim + 1, attempts = attempts + 1, reason = '',
                                        reason_text = '', next_attempt_at = NULL
@@ -100,10 +100,12 @@ impl Store {
     /// number, of one that nobody claimed and that is ready or waits. False: the record is in another state by now, and its
     /// state was not changed; what the server has, it has all the same. `Ready` counts attempts from the beginning again.
     ///
+    /// A power cut may forget it until [`sync`](Self::sync): the record is sent again then, the same bytes.
+    ///
     /// # Errors
     /// `StoragePaused`, `StorageFull`.
     pub fn settle_sending(&self, id: SubmissionId, claim: Option<ClaimNumber>, settled: &Settled) -> Result<bool> {
-        self.write(|transaction| {
+        self.write_soon(|transaction| {
             if settled.answers_arrived {
                 let mut arrived = transaction
                     .prepare_cached("UPDATE submission SET answers_at = coalesce(answers_at, ?) WHERE id = ?")?;

@@ -107,8 +107,9 @@ impl<S: SyncStore> SyncJob<S> {
             of: 0,
             report: SendReport::default(),
         };
-        sending.run(until, asked).await?;
-        Ok(std::mem::take(&mut sending.report))
+        let ended = sending.run(until, asked).await;
+        sending.sync().await;
+        ended.map(|()| std::mem::take(&mut sending.report))
     }
 
     fn exchange(&self) -> Exchange {
@@ -143,6 +144,21 @@ struct OnTheRoad<S: SyncStore> {
     /// What is known of it and not written yet.
     notes: Settlement,
     is_settled: bool,
+}
+
+/// Whether a claimed record can be read.
+type IsWhole = bool;
+
+impl<S: SyncStore> OnTheRoad<S> {
+    /// Claims a record, bound to its end at once: a sending that is dropped meanwhile drops the record with it.
+    fn claim(store: Arc<S>, record: RecordId) -> Result<Option<(Self, IsWhole)>> {
+        let (outgoing, is_whole) = match store.claim(record)? {
+            Claim::Taken(outgoing) => (outgoing, true),
+            Claim::Broken(claim) => (Outgoing { claim, ..Outgoing::default() }, false),
+            Claim::Gone => return Ok(None),
+        };
+        Ok(Some((Self { store, record, outgoing, notes: Settlement::default(), is_settled: false }, is_whole)))
+    }
 }
 
 impl<S: SyncStore> Drop for OnTheRoad<S> {
@@ -187,6 +203,15 @@ impl<S: SyncStore> Sending<'_, S> {
                     Some(event) => Some(event),
                     None => return Ok(()),
                 },
+                Effect::Mark { record, state } => {
+                    let is_cancelled = self.job.cancel.is_cancelled();
+                    let next = match effects.front() {
+                        Some(&Effect::Claim { record: next }) if !is_cancelled => Some(next),
+                        _ => None,
+                    };
+                    effects.drain(..usize::from(next.is_some()));
+                    self.mark(record, state, next).await?
+                }
                 effect => self.carry_out(effect).await?,
             };
             effects.extend(event.map(|event| self.on(event)).unwrap_or_default());
@@ -232,9 +257,15 @@ impl<S: SyncStore> Sending<'_, S> {
         if self.now_ms() >= end_ms {
             return Ok(None);
         }
+        self.sync().await;
         self.turn = None;
         let is_nudged = self.wait_until(due_ms.min(end_ms)).await;
         self.begin(is_nudged).await.map(Some)
+    }
+
+    async fn sync(&self) {
+        // A store that is closed or cannot be written has nothing to wait for.
+        let _ = on_store(&self.job.store, S::sync).await;
     }
 
     /// Waits until then; earlier if cancelled, or if nudged, which is what comes back.
@@ -277,51 +308,55 @@ impl<S: SyncStore> Sending<'_, S> {
                 });
                 Ok(None)
             }
-            Effect::Mark { record, state } => self.mark(record, state).await.map(|()| None),
             Effect::Pause { until_ms } => {
                 self.write_notes().await?;
                 self.wait_until(until_ms).await;
                 Ok(Some(Event::Woken))
             }
-            Effect::Idle { .. } => Ok(None),
+            // Carried out where the effects behind them are known.
+            Effect::Mark { .. } | Effect::Idle { .. } => Ok(None),
         }
     }
 
     async fn claim(&mut self, record: RecordId) -> Result<Event> {
-        // Bound to its end inside the call: a sending that is dropped meanwhile drops the record with it.
         let store = self.job.store.clone();
-        let claimed = on_store(&self.job.store, move |here| {
-            let (outgoing, is_whole) = match here.claim(record)? {
-                Claim::Taken(outgoing) => (outgoing, true),
-                Claim::Broken(claim) => (Outgoing { claim, ..Outgoing::default() }, false),
-                Claim::Gone => return Ok(None),
-            };
-            Ok(Some((OnTheRoad { store, record, outgoing, notes: Settlement::default(), is_settled: false }, is_whole)))
-        });
-        let Some((claimed, is_whole)) = claimed.await? else { return Ok(Event::Gone) };
-        let part = |name: &String, size| submission::Part { name: name.clone(), size };
-        let outgoing = &claimed.outgoing;
-        let parts = outgoing.attachments.iter().map(|attachment| part(&attachment.name, attachment.size));
-        let (xml_size, left_out) = (outgoing.xml.len() as u64, outgoing.left_out);
-        let parcel = Parcel { xml_size, parts: parts.collect(), left_out };
-        self.claimed = Some(claimed);
-        Ok(if is_whole { Event::Claimed(parcel) } else { Event::Broken })
+        let claimed = on_store(&self.job.store, move |_| OnTheRoad::claim(store, record)).await?;
+        Ok(self.claimed(claimed))
     }
 
-    /// Writes the state of a record, with all that is known of it.
-    async fn mark(&mut self, record: RecordId, state: State) -> Result<()> {
-        let claimed = self.claimed.take_if(|claimed| claimed.record == record);
-        let (claim, notes) = match &claimed {
+    /// Writes the state of a record, with all that is known of it, and claims the next one with the same call: between two
+    /// records the road is empty, and every call of the store is a wait for a thread.
+    async fn mark(&mut self, record: RecordId, state: State, next: Option<RecordId>) -> Result<Option<Event>> {
+        let on_the_road = self.claimed.take_if(|claimed| claimed.record == record);
+        let (claim, notes) = match &on_the_road {
             Some(claimed) => (claimed.outgoing.claim, claimed.notes.clone()),
             None => (None, Settlement::default()),
         };
         let settlement = Settlement { state: Some(state), ..notes };
-        on_store(&self.job.store, move |store| store.settle(record, claim, &settlement)).await?;
-        if let Some(mut claimed) = claimed {
-            claimed.is_settled = true;
+        let store = self.job.store.clone();
+        let claimed = on_store(&self.job.store, move |here| {
+            here.settle(record, claim, &settlement)?;
+            Ok(next.map(|next| OnTheRoad::claim(store, next)))
+        });
+        let claimed = claimed.await?;
+        // It is, whether or not the next one could be claimed.
+        if let Some(mut settled) = on_the_road {
+            settled.is_settled = true;
         }
         self.report.states.insert(record, state);
-        Ok(())
+        Ok(claimed.transpose()?.map(|claimed| self.claimed(claimed)))
+    }
+
+    /// What a claim has come to, as the machine wants to hear of it.
+    fn claimed(&mut self, claimed: Option<(OnTheRoad<S>, IsWhole)>) -> Event {
+        let Some((claimed, is_whole)) = claimed else { return Event::Gone };
+        let outgoing = &claimed.outgoing;
+        let part =
+            |attachment: &OutgoingAttachment| submission::Part { name: attachment.name.clone(), size: attachment.size };
+        let parts = outgoing.attachments.iter().map(part).collect();
+        let parcel = Parcel { xml_size: outgoing.xml.len() as u64, parts, left_out: outgoing.left_out };
+        self.claimed = Some(claimed);
+        if is_whole { Event::Claimed(parcel) } else { Event::Broken }
     }
 
     /// Writes what is known of the record on the road, before it goes on: what has arrived need not go again.

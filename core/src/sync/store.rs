@@ -33,6 +33,10 @@ pub trait SyncStore: Send + Sync + 'static {
     /// person did since counts. What has arrived, has arrived all the same.
     fn settle(&self, record: RecordId, claim: Option<ClaimNumber>, settlement: &Settlement) -> Result<()>;
 
+    /// Waits until everything that was written is on the disk; a sending does it before it ends or rests. Until then a power
+    /// cut may forget what became of records: they are sent again, the same bytes.
+    fn sync(&self) -> Result<()>;
+
     /// Keeps how large a request the server takes, in bytes.
     fn limit_learned(&self, bytes: u64) -> Result<()>;
 
