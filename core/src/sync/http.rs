@@ -4,13 +4,13 @@ use super::policy::{SyncPolicy, Timeouts};
 use super::progress::Meter;
 use super::reply::{Receiver, Target};
 use super::tls;
-use super::transport::{BoxFuture, Content, Failure, Method, Part, Request, Response, Transport};
+use super::transport::{BoxFuture, Content, Failure, Method, Opener, Part, Request, Response, Transport};
 use crate::error::{Error, ErrorKind, Result, io_error};
 use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::multipart;
 use std::future::Future;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -277,17 +277,21 @@ impl Stream for PartStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some((content, size)) = self.content.take() {
-            if let Content::Bytes(bytes) = &content {
+            match content {
                 // What is in memory needs no thread to be read.
-                self.life.signs.fetch_add(1, Ordering::Relaxed);
-                (self.meter)(size, None);
-                self.life.part_is_out();
-                return Poll::Ready(Some(Ok(Bytes::copy_from_slice(bytes))));
+                Content::Bytes(bytes) => {
+                    self.life.moves(bytes.len());
+                    (self.meter)(size, None);
+                    self.life.part_is_out();
+                    return Poll::Ready(Some(Ok(Bytes::copy_from_slice(&bytes))));
+                }
+                Content::File(open) => {
+                    let (sender, receiver) = mpsc::channel(2);
+                    let life = self.life.clone();
+                    tokio::task::spawn_blocking(move || read_pieces(&open, size, &sender, &life));
+                    self.pieces = Some(receiver);
+                }
             }
-            let (sender, receiver) = mpsc::channel(2);
-            let life = self.life.clone();
-            tokio::task::spawn_blocking(move || read_pieces(&content, size, &sender, &life));
-            self.pieces = Some(receiver);
         }
         let Some(pieces) = self.pieces.as_mut() else { return Poll::Ready(None) };
         let piece = pieces.poll_recv(context);
@@ -306,12 +310,8 @@ impl Stream for PartStream {
     }
 }
 
-fn read_pieces(content: &Content, size: u64, sender: &mpsc::Sender<io::Result<Bytes>>, life: &Life) {
-    let reader: Result<Box<dyn Read + Send>> = match content {
-        Content::Bytes(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
-        Content::File(open) => open(),
-    };
-    let sent = reader.and_then(|mut reader| {
+fn read_pieces(open: &Opener, size: u64, sender: &mpsc::Sender<io::Result<Bytes>>, life: &Life) {
+    let sent = open().and_then(|mut reader| {
         let mut left = size;
         while left > 0 {
             let mut piece = Vec::with_capacity(PIECE);
