@@ -48,6 +48,12 @@ pub(crate) enum Deed {
     Export { project: i64, folder: String },
     /// Imports a folder of records, which the ledger knows by its name.
     Import { project: i64, folder: String },
+    /// Forgets the sent records of a project.
+    Forget { project: i64 },
+    /// Gives up a record that is not sent, after an export to a folder if one is named.
+    Discard { record: i64, folder: Option<String> },
+    /// Lets the records of a project be tried again.
+    Retry { project: i64 },
     /// Removes a project with all that is in it.
     RemoveProject { project: i64 },
     /// Lets go of the database and opens it again.
@@ -74,6 +80,8 @@ pub(crate) enum Outcome {
     Attached { name: String },
     /// The record's row and its frozen bytes.
     Finalized { record: i64, xml: String },
+    /// How many records are gone.
+    Gone { records: usize },
     /// The records that the call said were sent, and those that it left in the state `sending`.
     Sent { sent: Vec<i64>, stuck: Vec<i64> },
     /// It was refused for a reason that is no fault: nothing has changed.

@@ -24,8 +24,8 @@ pub(crate) struct Ledger {
     pub(crate) exports: BTreeMap<String, BTreeSet<String>>,
     /// What lies in the folders to import from, by folder: XMLs with their files.
     importable: BTreeMap<String, Vec<ImportableRecord>>,
-    /// XMLs of records that went with their project, which the server may have.
-    let_go: BTreeMap<String, Files>,
+    /// XMLs of records that are not here any more by somebody's will: with their project, given up, or sent and forgotten.
+    let_go: BTreeMap<String, LetGo>,
     /// The deed that was begun last and has not ended.
     under_way: Option<Deed>,
     /// Files by name: what their bytes follow from.
@@ -62,6 +62,14 @@ struct Record {
     told_sent: bool,
 }
 
+/// A record that is gone from here.
+#[derive(Clone, Debug)]
+struct LetGo {
+    files: Files,
+    /// Whether it was sent, so that the server must have it.
+    arrived: bool,
+}
+
 impl Ledger {
     /// A folder to import from, and what lies in it.
     pub(crate) fn may_import(&mut self, folder: &str, records: Vec<ImportableRecord>) {
@@ -72,7 +80,7 @@ impl Ledger {
     pub(crate) fn hear(&mut self, line: Line) {
         match line {
             Line::Begun(deed) => {
-                if let Deed::Export { folder, .. } = &deed {
+                if let Deed::Export { folder, .. } | Deed::Discard { folder: Some(folder), .. } = &deed {
                     self.exports.entry(folder.clone()).or_default();
                 }
                 self.under_way = Some(deed);
@@ -121,6 +129,20 @@ impl Ledger {
                 let xmls = of_project.map(|record| record.xml.clone());
                 self.exports.entry(folder).or_default().extend(xmls);
             }
+            (Deed::Forget { project }, _) => {
+                let sent = |_: &i64, record: &mut Record| record.project == project && record.told_sent;
+                for (_, record) in self.records.extract_if(.., sent) {
+                    self.let_go.insert(record.xml, LetGo { files: record.files, arrived: true });
+                }
+            }
+            (Deed::Discard { record, folder }, Outcome::Gone { records: 1 }) => {
+                if let Some(record) = self.records.remove(&record) {
+                    if let Some(folder) = folder {
+                        self.exports.entry(folder).or_default().insert(record.xml.clone());
+                    }
+                    self.let_go.insert(record.xml, LetGo { files: record.files, arrived: false });
+                }
+            }
             (Deed::RemoveProject { project }, _) => self.project_removed(project),
             // What was imported is found in the outbox when it is looked at.
             _ => {}
@@ -154,7 +176,7 @@ impl Ledger {
         self.removed.extend(self.projects.remove(&project));
         self.drafts.retain(|_, draft| draft.project != project);
         for (_, record) in self.records.extract_if(.., |_, record| record.project == project) {
-            self.let_go.insert(record.xml, record.files);
+            self.let_go.insert(record.xml, LetGo { files: record.files, arrived: false });
         }
     }
 
@@ -195,7 +217,7 @@ impl Ledger {
                 _ => losses.push(format!("draft {id} of project {project} came from nowhere")),
             }
         }
-        self.check_records(client, &mut losses);
+        self.check_records(client, under_way.as_ref(), &mut losses);
         losses
     }
 
@@ -295,9 +317,10 @@ impl Ledger {
         draft
     }
 
-    fn check_records(&mut self, client: &Client, losses: &mut Vec<String>) {
+    fn check_records(&mut self, client: &Client, under_way: Option<&Deed>, losses: &mut Vec<String>) {
         let outbox = client.outbox(None).unwrap();
         let there: BTreeMap<i64, _> = outbox.iter().map(|record| (record.id.0, record)).collect();
+        self.let_go_under_way(&there.keys().copied().collect(), under_way);
         for (id, record) in &mut self.records {
             let what = format!("record {id}");
             let Some(row) = there.get(id) else {
@@ -351,6 +374,22 @@ impl Ledger {
         }
     }
 
+    /// A forgetting or a giving up that was killed: what is gone was let go, each record for itself.
+    fn let_go_under_way(&mut self, there: &BTreeSet<i64>, under_way: Option<&Deed>) {
+        let gone = self.records.extract_if(.., |id, record| {
+            !there.contains(id)
+                && match under_way {
+                    Some(Deed::Forget { project }) => record.project == *project,
+                    Some(Deed::Discard { record, .. }) => id == record,
+                    _ => false,
+                }
+        });
+        let arrived = matches!(under_way, Some(Deed::Forget { .. }));
+        for (_, record) in gone {
+            self.let_go.insert(record.xml, LetGo { files: record.files, arrived });
+        }
+    }
+
     /// Compares the server with the outbox: whatever is sent is there as it is here, nothing is there that is not ours, and
     /// nothing twice. With `all`, everything must have arrived.
     pub(crate) fn check_server(&self, client: &Client, server: &[Received], all: bool) -> Vec<String> {
@@ -368,14 +407,8 @@ impl Ledger {
                 losses.push(format!("record {} ({}) is {} times at the server", row.id.0, row.form_id, copies.len()));
             }
             match copies.first() {
-                Some(received) if is_sent => {
-                    let complete = record
-                        .files
-                        .iter()
-                        .all(|(name, file)| received.files.get(name) == Some(&digest(&bytes(file.seed, file.size))));
-                    if !complete || received.files.len() != record.files.len() {
-                        losses.push(format!("record {} is sent and its files are not", row.id.0));
-                    }
+                Some(received) if is_sent && !is_whole(received, &record.files) => {
+                    losses.push(format!("record {} is sent and its files are not", row.id.0));
                 }
                 None if is_sent => losses.push(format!("record {} is sent and not at the server", row.id.0)),
                 _ => {}
@@ -384,13 +417,26 @@ impl Ledger {
                 losses.push(format!("record {} never arrived: {:?}", row.id.0, row.state));
             }
         }
-        for (xml, copies) in by_xml {
-            let xml = String::from_utf8_lossy(xml).into_owned();
-            if !self.let_go.contains_key(&xml) {
-                losses.push(format!("{} records at the server that nobody here made", copies.len()));
-            } else if copies.len() > 1 {
-                losses.push(format!("a record let go is {} times at the server", copies.len()));
+        for (xml, gone) in &self.let_go {
+            let copies = by_xml.remove(xml.as_bytes()).unwrap_or_default();
+            match copies.as_slice() {
+                [] if gone.arrived => losses.push("a record was forgotten as sent and is not at the server".to_owned()),
+                [received] if gone.arrived && !is_whole(received, &gone.files) => {
+                    losses.push("a record was forgotten as sent and its files are not at the server".to_owned());
+                }
+                [] | [_] => {}
+                copies => losses.push(format!("a record let go is {} times at the server", copies.len())),
             }
+        }
+        // What was imported, sent and forgotten between two looks is known by its folder.
+        for (xml, files) in self.importable.values().flatten() {
+            let copies = by_xml.remove(xml.as_bytes()).unwrap_or_default();
+            if copies.len() > 1 || copies.iter().any(|received| all && !is_whole(received, files)) {
+                losses.push("an imported record is twice, or not whole, at the server".to_owned());
+            }
+        }
+        if !by_xml.is_empty() {
+            losses.push(format!("{} records at the server that nobody here made", by_xml.len()));
         }
         losses
     }
@@ -398,7 +444,7 @@ impl Ledger {
     /// Files of records by XML, to compare an export with.
     pub(crate) fn record_files(&self, xml: &str) -> Option<&Files> {
         let record = self.records.values().find(|record| record.xml == xml).map(|record| &record.files);
-        record.or_else(|| self.let_go.get(xml))
+        record.or_else(|| self.let_go.get(xml).map(|gone| &gone.files))
     }
 
     /// How many drafts and records there are.
@@ -416,6 +462,12 @@ impl Ledger {
         let there: BTreeSet<&String> = self.projects.values().collect();
         self.removed.iter().filter(move |url| !there.contains(url)).map(String::as_str)
     }
+}
+
+/// Whether a record came with its files, the same bytes, and no others.
+fn is_whole(received: &Received, files: &Files) -> bool {
+    let came = |(name, file): (&String, &File)| received.files.get(name) == Some(&digest(&bytes(file.seed, file.size)));
+    received.files.len() == files.len() && files.iter().all(came)
 }
 
 fn row_project(client: &Client, record: i64) -> i64 {

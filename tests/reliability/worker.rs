@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use veldwerk::client::{
     Cancel, Client, ClientConfig, DraftId, DraftSession, Finalization, Fixed, ImportFrom, ProjectSource, RecordState,
-    Selection, SyncPolicy, Until,
+    Selection, SubmissionId, SyncPolicy, Until,
 };
-use veldwerk::store::{Key, ProjectId};
+use veldwerk::store::{Key, ProjectId, Records};
 use veldwerk::{Error, ErrorKind};
 use veldwerk_tests::dice::{Dice, bytes};
 
@@ -46,7 +46,7 @@ pub(crate) struct Orders {
 }
 
 /// How every home of the harnesses is opened.
-pub(crate) fn config(home: &std::path::Path, now_ms: i64, seed: u64) -> ClientConfig {
+pub(crate) fn config(home: &Path, now_ms: i64, seed: u64) -> ClientConfig {
     ClientConfig {
         home: home.to_owned(),
         key: Key::from_bytes([7; 32]),
@@ -131,9 +131,12 @@ impl<'o> Worker<'o> {
             450..600 => self.attach(draft),
             600..640 => self.member(draft),
             640..690 => Deed::Move { draft, node: "/data/name".into() },
-            690..720 => Deed::Save { draft },
+            690..710 => Deed::Save { draft },
+            710..715 => Deed::Retry { project },
+            715..720 => self.discard(project).unwrap_or(Deed::Save { draft }),
             720..820 => Deed::Finalize { draft },
-            820..830 => Deed::DeleteDraft { draft },
+            820..826 => Deed::DeleteDraft { draft },
+            826..830 => Deed::Forget { project },
             830..895 if self.orders.online => Deed::Send { project, at_once: 1 },
             895..910 if self.orders.online => Deed::Send { project, at_once: 2 },
             910..925 if self.orders.online => Deed::SendCancelled { project },
@@ -153,6 +156,19 @@ impl<'o> Worker<'o> {
             985..1000 => Deed::Pause,
             _ => self.answer(draft),
         }
+    }
+
+    /// An unsent record of a project, if there is one.
+    fn discard(&mut self, project: i64) -> Option<Deed> {
+        let records = self.client.outbox(Some(ProjectId(project))).ok()?;
+        let unsent: Vec<i64> = records
+            .iter()
+            .filter(|record| !matches!(record.state, RecordState::Sent { .. }))
+            .map(|record| record.id.0)
+            .collect();
+        let folder = self.orders.exports.join("discarded");
+        let folder = self.dice.chance(0.5).then(|| folder.to_string_lossy().into_owned());
+        self.dice.pick(&unsent).map(|record| Deed::Discard { record: *record, folder })
     }
 
     fn answer(&mut self, draft: i64) -> Deed {
@@ -279,6 +295,18 @@ impl<'o> Worker<'o> {
             Deed::Import { project, folder } => {
                 let report = self.client.import(ProjectId(*project), folder.as_ref(), ImportFrom::SameServer)?;
                 report.records.into_iter().try_for_each(|record| record.outcome.map(drop))?;
+            }
+            Deed::Forget { project } => {
+                let records = self.client.forget(&Records::OfProject(ProjectId(*project)))?;
+                return Ok(Outcome::Gone { records });
+            }
+            Deed::Discard { record, folder } => {
+                let meant = Records::One(SubmissionId(*record));
+                let records = self.client.discard(&meant, folder.as_ref().map(Path::new))?.records;
+                return Ok(Outcome::Gone { records });
+            }
+            Deed::Retry { project } => {
+                self.client.retry(&Records::OfProject(ProjectId(*project)))?;
             }
             Deed::RemoveProject { project } => {
                 self.open.retain(|_, session| {

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Someone who signs certificates.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -46,7 +46,7 @@ impl Authority {
         let mut about = CertificateParams::new([name.to_owned()]).unwrap();
         (about.not_before, about.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
         let certificate = about.signed_by(&key, &self.0).unwrap();
-        let ring = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(ring).with_safe_default_protocol_versions().unwrap();
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         Identity(Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap()))
