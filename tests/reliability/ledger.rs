@@ -444,7 +444,9 @@ impl Ledger {
     /// Files of records by XML, to compare an export with.
     pub(crate) fn record_files(&self, xml: &str) -> Option<&Files> {
         let record = self.records.values().find(|record| record.xml == xml).map(|record| &record.files);
-        record.or_else(|| self.let_go.get(xml).map(|gone| &gone.files))
+        let gone = || self.let_go.get(xml).map(|gone| &gone.files);
+        let imported = || self.importable.values().flatten().find(|(known, _)| known == xml).map(|(_, files)| files);
+        record.or_else(gone).or_else(imported)
     }
 
     /// How many drafts and records there are.
