@@ -467,7 +467,9 @@ impl Machine {
                     self.effects.extend(said.map(|bytes| Effect::Limit { bytes }));
                 }
                 let limit = said.unwrap_or(DEFAULT_ACCEPT_CONTENT_LENGTH);
-                self.server = Some(Server { asked, url: post_url(&url, &response), limit });
+                // Only a survey server may send records to another place; a way that ends at anything else leads nowhere.
+                let url = if response.status == 204 { post_url(&url, &response) } else { asked.clone() };
+                self.server = Some(Server { asked, url, limit });
                 self.send(sending, now_ms);
             }
         }
@@ -475,8 +477,8 @@ impl Machine {
 
     fn posted(&mut self, mut sending: Sending, post: &Post, answer: Answer, now_ms: i64) {
         let record = sending.queued.record;
-        let response = match answer {
-            Answer::Reply { response, .. } => response,
+        let (response, from) = match answer {
+            Answer::Reply { response, url } => (response, url),
             Answer::Lost => {
                 self.batch = (self.batch.min(sending.size(post)) / 2).max(SMALLEST_BATCH);
                 return self.waits(sending, Reason::Offline, now_ms);
@@ -485,7 +487,11 @@ impl Machine {
             Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
             Answer::Unreadable(parts) => return self.unreadable(sending, &parts, now_ms),
         };
-        let verdict = retry::verdict(response.status, &response.media_type(), &response.body);
+        let mut verdict = retry::verdict(response.status, &response.media_type(), &response.body);
+        // Where a sign-in page sends a request, nobody can say what becomes of a record.
+        if verdict != Verdict::Sent && self.server.as_ref().is_some_and(|server| server.url != from) {
+            verdict = Verdict::NotAServer;
+        }
         if verdict == Verdict::NotAServer {
             return self.met_a_page(sending, now_ms);
         }
@@ -767,6 +773,12 @@ mod tests {
         Event::Answered(Answer::Reply { response, url: Url::parse(HOME).unwrap() })
     }
 
+    /// A reply from where the request was sent on to.
+    fn reply_from(url: &str, status: u16) -> Event {
+        let response = Response { status, ..Response::default() };
+        Event::Answered(Answer::Reply { response, url: Url::parse(url).unwrap() })
+    }
+
     fn error(status: u16, words: &str) -> Event {
         reply(status, &[], &response::write(words, true))
     }
@@ -869,6 +881,22 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_from_where_a_post_was_sent_on_to_is_none() {
+        for (url, expected) in [
+            (HOME, State::NeedsAttention(Reason::UnknownForm)),
+            ("https://h.test/login", State::Waiting { until_ms: 0, reason: Reason::NotAServer, failing: None }),
+        ] {
+            let mut machine = posting(&["a"], parcel(&[]));
+            let effects = machine.on(reply_from(url, 404), 0);
+            let marked = effects.iter().find_map(|effect| match effect {
+                Effect::Mark { state, .. } => Some(std::mem::discriminant(state)),
+                _ => None,
+            });
+            assert_eq!(marked, Some(std::mem::discriminant(&expected)), "{url}: {effects:?}");
+        }
+    }
+
+    #[test]
     fn head_decides_where_and_how_records_go() {
         let here = |url: &str| Some(Url::parse(url).unwrap());
         let rows = [
@@ -878,6 +906,8 @@ mod tests {
             (reply(204, &[("location", "http://h.test/submission")], ""), here(HOME), None),
             (reply(204, &[("location", "https://elsewhere.test/submission")], ""), here(HOME), None),
             (reply(404, &[], ""), here(HOME), None),
+            (reply_from("https://h.test/login", 404), here(HOME), None),
+            (reply_from("https://h.test/submit", 204), here("https://h.test/submit"), None),
             (reply(400, &[], ""), here(HOME), None),
             (reply(200, &[], "<html>"), None, Some(Reason::NotAServer)),
             (reply(201, &[], ""), None, Some(Reason::NotAServer)),
