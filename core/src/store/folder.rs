@@ -1,6 +1,6 @@
 //! A folder of files that are either whole or not there.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -102,12 +102,52 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes a rename survive a power cut.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)?;
+/// Makes a folder for its owner alone, and those above it; when this returns, they are on the disk.
+///
+/// # Errors
+/// `StorageFull`, `Io`.
+pub(crate) fn make_folders(folder: &Path) -> Result<()> {
+    let n_made = folder.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).count();
+    private_folder().recursive(true).create(folder).map_err(io_error)?;
+    folder.ancestors().take(n_made).try_for_each(sync_entry)
+}
+
+/// A builder of folders that nobody else may look into.
+pub(crate) fn private_folder() -> DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Makes the names in a folder survive a power cut, where its file system can: some of those of sticks and shares cannot.
+///
+/// # Errors
+/// `StorageFull`, `Io`.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
     }
-    Ok(())
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(io_error(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same for the folder that holds this one. It may be another's, who lets nobody look into it; then it is for the system
+/// to bring it to the disk.
+///
+/// # Errors
+/// `StorageFull`, `Io`.
+pub(crate) fn sync_entry(folder: &Path) -> Result<()> {
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(above) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        _ => sync_folder(above),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The folder of a home: its making, its lock, its marker, and the check of the key before anything is opened.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -182,11 +182,9 @@ fn has_key(path: &Path, key: &Key) -> Result<bool> {
 
 /// A folder that nobody else may look into. One that holds other things is not made a home.
 fn make_folder(path: &Path) -> Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(io_error)?;
+    folder::make_folders(path)?;
+    // A making that was cut off may have left the folder and not its entry on the disk.
+    folder::sync_entry(path)?;
     for entry in fs::read_dir(path).map_err(io_error)? {
         let name = entry.map_err(io_error)?.file_name();
         // What a making that was cut off has left.

@@ -92,7 +92,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use attachments::{Attachment, AttachmentReader, AttachmentSource, AttachmentWriter, Fault, SealedAttachment};
 pub use drafts::{Draft, DraftSummary, Edit, JournalRow, KeptSnapshot, NewDraft, Snapshot};
-pub(crate) use folder::io_error;
+pub(crate) use folder::{io_error, make_folders, private_folder, sync_folder};
 pub use form_files::{Content, DataWriter, FormFile, MediaFile, MediaWriter, NewFormFile, StagedData};
 pub use forms::{Form, FormSummary, InstalledForm, NewForm};
 pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionId};

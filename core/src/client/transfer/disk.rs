@@ -1,13 +1,13 @@
 //! The files of an export: made for their owner alone and brought to the disk; opened only as what they seem to be.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::store::{hex, io_error};
+use crate::store::{hex, io_error, private_folder};
 use crate::{Error, ErrorKind, Result};
 
 /// What a file must hold.
@@ -30,17 +30,6 @@ impl Proof {
     }
 }
 
-/// A folder for its owner alone, and those above it; when this returns, they are on the disk.
-pub(super) fn make_folders(folder: &Path) -> Result<()> {
-    let n_made = folder.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).count();
-    private_folder().recursive(true).create(folder).map_err(io_error)?;
-    for made in folder.ancestors().take(n_made) {
-        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
-        sync_folder(above.unwrap_or(Path::new(".")))?;
-    }
-    Ok(())
-}
-
 /// An empty folder for its owner alone, in place of what an earlier run left.
 pub(super) fn make_empty_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
@@ -48,14 +37,6 @@ pub(super) fn make_empty_folder(folder: &Path) -> Result<()> {
         _ => {}
     }
     private_folder().create(folder).map_err(io_error)
-}
-
-fn private_folder() -> DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
 }
 
 /// Writes a new file for its owner alone; when this returns, it is on the disk.
@@ -69,19 +50,6 @@ pub(super) fn write(path: &Path, source: &mut dyn Read) -> Result<Proof, CopyFai
     let proof = copy(source, &mut file)?;
     file.sync_all().map_err(target_failed)?;
     Ok(proof)
-}
-
-/// Makes the names in a folder survive a power cut, where its file system can: some of those of sticks and shares cannot.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            Err(io_error(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Reads `source` to its end and says what it held.
@@ -160,6 +128,7 @@ fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::make_folders;
 
     #[test]
     #[cfg(unix)]

@@ -6,7 +6,7 @@ use super::names::{file_names, folder_name};
 use super::record_file::{Found, Listed, Missing, RECORD, RecordFile, XML};
 use super::server_of;
 use crate::client::Client;
-use crate::store::{ProjectId, RecordState, Submission, SubmissionId, io_error};
+use crate::store::{ProjectId, RecordState, Submission, SubmissionId, io_error, make_folders, sync_folder};
 use crate::{Error, ErrorKind, Result};
 
 /// The end of a folder's name that is not yet valid.
@@ -83,7 +83,7 @@ impl Client {
     /// for the records. What fails of one record is in the report.
     pub fn export(&self, selection: &Selection, folder: &Path) -> Result<ExportReport> {
         let records = self.selected(selection)?;
-        disk::make_folders(folder)?;
+        make_folders(folder)?;
         let export = |record: Submission| ExportedRecord {
             record: record.id,
             outcome: self.export_record(&record, folder),
@@ -137,7 +137,7 @@ impl Client {
             described.verify(&pending)?;
             // A folder that has come there meanwhile and holds anything is not replaced: that is an error.
             fs::rename(&pending, &folder).map_err(io_error)?;
-            disk::sync_folder(root)
+            sync_folder(root)
         });
         if let Err(error) = written {
             // What stays is no record, and the next export takes it away.
@@ -173,7 +173,7 @@ impl Client {
             }
         }
         write(&folder.join(RECORD), &described.to_json()?)?;
-        disk::sync_folder(folder)
+        sync_folder(folder)
     }
 }
 
