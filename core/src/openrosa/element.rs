@@ -3,6 +3,7 @@ use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use quick_xml::{NsReader, XmlVersion};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl Element {
     /// # Errors
     /// [`ErrorKind::NotXml`].
     pub(super) fn read(body: &[u8]) -> Result<Self> {
-        let text = String::from_utf8_lossy(body);
+        let text = decoded(body);
         let mut reader = NsReader::from_str(text.trim_start_matches('\u{feff}').trim_start());
         let mut names = Names::default();
         let mut open: Vec<Self> = vec![Self::new(String::new(), names.shared(""))];
@@ -103,6 +104,28 @@ impl Element {
     }
 }
 
+/// The text of a document: UTF-8, or what its bytes or its declaration say. Old servers write Latin-1.
+fn decoded(body: &[u8]) -> Cow<'_, str> {
+    let units = |from: fn([u8; 2]) -> u16| -> Vec<u16> {
+        body.chunks_exact(2).filter_map(|pair| Some(from(pair.try_into().ok()?))).collect()
+    };
+    match body {
+        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)).into(),
+        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)).into(),
+        // Every byte is the character of that number.
+        _ if str::from_utf8(body).is_err() && declares_latin(body) => {
+            body.iter().map(|&byte| char::from(byte)).collect::<String>().into()
+        }
+        _ => String::from_utf8_lossy(body),
+    }
+}
+
+fn declares_latin(body: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(body.get(..200).unwrap_or(body)).to_ascii_lowercase();
+    let declared = start.split_once("encoding=").map_or("", |(_, rest)| rest.trim_start_matches(['"', '\'']));
+    ["iso-8859-1", "latin1", "latin-1", "windows-1252"].iter().any(|name| declared.starts_with(name))
+}
+
 /// The namespaces of a document, each held once.
 #[derive(Default)]
 struct Names(BTreeSet<Arc<str>>);
@@ -156,6 +179,19 @@ mod tests {
         assert_eq!(root.text(), "x/y & <z>");
         assert_eq!(root.child_text("b"), None);
         assert!(root.child("b").is_some());
+    }
+
+    #[test]
+    fn a_document_is_read_in_the_encoding_it_declares() {
+        let latin = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>Gr\xf6\xdfe</a>";
+        assert_eq!(Element::read(latin).unwrap().text(), "Größe");
+        let wide = "<a>Größe</a>".encode_utf16();
+        let little: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide.clone().flat_map(u16::to_le_bytes)).collect();
+        let big: Vec<u8> = [0xfe, 0xff].into_iter().chain(wide.flat_map(u16::to_be_bytes)).collect();
+        for body in [&little[..], &big, "<a>Größe</a>".as_bytes()] {
+            assert_eq!(Element::read(body).unwrap().text(), "Größe");
+        }
+        assert_eq!(Element::read(b"<a>Gr\xf6</a>").unwrap().text(), "Gr\u{fffd}", "said to be UTF-8");
     }
 
     #[test]
