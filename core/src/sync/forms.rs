@@ -1,5 +1,5 @@
 //! Forms come in: the server's list is compared with what is here, and what is new or changed is fetched with all its files
-//! and handed over in one piece (openrosa.md §3–§5). What happens to one form is the business of [`download`](super::download).
+//! and handed over in one piece (openrosa.md §3–§5). What happens to one form is the business of `download`.
 //!
 //! A form that cannot be had completely is not installed, the version before stays in use, and the other forms go on: a few at
 //! a time, so that one that stalls does not keep the others waiting.
