@@ -15,7 +15,7 @@ use veldwerk_tests::dice::bytes;
 use crate::deed::File;
 use crate::forms::{self, BARE, FIRST_MOMENT, VISIT};
 use crate::ledger::ImportableRecord;
-use crate::worker::config;
+use crate::worker::{config, pause_us};
 
 /// One stage for one home at a time.
 pub(crate) struct Stage {
@@ -112,15 +112,27 @@ fn records_to_import(client: &Client, project: ProjectId) -> Vec<ImportableRecor
 /// the lock of a home that another thread has let go of.
 pub(crate) static FORKING: Mutex<()> = Mutex::new(());
 
+/// How long a new process may take, after its maker goes on, until it has let go of its maker's files: the kernel wakes the
+/// maker a little earlier. In steps of a millisecond.
+const LETTING_GO: usize = 1000;
+
 /// Opens a home of a harness.
 pub(crate) fn open(home: &Path, now_ms: i64, seed: u64) -> veldwerk::Result<Client> {
-    match Client::open(config(home, now_ms, seed)) {
-        Err(error) if error.kind() == ErrorKind::StoreInUse => {
-            let _nobody = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
-            Client::open(config(home, now_ms, seed))
+    let open = || Client::open(config(home, now_ms, seed));
+    let is_locked =
+        |opened: &veldwerk::Result<Client>| opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreInUse);
+    let mut opened = open();
+    if is_locked(&opened) {
+        let _nobody = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..LETTING_GO {
+            opened = open();
+            if !is_locked(&opened) {
+                break;
+            }
+            pause_us(1000);
         }
-        opened => opened,
     }
+    opened
 }
 
 /// Copies a home.

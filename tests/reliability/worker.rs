@@ -116,7 +116,9 @@ impl<'o> Worker<'o> {
             return Deed::AddProject { url: self.orders.url.clone() };
         };
         let project = self.dice.pick(&projects).map_or(first, |project| project.id.0);
-        if self.client.forms(ProjectId(project)).unwrap().is_empty() {
+        // A refresh that was killed may have brought one form and not the other.
+        let forms = self.client.forms(ProjectId(project)).unwrap();
+        if ![VISIT, BARE].iter().all(|form_id| forms.iter().any(|form| form.form_id == *form_id)) {
             return Deed::Refresh { project };
         }
         let form_id = if self.dice.chance(0.8) { VISIT } else { BARE }.to_owned();
