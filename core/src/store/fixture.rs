@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{
-    Auth, Content, DraftId, Edit, FormKey, Key, NewDraft, NewForm, NewFormFile, NewProject, ProjectId, ProjectSettings,
-    Store, connection,
+    Auth, Content, DraftId, Edit, FormKey, Key, NewDraft, NewForm, NewFormFile, NewProject, NewRecord, ProjectId,
+    ProjectSettings, Store, connection,
 };
 
 /// The moment of everything that has no better one.
@@ -181,6 +181,20 @@ pub(super) fn new_file(name: &str, hash: &str, content: Content) -> NewFormFile 
         etag: format!("\"{hash}\""),
         md5: String::new(),
         content,
+    }
+}
+
+/// A record from elsewhere of the form `visit`.
+pub(super) fn record(project: ProjectId, instance_id: &str) -> NewRecord {
+    NewRecord {
+        project,
+        instance_id: instance_id.into(),
+        form_id: "visit".into(),
+        version: "1".into(),
+        title: "Visit".into(),
+        name: String::new(),
+        xml: b"<data/>".to_vec(),
+        finalized_at: NOW,
     }
 }
 

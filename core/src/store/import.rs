@@ -191,20 +191,7 @@ impl fmt::Debug for NewAttachment<'_> {
 mod tests {
     use super::*;
     use crate::store::RecordState;
-    use crate::store::fixture::{NOW, SECRET, TestHome};
-
-    fn record(project: ProjectId, instance_id: &str) -> NewRecord {
-        NewRecord {
-            project,
-            instance_id: instance_id.into(),
-            form_id: "visit".into(),
-            version: "1".into(),
-            title: "Visit".into(),
-            name: String::new(),
-            xml: b"<data/>".to_vec(),
-            finalized_at: NOW,
-        }
-    }
+    use crate::store::fixture::{SECRET, TestHome, record};
 
     #[test]
     fn an_imported_record_is_queued_byte_for_byte_and_once() {

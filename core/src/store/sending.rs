@@ -213,9 +213,8 @@ fn add_attempt(transaction: &Transaction<'_>, id: SubmissionId, attempt: &Attemp
 }
 
 impl Failing {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
-        let (count, since): (u32, Option<i64>) = (row.get("failing_count")?, row.get("failing_since")?);
-        Ok(since.filter(|_| count > 0).map(|since| Self { count, since }))
+    pub(super) fn of_counts(count: u32, since: Option<i64>) -> Option<Self> {
+        since.filter(|_| count > 0).map(|since| Self { count, since })
     }
 }
 
@@ -234,8 +233,8 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::fixture::{NOW, TestHome};
-    use crate::store::{Finalized, Imported, NewRecord, Reason, Records};
+    use crate::store::fixture::{NOW, TestHome, record};
+    use crate::store::{Finalized, Imported, Reason, Records};
 
     fn finalized(attachments: &[&str]) -> Finalized {
         Finalized {
@@ -245,19 +244,6 @@ mod tests {
             attachments: attachments.iter().map(|&name| name.to_owned()).collect(),
             last_saved: None,
             at: NOW,
-        }
-    }
-
-    fn record(project: ProjectId, instance_id: &str) -> NewRecord {
-        NewRecord {
-            project,
-            instance_id: instance_id.into(),
-            form_id: "visit".into(),
-            version: "1".into(),
-            title: "Visit".into(),
-            name: String::new(),
-            xml: b"<data/>".to_vec(),
-            finalized_at: NOW,
         }
     }
 

@@ -156,7 +156,7 @@ ALTER TABLE submission_new RENAME TO submission;
 CREATE INDEX submission_project ON submission (project, finalized_at);
 CREATE INDEX submission_form ON submission (form);
 -- Holds all that a list says, so that a list reads no row: ten thousand rows are ten thousand pages.
-CREATE INDEX submission_list ON submission (finalized_at, project, form, instance_id, form_id, version, title, name, state,
+CREATE INDEX submission_list ON submission (finalized_at, id, project, form, instance_id, form_id, version, title, name, state,
     reason, reason_text, attempts, next_attempt_at, sent_at, claim, answers_at, failing_count, failing_since, xml_size);
 CREATE TRIGGER submission_size AFTER INSERT ON submission BEGIN
     UPDATE submission SET xml_size = length(NEW.xml) WHERE id = NEW.id;
@@ -180,6 +180,7 @@ CREATE INDEX receipt_instance ON receipt (instance_id);
 
 -- A file that cannot be sent never holds back the others: what is wrong with it stands on it.
 ALTER TABLE attachment ADD COLUMN problem TEXT NOT NULL DEFAULT '';  -- a code; empty: none
+CREATE INDEX attachment_size ON attachment (submission, size) WHERE submission IS NOT NULL; -- what a list sums up
 
 -- A file is deleted only when a row here says that it is dead; one that no row names at all is kept for a while. The
 -- triggers say so in the transaction that lets the file go, whichever call that is. Names are paths within the home.
