@@ -180,6 +180,7 @@ pub(crate) fn list_file(store: &Store, name: &str, bytes: &[u8]) -> NewFormFile 
 /// Peak memory of `veldwerk drive` with 80 events, as the kernel counts it.
 fn memory(table: &mut Table, forms: &Path) {
     let program = std::env::current_exe().unwrap().with_file_name("veldwerk");
+    assert!(program.exists(), "build the command line into the same folder, as `cargo xtask bench` does");
     let events: String = include_str!("../../cli/src/demo/cast/newcomer-en.jsonl")
         .lines()
         .cycle()
