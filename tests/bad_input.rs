@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use veldwerk::ErrorKind;
-use veldwerk::form::{Diagnostic, FormDef};
+use veldwerk::form::{Diagnostic, DiagnosticKind, FormDef};
 
 fn form(model: &str, body: &str) -> String {
     format!(
@@ -49,15 +49,19 @@ fn forms_that_cannot_be_filled_are_refused_with_a_code() {
 #[test]
 fn everything_else_is_said_and_the_form_works() {
     let list = r#"<instance id="l" src="jr://file-csv/l.csv"/><bind nodeset="/d/b" calculate="count(instance('l')/root/item)"/>"#;
-    let rows: [(String, ErrorKind, &str); 8] = [
-        (form(list, ""), ErrorKind::MissingMedia, "l.csv"),
-        (form(r#"<bind nodeset="/d/x" type="int"/>"#, ""), ErrorKind::BadReference, "/d/x"),
-        (form("", r#"<input ref="/d/x"/>"#), ErrorKind::BadReference, "/d/x"),
-        (form("", r#"<input ref="/d/a"><label ref="jr:itext('gone')"/></input>"#), ErrorKind::MissingText, "gone"),
-        (form(r#"<bind nodeset="/d/a" calculate="instance('x')/root/item"/>"#, ""), ErrorKind::UnknownInstance, "x"),
-        (form("", r#"<dance ref="/d/a"/>"#), ErrorKind::Unsupported, "dance"),
-        (form(r#"<odk:setgeopoint ref="/d/a" event="odk-instance-load"/>"#, ""), ErrorKind::Unsupported, "/d/a"),
-        (form(r#"<submission base64RsaPublicKey="k"/>"#, ""), ErrorKind::Unsupported, "submission"),
+    let rows: [(String, DiagnosticKind, &str); 8] = [
+        (form(list, ""), DiagnosticKind::MissingFile, "l.csv"),
+        (form(r#"<bind nodeset="/d/x" type="int"/>"#, ""), DiagnosticKind::RuleOfNothing, "/d/x"),
+        (form("", r#"<input ref="/d/x"/>"#), DiagnosticKind::BadReference, "/d/x"),
+        (form("", r#"<input ref="/d/a"><label ref="jr:itext('gone')"/></input>"#), DiagnosticKind::MissingText, "gone"),
+        (form(r#"<bind nodeset="/d/a" calculate="instance('x')/root/item"/>"#, ""), DiagnosticKind::UnknownList, "x"),
+        (form("", r#"<dance ref="/d/a"/>"#), DiagnosticKind::Unsupported, "dance"),
+        (form(r#"<odk:setgeopoint ref="/d/a" event="odk-instance-load"/>"#, ""), DiagnosticKind::Unsupported, "/d/a"),
+        (
+            form(r#"<submission base64RsaPublicKey="k"/>"#, ""),
+            DiagnosticKind::Refused(ErrorKind::EncryptionNeeded),
+            "submission",
+        ),
     ];
     for (xml, expected, place) in rows {
         let told = told(&xml, &BTreeMap::new());
@@ -72,7 +76,7 @@ fn a_broken_line_of_a_list_costs_only_itself() {
     let (definition, told) = FormDef::load(&form(list, ""), &files).unwrap();
     assert_eq!(
         told.iter().map(|told| (told.kind, told.place.as_str())).collect::<Vec<_>>(),
-        [(ErrorKind::BadCsv, "l.csv, line 3")]
+        [(DiagnosticKind::BadCsv, "l.csv, line 3")]
     );
     let settings = veldwerk::engine::Settings { time_zone: jiff::tz::TimeZone::UTC, properties: BTreeMap::new() };
     let step = veldwerk::clock::Step { at: 0, seed: 0, number: 0 };

@@ -3,6 +3,7 @@
 
 use veldwerk::ErrorKind;
 use veldwerk::client::{DraftId, DraftSession, Fixed, Until};
+use veldwerk::form::DiagnosticKind;
 use veldwerk::store;
 use veldwerk_server::FormSource;
 use veldwerk_server::faults::{Fault, Proxy};
@@ -282,7 +283,7 @@ fn records_of_forms_without_an_id_of_their_own_get_one_and_live_side_by_side() {
         let client = phone.client();
         let key = client.find_form(phone.project, "f").unwrap().key;
         let notices = client.form_notices(key).unwrap();
-        assert_eq!(notices.iter().any(|notice| notice.kind == ErrorKind::NoInstanceId), is_changed, "{name}");
+        assert_eq!(notices.iter().any(|notice| notice.kind == DiagnosticKind::NoInstanceId), is_changed, "{name}");
 
         let ids = [1, 2].map(|_| client.start_draft(key, None).unwrap().id());
         let mut queued = Vec::new();

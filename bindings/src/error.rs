@@ -91,18 +91,11 @@ impl SurveyError {
             | K::UnknownInstance
             | K::Unsupported
             | K::EncryptionNeeded
-            | K::BadReference
-            | K::MissingText
             | K::MissingMedia
-            | K::BadCsv
-            | K::BadData
-            | K::EntitiesInert
-            | K::AuditInert
             | K::UnsafeFileName
             | K::HashMismatch
             | K::DownloadTooLarge
-            | K::BrokenEntry
-            | K::NoInstanceId => Self::InvalidForm { code, reason },
+            | K::BrokenEntry => Self::InvalidForm { code, reason },
             K::NoSuchNode
             | K::NotAQuestion
             | K::NotRelevant

@@ -1,6 +1,6 @@
 //! Rows of lists: plain records, each converted from the core's type of the same name.
 
-use veldwerk::form::Diagnostic;
+use veldwerk::form::{Diagnostic, Level};
 use veldwerk::store::{self, RecordState};
 use veldwerk::{client, sync};
 
@@ -44,18 +44,39 @@ impl From<client::FormSummary> for FormSummary {
 /// Something in a form that its author should know.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Notice {
-    /// Stable code of `docs/errors.md`.
+    /// Stable code of `docs/diagnostics.md`.
     pub code: String,
-    /// Where in the form.
+    /// How much it matters.
+    pub level: NoticeLevel,
+    /// Where in the form: the path of a question, a file, the id of a text; may be empty.
     pub place: String,
-    /// In words.
+    /// What it is, in English.
     pub text: String,
+    /// What the author can do about it, in English.
+    pub advice: String,
+}
+
+/// How much something in a form matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum NoticeLevel {
+    /// The form, or a part of it, does not do what it is there for.
+    Error,
+    /// The form works; what its author meant may not.
+    Warning,
+    /// Good to know; nothing is wrong.
+    Note,
 }
 
 impl From<Diagnostic> for Notice {
     fn from(notice: Diagnostic) -> Self {
-        let text = if notice.detail.is_empty() { notice.kind.sentence().to_owned() } else { notice.detail };
-        Self { code: notice.kind.code().to_owned(), place: notice.place, text }
+        let level = match notice.level() {
+            Level::Error => NoticeLevel::Error,
+            Level::Warning => NoticeLevel::Warning,
+            Level::Note => NoticeLevel::Note,
+        };
+        let text = notice.words();
+        let (code, advice) = (notice.kind.code().to_owned(), notice.kind.advice().to_owned());
+        Self { code, level, place: notice.place, text, advice }
     }
 }
 

@@ -9,6 +9,7 @@ use veldwerk::store::{ForgetSent, ProjectId, ProjectSettings};
 use veldwerk::sync::tls::authorities;
 use veldwerk::{Error, ErrorKind, Result};
 
+use crate::check;
 use crate::context::Context;
 use crate::output::{say, say_json, tell};
 use crate::terminal::plain;
@@ -364,18 +365,18 @@ pub(crate) fn refresh(context: &Context) -> Result<()> {
         failed += usize::from(problem.is_some());
         let notices = match context.client.find_form(project.id, &form.form_id) {
             Ok(found) if form.outcome.as_ref().is_ok_and(|&outcome| outcome != Outcome::UpToDate) => {
-                context.client.form_notices(found.key)?.iter().map(ToString::to_string).collect()
+                context.client.form_notices(found.key)?
             }
             _ => Vec::new(),
         };
         let skipped: Vec<String> = form.broken.iter().map(skipped_entry).collect();
         if context.global.json {
             forms.push(json!({ "form": form.form_id, "version": form.version, "title": form.title, "outcome": word,
-                               "problem": problem, "notices": notices, "skipped": skipped }));
+                               "problem": problem, "notices": check::as_json(&notices), "skipped": skipped }));
         } else {
             say!("{word:>13}  {}  {} {}", plain(&form.title), plain(&form.form_id), plain(&form.version));
             problem.iter().for_each(|problem| tell!("               {}", plain(problem)));
-            notices.iter().for_each(|notice| say!("               {}", plain(notice)));
+            check::lines(&notices).iter().for_each(|line| say!("               {}", plain(line)));
             skipped.iter().for_each(|entry| say!("               skipped: {}", plain(entry)));
         }
     }

@@ -52,14 +52,8 @@ error_kinds! {
     Cycle "cycle" "Questions depend on each other in a circle, so no order of calculation exists." "Break the circle between the questions named."
     UnknownInstance "unknown-instance" "An expression asks for a list that the form does not declare." "Declare the instance, or correct its id in instance('…')."
     Unsupported "unsupported" "The form uses something that this version does not support." "Leave it out, or use a client that supports it; everything else of the form works."
-    BadReference "bad-reference" "A part of the form points at a question that does not exist." "Correct the reference at the place named."
-    MissingText "missing-text" "A text that the form refers to is missing." "Add the text in the default language."
     MissingMedia "missing-media" "A file that the form needs is not there." "Upload the file to the form on the server and refresh."
-    BadCsv "bad-csv" "A line of a CSV file cannot be read." "Correct the line named and upload the file again; the other lines are used."
-    BadData "bad-data" "A data file of the form cannot be read." "Correct the file and upload it again."
-    EntitiesInert "entities-inert" "The form creates or updates entities; the record says so, and the list on this phone does not change yet." "Nothing to do: the server applies it when the record arrives."
     EncryptionNeeded "encryption-needed" "Records of this form must be encrypted before they are sent, which this version cannot do." "Use a client that encrypts; the version before is not offered, because on it the answers would travel readable."
-    AuditInert "audit-inert" "The form asks for an audit log, which this version leaves empty." "Nothing to do; the answers are complete without it."
     // Filling
     NoSuchNode "no-such-node" "There is no such question in this record." "Open the record again; the repeat may have been removed."
     NotAQuestion "not-a-question" "This part of the form is not asked." "Answer the questions it is calculated from."
@@ -73,7 +67,6 @@ error_kinds! {
     NoSuchLanguage "no-such-language" "The form has no such language." "Choose one of the languages of the form."
     MissingAttachment "missing-attachment" "A file that an answer names is not there." "Take the photo or the recording again, or clear the answer."
     Unreplayed "unreplayed" "Some earlier changes of this draft could not be carried over." "Look at the changes listed, enter again what is missing, and confirm; they are kept until then."
-    NoInstanceId "no-instance-id" "The form gives its records no id that is theirs alone." "Nothing to do: each record gets one when it is begun. The author can add meta/instanceID to the form."
     DraftInUse "draft-in-use" "This draft is already open." "Go on where it is open, or close it there first."
     UnreadableRecord "unreadable-record" "The saved record cannot be read as an answer to this form." "Keep the file and report it; nothing was changed."
     // Store

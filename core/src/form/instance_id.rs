@@ -4,8 +4,7 @@
 //! Drafts are therefore filled on a form that has a node for the id and a rule for its value. What is shown of a form as its
 //! author wrote it (the driver, a server's page) is left alone.
 
-use super::{Condition, DataType, Diagnostic, FormDef, NodeDef, Preload};
-use crate::ErrorKind;
+use super::{Condition, DataType, Diagnostic, DiagnosticKind, FormDef, NodeDef, Preload};
 use crate::ids::DefId;
 
 /// The namespace of `meta` where a form has no other.
@@ -31,7 +30,7 @@ impl FormDef {
         });
         let node = &mut self.nodes[id];
         (node.preload, node.data_type) = (Some(Preload::Uid), DataType::String);
-        Some(Diagnostic { kind: ErrorKind::NoInstanceId, place: self.path(id), detail: detail.to_owned() })
+        Some(Diagnostic { kind: DiagnosticKind::NoInstanceId, place: self.path(id), detail: detail.to_owned() })
     }
 
     fn child(&self, parent: DefId, name: &str) -> Option<DefId> {

@@ -14,7 +14,7 @@ pub use def::{
     Action, ActionValue, Condition, Control, ControlKind, DataType, FormDef, FormEvent, Formula, Item, Itemset, Label,
     List, ListTree, NodeDef, Preload, Template,
 };
-pub use diagnostics::Diagnostic;
+pub use diagnostics::{Diagnostic, DiagnosticKind, Level, diagnostics_page};
 pub use graph::{Edge, Facet, Graph, Rule};
 pub use itext::Itext;
-pub use load::Files;
+pub use load::{Files, Reading};

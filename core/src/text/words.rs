@@ -67,14 +67,7 @@ const fn is_of_the_form(kind: ErrorKind) -> bool {
             | K::Cycle
             | K::UnknownInstance
             | K::Unsupported
-            | K::BadReference
-            | K::MissingText
             | K::MissingMedia
-            | K::BadCsv
-            | K::BadData
-            | K::EntitiesInert
-            | K::AuditInert
-            | K::NoInstanceId
             | K::UnsafeFileName
             | K::BrokenEntry
             | K::EncryptionNeeded

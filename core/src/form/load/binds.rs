@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::Loader;
-use crate::ErrorKind;
-use crate::form::{Action, ActionValue, Condition, DataType, FormEvent, Label, NodeDef, Preload, Template};
+use crate::form::{
+    Action, ActionValue, Condition, DataType, DiagnosticKind, FormEvent, Label, NodeDef, Preload, Template,
+};
 use crate::ids::{ControlId, DefId, ElementId};
 use crate::xml::{NameId, Namespace};
 
@@ -73,7 +74,7 @@ impl Loader {
                 .unwrap_or_default();
             match self.resolve(&path) {
                 Some(def) => self.read_bind(bind, def, path.trim()),
-                None => self.warn(ErrorKind::BadReference, path, "a bind names no node of the record"),
+                None => self.warn(DiagnosticKind::RuleOfNothing, path, ""),
             }
         }
     }
@@ -122,8 +123,8 @@ impl Loader {
             self.nodes[def].preload = self.preload(&preload, &preload_parameter, path);
         }
         match path.rsplit(['/', ':']).next() {
-            Some("audit") if self.is_meta(def) => self.warn(ErrorKind::AuditInert, path, ""),
-            Some("@id") if path.ends_with("meta/entity/@id") => self.warn(ErrorKind::EntitiesInert, path, ""),
+            Some("audit") if self.is_meta(def) => self.warn(DiagnosticKind::AuditInert, path, ""),
+            Some("@id") if path.ends_with("meta/entity/@id") => self.warn(DiagnosticKind::EntitiesInert, path, ""),
             _ => {}
         }
     }
@@ -163,7 +164,7 @@ impl Loader {
             // A calculate stands beside it and does the work.
             ("calculate", _) => None,
             _ => {
-                self.warn(ErrorKind::Unsupported, path, format!("preload {kind} {parameter}"));
+                self.warn(DiagnosticKind::Unsupported, path, format!("preload {kind} {parameter}"));
                 None
             }
         }
@@ -184,7 +185,7 @@ impl Loader {
             name @ ("setgeopoint" | "recordaudio") => {
                 let what = format!("the action {name}");
                 self.warn(
-                    ErrorKind::Unsupported,
+                    DiagnosticKind::Unsupported,
                     self.attribute(element, Namespace::None, "ref").unwrap_or_default(),
                     what,
                 );
@@ -197,7 +198,7 @@ impl Loader {
             .or_else(|| self.attribute(element, Namespace::None, "bind"))
             .unwrap_or_default();
         let Some(target) = self.resolve(&path) else {
-            self.warn(ErrorKind::BadReference, path, "a setvalue names no node of the record");
+            self.warn(DiagnosticKind::ActionOnNothing, path, "");
             return true;
         };
         let names = self

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use super::Loader;
-use crate::ErrorKind;
-use crate::form::{Control, ControlKind, Item, Itemset, Label};
+use crate::form::{Control, ControlKind, DiagnosticKind, Item, Itemset, Label};
 use crate::ids::{ControlId, DefId, ElementId};
 use crate::xml::Namespace;
 
@@ -51,7 +50,7 @@ impl Loader {
                 "label" | "hint" | "item" | "itemset" | "value" => continue,
                 _ => {
                     if !self.read_action(child, parent) {
-                        self.warn(ErrorKind::Unsupported, format!("body element {name}"), "");
+                        self.warn(DiagnosticKind::Unsupported, format!("body element {name}"), "");
                     }
                     continue;
                 }
@@ -75,7 +74,7 @@ impl Loader {
         let node = reference.as_deref().and_then(|path| self.resolve_from(path, context));
         let place = reference.clone().unwrap_or_else(|| format!("a {} without ref", kind.name()));
         if node.is_none() && (reference.is_some() || kind != ControlKind::Group) {
-            self.warn(ErrorKind::BadReference, place.clone(), format!("a {} names no node of the record", kind.name()));
+            self.warn(DiagnosticKind::BadReference, place.clone(), kind.name());
             if kind != ControlKind::Group {
                 return None;
             }
@@ -86,7 +85,7 @@ impl Loader {
             return self.read_repeat_group(element, repeat, parent, context);
         }
         if self.attribute(element, Namespace::None, "query").is_some() {
-            self.warn(ErrorKind::Unsupported, place.clone(), "choices by query from itemsets.csv");
+            self.warn(DiagnosticKind::Unsupported, place.clone(), "choices by query from itemsets.csv");
         }
         let inside = node.or(context);
         let base = inside.unwrap_or(DefId(0));

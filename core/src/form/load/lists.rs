@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use super::{Files, Loader};
-use crate::ErrorKind;
 use crate::dataset::{read_csv, read_geojson};
-use crate::form::{List, ListTree};
+use crate::form::{DiagnosticKind, List, ListTree};
 use crate::ids::ElementId;
 use crate::xml::{Document, Namespace};
 
@@ -38,14 +37,14 @@ impl Loader {
     fn read_file(&mut self, id: &str, source: &str, files: &dyn Files) -> ListTree {
         let Some(name) = file_of(source) else { return ListTree::LastSaved };
         let Some(bytes) = files.read(name) else {
-            self.warn(ErrorKind::MissingMedia, name, format!("instance('{id}') is empty"));
+            self.warn(DiagnosticKind::MissingFile, name, format!("instance('{id}') is empty"));
             return ListTree::Missing;
         };
         match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
             Some("csv") => {
                 let (rows, problems) = read_csv(&bytes, &mut self.names);
                 for (line, problem) in problems {
-                    self.warn(ErrorKind::BadCsv, format!("{name}, line {line}"), problem);
+                    self.warn(DiagnosticKind::BadCsv, format!("{name}, line {line}"), problem);
                 }
                 ListTree::Rows(rows)
             }
@@ -66,7 +65,7 @@ impl Loader {
     }
 
     fn bad_data(&mut self, name: &str, problem: String) -> ListTree {
-        self.warn(ErrorKind::BadData, name, problem);
+        self.warn(DiagnosticKind::BadData, name, problem);
         ListTree::Missing
     }
 }

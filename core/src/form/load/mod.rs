@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::graph::Graph;
 use super::itext::Itext;
-use super::{Action, Control, Diagnostic, FormDef, Formula, Label, List, NodeDef};
+use super::{Action, Control, Diagnostic, DiagnosticKind, FormDef, Formula, Label, List, NodeDef};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
 use crate::xml::{Document, Names, Namespace};
 use crate::{Error, ErrorKind, Result, xpath};
@@ -39,6 +39,28 @@ impl FormDef {
     /// ([`ErrorKind::XpathSyntax`], [`ErrorKind::UnknownFunction`], [`ErrorKind::WrongArguments`]) or
     /// [`ErrorKind::Cycle`]. Everything else is a diagnostic.
     pub fn load(xml: &str, files: &dyn Files) -> Result<(Self, Vec<Diagnostic>)> {
+        let Reading { form, diagnostics, failure } = Self::read(xml, files);
+        match (failure, form) {
+            (None, Some(form)) => Ok((form, diagnostics)),
+            (failure, _) => Err(failure.unwrap_or_else(|| ErrorKind::NotXforms.into())),
+        }
+    }
+
+    /// Reads as much of a form as can be read, also of one that cannot be filled, and tells all that is wrong with it.
+    #[must_use]
+    pub fn read(xml: &str, files: &dyn Files) -> Reading {
+        Self::read_parts(xml, files).unwrap_or_else(|failure| Reading {
+            form: None,
+            diagnostics: vec![Diagnostic {
+                kind: DiagnosticKind::Refused(failure.kind()),
+                place: String::new(),
+                detail: failure.detail().to_owned(),
+            }],
+            failure: Some(failure),
+        })
+    }
+
+    fn read_parts(xml: &str, files: &dyn Files) -> Result<Reading> {
         let mut names = Names::default();
         let document = Arc::new(Document::parse(xml.into(), &mut names)?);
         let parts = Parts::find(&document, &names)?;
@@ -68,6 +90,17 @@ impl FormDef {
         let action = submission_attribute(&document, &names, parts.model, "action");
         Ok(action.map(|action| action.trim().to_owned()).filter(|action| !action.is_empty()))
     }
+}
+
+/// What reading a form gives.
+#[derive(Debug)]
+pub struct Reading {
+    /// The form, without the parts that cannot be read; none if there is no form at all.
+    pub form: Option<FormDef>,
+    /// All that its author should know.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Why the form cannot be filled: the first thing that is in the way.
+    pub failure: Option<Error>,
 }
 
 /// The parts of the document that the loader starts from.
@@ -114,7 +147,7 @@ struct Loader {
 }
 
 impl Loader {
-    fn run(&mut self, parts: &Parts, files: &dyn Files) -> Result<(FormDef, Vec<Diagnostic>)> {
+    fn run(&mut self, parts: &Parts, files: &dyn Files) -> Result<Reading> {
         let document = Arc::clone(&self.document);
         let id = document
             .attribute(parts.instance, Namespace::None, self.names.find("id"))
@@ -131,7 +164,7 @@ impl Loader {
         self.read_binds(parts.model);
         let body = parts.body.map(|body| self.read_controls(body, None, None)).unwrap_or_default();
         if parts.body.is_none() {
-            self.warn(ErrorKind::NotXforms, "body", "the form asks nothing");
+            self.warn(DiagnosticKind::NothingAsked, "body", "");
         }
         self.read_model_actions(parts.model);
         self.place_templates();
@@ -139,9 +172,6 @@ impl Loader {
         let lists = self.read_lists(parts.model, files);
         self.check_lists(&lists);
         let itext = parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
         let mut form = FormDef {
             title: if parts.title.is_empty() { id.clone() } else { parts.title.clone() },
             id,
@@ -163,19 +193,26 @@ impl Loader {
         };
         form.public_key = submission_attribute(&form.document, &form.names, parts.model, "base64RsaPublicKey");
         if form.public_key.is_some() {
-            self.warn(ErrorKind::Unsupported, "submission", "records of this form must be encrypted before sending");
+            self.warn(DiagnosticKind::Refused(ErrorKind::EncryptionNeeded), "submission", "");
         }
         self.check_texts(&form);
-        form.graph = Graph::build(&form)?;
-        Ok((form, std::mem::take(&mut self.diagnostics)))
+        match Graph::build(&form) {
+            Ok(graph) => form.graph = graph,
+            Err(cycle) => self.fail(cycle.kind(), "", cycle.detail()),
+        }
+        let diagnostics = std::mem::take(&mut self.diagnostics);
+        Ok(Reading { form: Some(form), diagnostics, failure: self.failure.take() })
     }
 
-    fn warn(&mut self, kind: ErrorKind, place: impl Into<String>, detail: impl Into<String>) {
+    fn warn(&mut self, kind: DiagnosticKind, place: impl Into<String>, detail: impl Into<String>) {
         self.diagnostics.push(Diagnostic { kind, place: place.into(), detail: detail.into() });
     }
 
-    fn fail(&mut self, kind: ErrorKind, detail: String) {
-        self.failure.get_or_insert_with(|| Error::new(kind, detail));
+    /// Tells what makes the form impossible to fill; the first such thing is the error it is refused with.
+    fn fail(&mut self, kind: ErrorKind, place: &str, detail: &str) {
+        let at = if place.is_empty() { detail.to_owned() } else { format!("{place}, {detail}") };
+        self.failure.get_or_insert_with(|| Error::new(kind, at));
+        self.warn(DiagnosticKind::Refused(kind), place, detail);
     }
 
     fn name(&self, element: ElementId) -> &str {
@@ -191,11 +228,11 @@ impl Loader {
         match xpath::parse(source, &mut self.names) {
             Ok(expr) => Some(self.formulas.push(Formula { expr, context })),
             Err(error) => {
-                let at = format!("{place}, character {}: {}", error.span.start + 1, error.reason);
+                let at = format!("character {}: {}", error.span.start + 1, error.reason);
                 if error.kind == ErrorKind::Unsupported {
-                    self.warn(ErrorKind::Unsupported, place, error.reason);
+                    self.warn(DiagnosticKind::UnsupportedExpression, place, at);
                 } else {
-                    self.fail(error.kind, at);
+                    self.fail(error.kind, place, &at);
                 }
                 None
             }
@@ -227,7 +264,7 @@ impl Loader {
             let Some(source) =
                 self.attribute(id, Namespace::None, "value").or_else(|| self.attribute(id, Namespace::None, "ref"))
             else {
-                self.warn(ErrorKind::BadReference, "output", "it names no value");
+                self.warn(DiagnosticKind::NoEffect, "an output", "it names no value");
                 continue;
             };
             let place = if self.is_inside(id, parts.model) { "an output in itext" } else { "an output in the body" };
@@ -261,7 +298,7 @@ impl Loader {
             }
         }
         for id in missing {
-            self.warn(ErrorKind::MissingText, id, "not in the default language");
+            self.warn(DiagnosticKind::MissingText, id, "");
         }
     }
 
@@ -275,7 +312,7 @@ impl Loader {
             }
         }
         for id in unknown {
-            self.warn(ErrorKind::UnknownInstance, format!("instance('{id}')"), "it is used but not declared");
+            self.warn(DiagnosticKind::UnknownList, format!("instance('{id}')"), "");
         }
     }
 }
