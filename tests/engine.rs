@@ -86,10 +86,12 @@ fn small_forms() -> Vec<Arc<FormDef>> {
            <input ref="/d/c"/>"#,
     );
     let open_in_open = form(
-        r#"<d id="deep"><o jr:template=""><name/><i jr:template=""><a/><at/><best/></i><n/><sum/></o><who/><friend/><all/></d>"#,
+        r#"<d id="deep"><o jr:template=""><name/><i jr:template=""><a/><at/><best/><among/><of/></i><n/><sum/></o><who/><friend/><all/></d>"#,
         r#"<bind nodeset="/d/o/i/a" type="int" required="position(..) = 1" readonly="../../name = 'x'"/>
            <bind nodeset="/d/o/i/at" calculate="concat(position(../..), '.', position(..))"/>
            <bind nodeset="/d/o/i/best" calculate="../a = max(../../i/a)"/>
+           <bind nodeset="/d/o/i/among" calculate="concat(count(../../i), ' of ', count(../../../o), ' with ', sum(../../../o/i/a))"/>
+           <bind nodeset="/d/o/i/of" relevant="count(../../i) &gt; 1" calculate="../../name"/>
            <bind nodeset="/d/o/i" relevant="../name != 'INT07'"/>
            <bind nodeset="/d/o/n" calculate="count(../i)"/>
            <bind nodeset="/d/o/sum" calculate="sum(/d/o/i/a)"/>

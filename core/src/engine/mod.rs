@@ -255,9 +255,8 @@ impl Engine {
         for id in self.tree.subtree(self.tree.root()) {
             let def = self.tree.node(id).def;
             if self.form.nodes[def].preload == Some(Preload::End) {
-                self.tree.node_mut(id).value =
-                    canonical(&now, self.form.nodes[def].data_type, &self.settings.time_zone, step.at)
-                        .unwrap_or_default();
+                let value = canonical(&now, self.form.nodes[def].data_type, &self.settings.time_zone, step.at);
+                self.tree.set_value(id, value.unwrap_or_default());
                 self.changes.touched.insert(id);
             }
         }
@@ -273,7 +272,7 @@ impl Engine {
                 let data_type = self.form.nodes[*def].data_type;
                 let canonical = canonical(value, data_type, &self.settings.time_zone, self.step.at);
                 let value = canonical.unwrap_or_else(|| otherwise(value));
-                self.tree.node_mut(id).value = value;
+                self.tree.set_value(id, value);
             }
         }
     }
@@ -290,10 +289,11 @@ impl Engine {
                 Some(Preload::Start) => now(),
                 Some(Preload::Property(name)) => self.settings.property(name),
             };
-            self.tree.node_mut(id).value = match definition.data_type {
+            let value = match definition.data_type {
                 DataType::String => value,
                 data_type => canonical(&value, data_type, &self.settings.time_zone, self.step.at).unwrap_or_default(),
             };
+            self.tree.set_value(id, value);
         }
     }
 
@@ -316,7 +316,7 @@ impl Engine {
             if position.is_some() != self.form.nodes[def].repeat.is_some() {
                 return None;
             }
-            id = self.tree.children_of(id, def).nth(position.unwrap_or(1).checked_sub(1)?)?;
+            id = *self.tree.children_of(id, def).get(position.unwrap_or(1).checked_sub(1)?)?;
         }
         Some(id)
     }
@@ -331,8 +331,7 @@ impl Engine {
     }
 
     fn child_def(&self, parent: DefId, name: &str) -> Option<DefId> {
-        let name = self.form.names.find(name)?;
-        self.form.nodes[parent].children.iter().copied().find(|&child| self.form.nodes[child].name == name)
+        self.form.child(parent, self.form.names.find(name)?)
     }
 
     /// The path of a node: local names, a position on every instance of a repeat; empty for a node that never was.
@@ -396,7 +395,7 @@ impl Engine {
     /// Puts this `meta/instanceID` in place of the one there is.
     pub fn set_instance_id(&mut self, id: &str) {
         let Some(node) = self.meta_node("instanceID") else { return };
-        id.clone_into(&mut self.tree.node_mut(node).value);
+        self.tree.set_value(node, id.to_owned());
         for id in self.tree.ancestors(node).collect::<Vec<_>>() {
             let node = self.tree.node_mut(id);
             (node.own_relevant, node.relevant) = (true, true);
@@ -406,7 +405,7 @@ impl Engine {
     fn meta_node(&self, name: &str) -> Option<NodeId> {
         let named = |parent: NodeId, name: &str| {
             let def = self.child_def(self.tree.node(parent).def, name)?;
-            self.tree.children_of(parent, def).next()
+            self.tree.children_of(parent, def).first().copied()
         };
         named(self.tree.root(), "meta").and_then(|meta| named(meta, name))
     }

@@ -1,5 +1,6 @@
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
+use std::sync::Arc;
 
 use super::Engine;
 use super::world::{View, reference};
@@ -13,6 +14,11 @@ use crate::xpath::{Context, Value};
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<(u32, RuleId, NodeId)>>,
     waiting: HashSet<(RuleId, NodeId)>,
+    /// Ranges that have got or lost instances, by repeat, each by the node around it: their readers are woken once for all.
+    ranges: BTreeMap<DefId, BTreeSet<NodeId>>,
+    /// The value of the rule that ran last, and below which node it is that, if it is alike in many rows. What it reads is
+    /// calculated before it, so while the same rule runs on, nothing of it changes.
+    last_alike: Option<(RuleId, NodeId, Value)>,
 }
 
 impl Queue {
@@ -26,10 +32,15 @@ impl Queue {
     pub(super) fn clear(&mut self) {
         self.heap.clear();
         self.waiting.clear();
+        self.ranges.clear();
+        self.last_alike = None;
     }
 
     fn pop(&mut self) -> Option<(RuleId, NodeId)> {
-        let Reverse((_, rule, node)) = self.heap.pop()?;
+        let next = self.heap.pop();
+        let rule = next.map(|Reverse((_, rule, _))| rule);
+        self.last_alike.take_if(|(known, ..)| Some(*known) != rule);
+        let Reverse((_, rule, node)) = next?;
         self.waiting.remove(&(rule, node));
         Some((rule, node))
     }
@@ -62,7 +73,7 @@ impl Engine {
         if self.tree.node(id).value == value || !self.fits(&value) {
             return false;
         }
-        self.tree.node_mut(id).value = value;
+        self.tree.set_value(id, value);
         self.changes.touched.insert(id);
         self.check_choices_later(id);
         self.wake_readers(id);
@@ -71,6 +82,7 @@ impl Engine {
 
     /// Runs everything that waits, in order.
     pub(super) fn propagate(&mut self) {
+        self.wake_readers_of_ranges();
         while let Some((rule, node)) = self.queue.pop() {
             if self.budget.is_passed() {
                 return;
@@ -115,45 +127,57 @@ impl Engine {
 
     /// Queues the rules that read a node, on the nodes that share an instance with it.
     fn wake_readers(&mut self, id: NodeId) {
-        let def = self.tree.node(id).def;
-        for edge in self.form.graph.readers(def) {
+        let form = Arc::clone(&self.form);
+        for edge in form.graph.readers(self.tree.node(id).def) {
             if let Some(anchor) = self.tree.ancestor_of(id, edge.anchor) {
-                let rule = &self.form.graph.rules[edge.rule];
-                for target in self.tree.instances_below(&self.form, anchor, rule.target) {
-                    self.budget.spend(1);
-                    self.queue.push(rule.rank, edge.rule, target);
+                self.wake_below(edge.rule, anchor);
+            }
+        }
+    }
+
+    /// The rules that read the instances of a repeat below `parent` must run: their number has changed.
+    pub(super) fn wake_range_later(&mut self, parent: NodeId, repeat: DefId) {
+        self.queue.ranges.entry(repeat).or_default().insert(parent);
+    }
+
+    /// Queues the rules that read ranges whose number has changed: that number, positions, or anything in them from outside.
+    fn wake_readers_of_ranges(&mut self) {
+        let form = Arc::clone(&self.form);
+        for (repeat, parents) in std::mem::take(&mut self.queue.ranges) {
+            let mut inside = vec![repeat];
+            while let Some(def) = inside.pop() {
+                inside.extend(form.nodes[def].children.iter().chain(&form.nodes[def].attributes));
+                for edge in form.graph.readers(def) {
+                    let anchor_of = |&parent: &NodeId| {
+                        // Positions change in every instance; what an instance reads of itself does not.
+                        let own = (def == repeat).then_some(parent);
+                        self.tree.ancestor_of(parent, edge.anchor).or(own)
+                    };
+                    let anchors: BTreeSet<_> = parents.iter().filter_map(anchor_of).collect();
+                    for anchor in anchors {
+                        self.wake_below(edge.rule, anchor);
+                    }
                 }
             }
         }
     }
 
-    /// Queues the rules that read the instances of a repeat below `parent`: their number, their positions, or anything in
-    /// them from outside.
-    pub(super) fn wake_readers_of_range(&mut self, parent: NodeId, repeat: DefId) {
-        let form = std::sync::Arc::clone(&self.form);
-        let mut inside = vec![repeat];
-        while let Some(def) = inside.pop() {
-            inside.extend(form.nodes[def].children.iter().chain(&form.nodes[def].attributes));
-            for edge in form.graph.readers(def) {
-                let anchor = match self.tree.ancestor_of(parent, edge.anchor) {
-                    Some(anchor) => anchor,
-                    // Positions change in every instance; what an instance reads of itself does not.
-                    None if def == repeat => parent,
-                    None => continue,
-                };
-                let rule = &form.graph.rules[edge.rule];
-                for target in self.tree.instances_below(&form, anchor, rule.target) {
-                    self.budget.spend(1);
-                    self.queue.push(rule.rank, edge.rule, target);
-                }
+    /// Queues a rule on all its targets below (or at) a node.
+    fn wake_below(&mut self, rule: RuleId, top: NodeId) {
+        let Rule { target, rank, .. } = self.form.graph.rules[rule];
+        for target in self.tree.instances_below(&self.form, top, target) {
+            self.budget.spend(1);
+            if self.budget.is_passed() {
+                return;
             }
+            self.queue.push(rank, rule, target);
         }
     }
 
     fn run_rule(&mut self, rule: RuleId, id: NodeId) {
         let Rule { facet, formula, target, .. } = self.form.graph.rules[rule];
-        let value = formula.filter(|_| !matches!(facet, Facet::Choices(_) | Facet::Count(_)));
-        let value = value.map(|formula| self.evaluate(formula, id));
+        let formula = formula.filter(|_| !matches!(facet, Facet::Choices(_) | Facet::Count(_)));
+        let value = formula.map(|formula| self.value_of_rule(rule, formula, id));
         match (facet, value) {
             (Facet::Calculate, Some(value)) => {
                 let text = store(value, self.form.nodes[target].data_type, &self.view());
@@ -192,6 +216,20 @@ impl Engine {
             }
             (_, None) => {}
         }
+    }
+
+    /// The value of a rule; where it is alike in many rows, what was found in the one before.
+    fn value_of_rule(&mut self, rule: RuleId, formula: FormulaId, id: NodeId) -> Value {
+        let around = self.form.graph.rules[rule].alike_below.and_then(|def| self.tree.ancestor_of(id, def));
+        let Some(around) = around else { return self.evaluate(formula, id) };
+        if let Some((known_rule, known_around, value)) = &self.queue.last_alike
+            && (*known_rule, *known_around) == (rule, around)
+        {
+            return value.clone();
+        }
+        let value = self.evaluate(formula, id);
+        self.queue.last_alike = Some((rule, around, value.clone()));
+        value
     }
 
     /// Carries relevance down to the nodes below; one that flips is a changed value for its readers.

@@ -21,7 +21,7 @@ impl Engine {
         if !self.tree.node(parent).relevant {
             return Err(ErrorKind::NotRelevant.into());
         }
-        if self.tree.children_of(parent, repeat).count() >= MAX_INSTANCES {
+        if self.tree.children_of(parent, repeat).len() >= MAX_INSTANCES {
             return Err(Error::new(ErrorKind::NotAllowed, "there are too many already"));
         }
         self.append(parent, repeat, step, Bounds::OfAChange)
@@ -74,7 +74,7 @@ impl Engine {
             engine.tree.remove(id);
             engine.changes.removed.push(id);
             engine.changes.touched.insert(parent);
-            engine.wake_readers_of_range(parent, engine.tree.node(id).def);
+            engine.wake_range_later(parent, engine.tree.node(id).def);
             engine.propagate();
             engine.settle();
             Ok(())
@@ -113,7 +113,7 @@ impl Engine {
     /// and once for all of them the rules that read the range.
     pub(super) fn new_instances(&mut self, parent: NodeId, repeat: DefId, number: usize) -> Result<()> {
         let made = (0..number).try_for_each(|_| self.new_instance(parent, repeat));
-        self.wake_readers_of_range(parent, repeat);
+        self.wake_range_later(parent, repeat);
         made
     }
 

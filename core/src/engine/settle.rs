@@ -37,7 +37,7 @@ impl Engine {
         }
         let number = self.evaluate_raw(formula, parent).to_number(&self.view());
         let wanted = if number >= 1.0 { (number as usize).min(MAX_INSTANCES) } else { 0 };
-        let there = self.tree.children_of(parent, repeat).count();
+        let there = self.tree.children_of(parent, repeat).len();
         if there < wanted {
             // One that cannot be made ends it; whoever keeps the budget knows why.
             let _ = self.new_instances(parent, repeat, wanted - there);

@@ -148,7 +148,7 @@ impl EngineState {
     /// The nodes, with their ids in the order of the list.
     fn tree(&self, form: &FormDef) -> Result<(Tree, Vec<NodeId>)> {
         let defs = self.definitions(form)?;
-        let mut tree = Tree::default();
+        let mut tree = Tree::new(form);
         let mut ids = Vec::with_capacity(self.nodes.len());
         for state in &self.nodes {
             let def = *defs.get(state.definition).ok_or_else(unreadable)?;
@@ -163,8 +163,8 @@ impl EngineState {
             }
             let id = tree.add(form, def, parent);
             let relevant = !state.not_relevant && parent.is_none_or(|parent| tree.node(parent).relevant);
+            tree.set_value(id, state.value.clone());
             let node = tree.node_mut(id);
-            node.value.clone_from(&state.value);
             node.serial = state.serial;
             (node.own_relevant, node.relevant) = (!state.not_relevant, relevant);
             (node.own_readonly, node.required) = (state.readonly, state.required);

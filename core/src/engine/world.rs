@@ -105,16 +105,23 @@ impl World for View<'_> {
         match (self.nodeset(tree), axis) {
             (Nodeset::Record, Axis::Child | Axis::Attribute) => {
                 let (form, record) = (&self.engine.form, &self.engine.tree);
-                let mut take = |id: NodeId| {
-                    let definition = &form.nodes[record.node(id).def];
-                    if definition.is_attribute == (axis == Axis::Attribute) && fits(definition.name) {
-                        out.push(reference(id));
-                    }
-                };
+                let id = NodeId(node.node);
                 if node.node == DOCUMENT {
-                    take(record.root());
-                } else if record.get(NodeId(node.node)).is_some() {
-                    record.children(NodeId(node.node)).for_each(take);
+                    let is_meant = axis == Axis::Child && fits(form.nodes[form.root()].name);
+                    out.extend(is_meant.then(|| reference(record.root())));
+                } else if let Some(known) = record.get(id) {
+                    match (axis, test) {
+                        (Axis::Child, NameTest::Name(name)) => {
+                            let children = form.child(known.def, name).map(|def| record.children_of(id, def));
+                            out.extend(children.unwrap_or_default().iter().map(|&child| reference(child)));
+                        }
+                        _ => out.extend(record.children(id).filter_map(|child| {
+                            let definition = &form.nodes[record.node(child).def];
+                            let is_meant =
+                                definition.is_attribute == (axis == Axis::Attribute) && fits(definition.name);
+                            is_meant.then(|| reference(child))
+                        })),
+                    }
                 }
             }
             (Nodeset::Element(document, root), Axis::Child) => {

@@ -23,6 +23,8 @@ pub struct FormDef {
     pub document: Arc<Document>,
     /// The nodes of a record, one per path; the first is the root.
     pub nodes: IndexVec<DefId, NodeDef>,
+    /// The element with this name in a node.
+    pub(super) by_name: HashMap<(DefId, NameId), DefId>,
     /// The controls of the body.
     pub controls: IndexVec<ControlId, Control>,
     /// The top-level controls in order.
@@ -383,14 +385,21 @@ impl FormDef {
         }
         let mut def = root;
         for step in steps {
-            let (candidates, step) = match step.strip_prefix('@') {
-                Some(attribute) => (&self.nodes[def].attributes, attribute),
-                None => (&self.nodes[def].children, step),
+            def = match step.strip_prefix('@') {
+                Some(step) => {
+                    let name = local(step)??;
+                    *self.nodes[def].attributes.iter().find(|&&attribute| self.nodes[attribute].name == name)?
+                }
+                None => self.child(def, local(step)??)?,
             };
-            let name = local(step)??;
-            def = *candidates.iter().find(|&&child| self.nodes[child].name == name)?;
         }
         Some(def)
+    }
+
+    /// The element with this name in a node.
+    #[must_use]
+    pub fn child(&self, parent: DefId, name: NameId) -> Option<DefId> {
+        self.by_name.get(&(parent, name)).copied()
     }
 
     /// The version as text; empty if there is none.

@@ -36,6 +36,9 @@ pub struct Rule {
     pub formula: Option<FormulaId>,
     /// Place in the order of calculation: every rule comes after the ones it reads from.
     pub rank: u32,
+    /// The node around the target whose rows it is alike in: all targets below one instance of it get the same value, as with
+    /// `count(../../r)`, so that it is evaluated once for all of them.
+    pub alike_below: Option<DefId>,
 }
 
 /// A rule that reads a node.
@@ -85,10 +88,7 @@ impl Graph {
         let mut rules_of = vec![Vec::new(); form.nodes.len()];
         for (rule, reads) in rules.ids().zip(&reads) {
             for read in reads {
-                let edge = Edge { rule, anchor: read.anchor };
-                if !readers[read.def.index()].contains(&edge) {
-                    readers[read.def.index()].push(edge);
-                }
+                readers[read.def.index()].push(Edge { rule, anchor: read.anchor });
             }
             rules_of[rules[rule].target.index()].push(rule);
         }
@@ -163,11 +163,26 @@ impl Builder<'_> {
     fn add_formula(&mut self, target: DefId, facet: Facet, formula: FormulaId) {
         let mut reader = Reader::new(self.form, target);
         reader.read(&self.form.formulas[formula].expr);
+        let alike_below = self.alike_below(target, formula, &reader.reads);
         self.add(target, facet, Some(formula), reader.reads);
+        if let Some(rule) = self.rules.ids().next_back() {
+            self.rules[rule].alike_below = alike_below;
+        }
+    }
+
+    /// The node that a rule shares with all it reads, if the value depends on nothing nearer and there may be many targets.
+    fn alike_below(&self, target: DefId, formula: FormulaId, reads: &BTreeSet<Read>) -> Option<DefId> {
+        let nodes = &self.form.nodes;
+        let is_pure = self.form.formulas[formula].expr.functions().all(Function::is_pure);
+        let mut around = self.form.ancestors(target);
+        let nearest = around.find(|&around| reads.iter().any(|read| read.anchor == around));
+        let nearest = nearest.unwrap_or(self.form.root());
+        let between = self.form.ancestors(target).take_while(|&def| def != nearest);
+        (is_pure && between.into_iter().any(|def| nodes[def].repeat.is_some())).then_some(nearest)
     }
 
     fn add(&mut self, target: DefId, facet: Facet, formula: Option<FormulaId>, reads: BTreeSet<Read>) {
-        self.rules.push(Rule { target, facet, formula, rank: 0 });
+        self.rules.push(Rule { target, facet, formula, rank: 0, alike_below: None });
         self.reads.push(reads.into_iter().collect());
     }
 
@@ -271,9 +286,14 @@ impl<'f> Reader<'f> {
                 self.visit(expr, *inner, context);
                 nowhere
             }
-            Node::Binary { left, right, .. } => {
-                self.visit(expr, *left, context);
-                self.visit(expr, *right, context);
+            Node::Binary { .. } => {
+                // Operators group from the left: a long chain is walked, not recursed into.
+                let mut leftmost = id;
+                while let Node::Binary { left, right, .. } = expr.node(leftmost) {
+                    self.visit(expr, *right, context);
+                    leftmost = *left;
+                }
+                self.visit(expr, leftmost, context);
                 nowhere
             }
             Node::Path(path) => self.visit_path(expr, path, context),

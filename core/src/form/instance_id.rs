@@ -14,14 +14,14 @@ impl FormDef {
     /// Sees to it that each record gets an id that is its own; says so if the form had to be changed for it.
     pub fn ensure_instance_id(&mut self) -> Option<Diagnostic> {
         let root = self.root();
-        let known = self.child(root, "meta").and_then(|meta| self.child(meta, "instanceID"));
+        let known = self.named(root, "meta").and_then(|meta| self.named(meta, "instanceID"));
         let detail = match known {
             Some(id) if self.has_rule(id) => return None,
             Some(_) => "there is no rule for its value; each record gets a new one",
             None => "it is missing; each record gets one",
         };
         let id = known.unwrap_or_else(|| {
-            let meta = self.child(root, "meta").unwrap_or_else(|| {
+            let meta = self.named(root, "meta").unwrap_or_else(|| {
                 let prefix = self.openrosa_prefix();
                 self.add_node(root, "meta", &format!("{prefix}:meta"))
             });
@@ -33,9 +33,8 @@ impl FormDef {
         Some(Diagnostic { kind: DiagnosticKind::NoInstanceId, place: self.path(id), detail: detail.to_owned() })
     }
 
-    fn child(&self, parent: DefId, name: &str) -> Option<DefId> {
-        let name = self.names.find(name)?;
-        self.nodes[parent].children.iter().copied().find(|&child| self.nodes[child].name == name)
+    fn named(&self, parent: DefId, name: &str) -> Option<DefId> {
+        self.child(parent, self.names.find(name)?)
     }
 
     /// Whether the form says how the value comes about: a text written in it is the same in every record.
@@ -69,9 +68,11 @@ impl FormDef {
     }
 
     fn add_node(&mut self, parent: DefId, name: &str, qualified: &str) -> DefId {
-        let added = NodeDef::new(self.names.intern(name), qualified, Some(parent), false);
+        let name = self.names.intern(name);
+        let added = NodeDef::new(name, qualified, Some(parent), false);
         let def = self.nodes.push(NodeDef { is_added: true, ..added });
         self.nodes[parent].children.push(def);
+        self.by_name.insert((parent, name), def);
         def
     }
 }

@@ -1,6 +1,17 @@
-use std::fmt;
+//! The nodes of a record.
+//!
+//! Every node has a slot for each child its definition has, in the definition's order, with all its nodes of that definition
+//! in theirs; and it knows its own place among them. So the order of a document follows from the form, and finding, adding
+//! and counting cost the same in a range of ten thousand rows as in an empty one. What nodes hold and how they hang together
+//! lie apart: a change that adds ten thousand rows to a range writes down ten thousand links to undo, not as many copies of
+//! a growing list.
 
-use crate::form::FormDef;
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::form::{Condition, FormDef};
 use crate::ids::{DefId, Id, IndexVec, NodeId};
 
 /// One node of a record. Its `Debug` tells no answer.
@@ -10,11 +21,7 @@ pub struct Node {
     pub def: DefId,
     /// The node around it; none for the root.
     pub parent: Option<NodeId>,
-    first_child: Option<NodeId>,
-    last_child: Option<NodeId>,
-    next: Option<NodeId>,
-    previous: Option<NodeId>,
-    /// Lexical value; empty for groups.
+    /// Lexical value; empty for groups. [`Tree::set_value`] changes it.
     pub value: String,
     /// What its own condition says, whatever the parents.
     pub own_relevant: bool,
@@ -27,15 +34,35 @@ pub struct Node {
     /// The how-manieth instance of the record it is by creation, from 1; 0 if it is no instance of a repeat. Positions move
     /// when an instance goes, this number never does.
     pub serial: u32,
-    removed: bool,
 }
 
-/// The nodes of a record. Slots are never used again, so that the id of a removed node stays dead.
+/// How a node hangs in the tree.
 #[derive(Clone, Debug, Default)]
+struct Links {
+    /// Which slot of its parent it is in.
+    slot: u32,
+    /// Its place in the slot, from 0.
+    ordinal: u32,
+    removed: bool,
+    /// The last change that has written down what the node was before.
+    saved_in: u32,
+    /// Its children: attributes first, then elements, as the form orders them.
+    slots: Box<[SmallVec<[NodeId; 2]>]>,
+}
+
+/// The nodes of a record. An id is never used again, so that the id of a removed node stays dead.
+#[derive(Clone, Debug)]
 pub struct Tree {
+    /// Per definition its slot in the node around it.
+    slots: Arc<[u32]>,
     nodes: IndexVec<NodeId, Node>,
+    links: IndexVec<NodeId, Links>,
     /// How many instances of repeats were ever created.
     serials: u32,
+    /// Bytes of all values together.
+    n_bytes: usize,
+    /// How many changes there were.
+    n_changes: u32,
     /// What the change under way has overwritten.
     overwritten: Option<Overwritten>,
 }
@@ -45,11 +72,42 @@ pub struct Tree {
 struct Overwritten {
     n_nodes: usize,
     serials: u32,
-    /// Nodes as they were, the first overwritten first.
+    n_bytes: usize,
+    /// Nodes as they were.
     nodes: Vec<(NodeId, Node)>,
+    /// What was added and removed, the first first.
+    linked: Vec<Linked>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Linked {
+    Added(NodeId),
+    Removed(NodeId),
 }
 
 impl Tree {
+    /// A tree without nodes for records of a form.
+    #[must_use]
+    pub fn new(form: &FormDef) -> Self {
+        let mut slots = vec![0; form.nodes.len()];
+        for (_, definition) in form.nodes.iter() {
+            for (slot, &child) in (0..).zip(definition.attributes.iter().chain(&definition.children)) {
+                if let Some(known) = slots.get_mut(child.index()) {
+                    *known = slot;
+                }
+            }
+        }
+        Self {
+            slots: slots.into(),
+            nodes: IndexVec::default(),
+            links: IndexVec::default(),
+            serials: 0,
+            n_bytes: 0,
+            n_changes: 0,
+            overwritten: None,
+        }
+    }
+
     /// The root; there always is one.
     #[must_use]
     pub fn root(&self) -> NodeId {
@@ -59,7 +117,7 @@ impl Tree {
     /// A node that is part of the record, or `None` if it was removed or never was.
     #[must_use]
     pub fn get(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.get(id).filter(|node| !node.removed)
+        self.nodes.get(id).filter(|_| !self.links[id].removed)
     }
 
     /// A node, removed or not, whose id came from this tree.
@@ -68,20 +126,37 @@ impl Tree {
         &self.nodes[id]
     }
 
-    /// The same, to change it.
-    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
+    /// The same, to change anything but its value.
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
         let node = &mut self.nodes[id];
         if let Some(overwritten) = &mut self.overwritten
             && id.index() < overwritten.n_nodes
+            && self.links[id].saved_in != self.n_changes
         {
+            self.links[id].saved_in = self.n_changes;
             overwritten.nodes.push((id, node.clone()));
         }
         node
     }
 
+    /// Gives a node another value.
+    pub fn set_value(&mut self, id: NodeId, value: String) {
+        let node = self.node_mut(id);
+        let (before, now) = (node.value.len(), value.len());
+        node.value = value;
+        self.n_bytes = self.n_bytes + now - before;
+    }
+
     /// Begins a change that can be undone.
     pub fn begin_change(&mut self) {
-        self.overwritten = Some(Overwritten { n_nodes: self.nodes.len(), serials: self.serials, nodes: Vec::new() });
+        self.n_changes = self.n_changes.wrapping_add(1);
+        self.overwritten = Some(Overwritten {
+            n_nodes: self.nodes.len(),
+            serials: self.serials,
+            n_bytes: self.n_bytes,
+            nodes: Vec::new(),
+            linked: Vec::new(),
+        });
     }
 
     /// The change holds.
@@ -91,18 +166,28 @@ impl Tree {
 
     /// The record is as it was when the change was begun.
     pub fn undo_change(&mut self) {
-        let Some(Overwritten { n_nodes, serials, nodes }) = self.overwritten.take() else { return };
-        for (id, node) in nodes.into_iter().rev() {
+        let Some(Overwritten { n_nodes, serials, n_bytes, nodes, linked }) = self.overwritten.take() else { return };
+        for linked in linked.into_iter().rev() {
+            match linked {
+                Linked::Added(id) => self.take_out(id),
+                Linked::Removed(id) => {
+                    self.put_in(id);
+                    self.mark(id, false);
+                }
+            }
+        }
+        for (id, node) in nodes {
             self.nodes[id] = node;
         }
         self.nodes.truncate(n_nodes);
-        self.serials = serials;
+        self.links.truncate(n_nodes);
+        (self.serials, self.n_bytes) = (serials, n_bytes);
     }
 
-    /// Bytes of all values together.
+    /// Bytes of all values together, those of removed nodes among them.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
-        self.nodes.iter().map(|(_, node)| node.value.len()).sum()
+        self.n_bytes
     }
 
     /// How many nodes there are, removed ones among them.
@@ -111,14 +196,17 @@ impl Tree {
         self.nodes.len()
     }
 
-    /// Children in order, attributes among them.
-    pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        std::iter::successors(self.nodes[id].first_child, |&child| self.nodes[child].next)
+    /// Children in order, attributes first.
+    pub fn children(&self, id: NodeId) -> impl DoubleEndedIterator<Item = NodeId> + '_ {
+        self.links[id].slots.iter().flatten().copied()
     }
 
     /// The children of one definition in order.
-    pub fn children_of(&self, id: NodeId, def: DefId) -> impl Iterator<Item = NodeId> + '_ {
-        self.children(id).filter(move |&child| self.nodes[child].def == def)
+    #[must_use]
+    pub fn children_of(&self, id: NodeId, def: DefId) -> &[NodeId] {
+        let slot = self.slots.get(def.index()).and_then(|&slot| self.links[id].slots.get(slot as usize));
+        // Another definition may have the same slot elsewhere.
+        slot.filter(|nodes| nodes.first().is_some_and(|&first| self.nodes[first].def == def)).map_or(&[], |nodes| nodes)
     }
 
     /// A node with the ones around it, from itself up to the root; nothing for a node that never was.
@@ -139,11 +227,7 @@ impl Tree {
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
             found.push(id);
-            let at = pending.len();
-            pending.extend(self.children(id));
-            if let Some(children) = pending.get_mut(at..) {
-                children.reverse();
-            }
+            pending.extend(self.children(id).rev());
         }
         found
     }
@@ -151,87 +235,94 @@ impl Tree {
     /// Every node of a definition below (or at) `top`, in document order.
     #[must_use]
     pub fn instances_below(&self, form: &FormDef, top: NodeId, def: DefId) -> Vec<NodeId> {
-        let mut path: Vec<_> = form.ancestors(def).take_while(|&def| def != self.nodes[top].def).collect();
+        let mut path: SmallVec<[DefId; 8]> =
+            form.ancestors(def).take_while(|&def| def != self.nodes[top].def).collect();
         if path.last().map_or(def, |&first| form.nodes[first].parent.unwrap_or(first)) != self.nodes[top].def {
             return Vec::new();
         }
         path.reverse();
-        path.into_iter()
-            .fold(vec![top], |nodes, def| nodes.into_iter().flat_map(|node| self.children_of(node, def)).collect())
+        path.into_iter().fold(vec![top], |nodes, def| {
+            nodes.into_iter().flat_map(|node| self.children_of(node, def).iter().copied()).collect()
+        })
     }
 
     /// The 1-based place of a node among its siblings of the same definition.
     #[must_use]
     pub fn position(&self, id: NodeId) -> usize {
-        let def = self.nodes[id].def;
-        let before = std::iter::successors(self.nodes[id].previous, |&id| self.nodes[id].previous);
-        1 + before.filter(|&id| self.nodes[id].def == def).count()
+        self.links[id].ordinal as usize + 1
     }
 
     /// Whether there is an element below it.
     #[must_use]
     pub fn has_elements(&self, form: &FormDef, id: NodeId) -> bool {
-        self.children(id).any(|child| !form.nodes[self.nodes[child].def].is_attribute)
+        let n_attributes = form.nodes[self.nodes[id].def].attributes.len();
+        self.links[id].slots.iter().skip(n_attributes).any(|slot| !slot.is_empty())
     }
 
-    /// Adds a node as the last child, or right behind the last sibling of its definition, so that the instances of a
-    /// repeat stay together. Its relevance follows its parent's until its own rule has spoken.
+    /// Adds a node behind the others of its definition. Its relevance follows its parent's until its own rule has spoken.
     pub fn add(&mut self, form: &FormDef, def: DefId, parent: Option<NodeId>) -> NodeId {
         let definition = &form.nodes[def];
         let constant = |condition, otherwise| match condition {
-            crate::form::Condition::Constant(constant) => constant,
-            crate::form::Condition::Formula(_) => otherwise,
+            Condition::Constant(constant) => constant,
+            Condition::Formula(_) => otherwise,
         };
         let own_relevant = constant(definition.relevant, true);
         self.serials += u32::from(definition.repeat.is_some());
         let id = self.nodes.push(Node {
             def,
             parent,
-            first_child: None,
-            last_child: None,
-            next: None,
-            previous: None,
             value: String::new(),
             own_relevant,
             relevant: own_relevant && parent.is_none_or(|parent| self.nodes[parent].relevant),
             own_readonly: constant(definition.readonly, false),
             required: constant(definition.required, false),
             serial: if definition.repeat.is_some() { self.serials } else { 0 },
-            removed: false,
         });
-        if let Some(parent) = parent {
-            let sibling = if definition.repeat.is_some() { self.children_of(parent, def).last() } else { None };
-            self.link(parent, id, sibling.or_else(|| self.place_for(form, parent, def)));
+        let n_slots = definition.attributes.len() + definition.children.len();
+        let slot = self.slots.get(def.index()).copied().unwrap_or_default();
+        let before = parent.map_or(0, |parent| self.slot(parent, slot).len());
+        self.links.push(Links {
+            slot,
+            ordinal: u32::try_from(before).unwrap_or(u32::MAX),
+            slots: std::iter::repeat_with(SmallVec::new).take(n_slots).collect(),
+            ..Links::default()
+        });
+        self.put_in(id);
+        if let Some(overwritten) = &mut self.overwritten {
+            overwritten.linked.push(Linked::Added(id));
         }
         id
     }
 
-    /// Where the first node of a definition belongs: behind the last one of the definitions before it.
-    fn place_for(&self, form: &FormDef, parent: NodeId, def: DefId) -> Option<NodeId> {
-        let siblings = &form.nodes[self.nodes[parent].def];
-        if form.nodes[def].is_attribute {
-            return self.children(parent).take_while(|&child| form.nodes[self.nodes[child].def].is_attribute).last();
-        }
-        let rank = |def| siblings.children.iter().position(|&child| child == def);
-        let own = rank(def);
-        // Records are made and read in order, so the place is nearly always the end.
-        let last = self.nodes[parent].last_child;
-        if last.is_some_and(|last| rank(self.nodes[last].def) <= own) {
-            return last;
-        }
-        self.children(parent).take_while(|&child| rank(self.nodes[child].def) <= own).last()
+    fn slot(&self, parent: NodeId, slot: u32) -> &[NodeId] {
+        self.links[parent].slots.get(slot as usize).map_or(&[], |nodes| nodes)
     }
 
-    fn link(&mut self, parent: NodeId, id: NodeId, after: Option<NodeId>) {
-        let next = match after {
-            Some(after) => self.node_mut(after).next.replace(id),
-            None => self.node_mut(parent).first_child.replace(id),
-        };
-        let node = self.node_mut(id);
-        (node.previous, node.next) = (after, next);
-        match next {
-            Some(next) => self.node_mut(next).previous = Some(id),
-            None => self.node_mut(parent).last_child = Some(id),
+    /// Puts a node where its links say; the ones behind it move down.
+    fn put_in(&mut self, id: NodeId) {
+        self.change_slot(id, |slot, ordinal| slot.insert(ordinal.min(slot.len()), id));
+    }
+
+    /// Takes a node out of its slot; the ones behind it move up.
+    fn take_out(&mut self, id: NodeId) {
+        self.change_slot(id, |slot, ordinal| {
+            if slot.get(ordinal) == Some(&id) {
+                slot.remove(ordinal);
+            }
+        });
+    }
+
+    fn change_slot(&mut self, id: NodeId, change: impl FnOnce(&mut SmallVec<[NodeId; 2]>, usize)) {
+        let Some(parent) = self.nodes[id].parent else { return };
+        let Links { slot, ordinal, .. } = self.links[id];
+        let Some(nodes) = self.links[parent].slots.get_mut(slot as usize) else { return };
+        let mut nodes = std::mem::take(nodes);
+        change(&mut nodes, ordinal as usize);
+        for (ordinal, &node) in nodes.iter().enumerate().skip(ordinal as usize) {
+            self.links[node].ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
+        }
+        if let Some(slot) = self.links[parent].slots.get_mut(slot as usize) {
+            *slot = nodes;
         }
     }
 
@@ -248,24 +339,21 @@ impl Tree {
 
     /// Every node that is part of the record, in the order of creation.
     pub fn by_creation(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.nodes.iter().filter(|(_, node)| !node.removed).map(|(id, _)| id)
+        self.links.iter().filter(|(_, links)| !links.removed).map(|(id, _)| id)
     }
 
     /// Takes a node and everything below it out of the record.
     pub fn remove(&mut self, id: NodeId) {
-        let Node { parent, previous, next, .. } = self.nodes[id];
-        match (previous, parent) {
-            (Some(previous), _) => self.node_mut(previous).next = next,
-            (None, Some(parent)) => self.node_mut(parent).first_child = next,
-            (None, None) => {}
+        self.take_out(id);
+        self.mark(id, true);
+        if let Some(overwritten) = &mut self.overwritten {
+            overwritten.linked.push(Linked::Removed(id));
         }
-        match (next, parent) {
-            (Some(next), _) => self.node_mut(next).previous = previous,
-            (None, Some(parent)) => self.node_mut(parent).last_child = previous,
-            (None, None) => {}
-        }
+    }
+
+    fn mark(&mut self, id: NodeId, removed: bool) {
         for node in self.subtree(id) {
-            self.node_mut(node).removed = true;
+            self.links[node].removed = removed;
         }
     }
 }
@@ -273,5 +361,95 @@ impl Tree {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("def", &self.def).field("parent", &self.parent).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn form() -> FormDef {
+        let xml = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head><model>
+            <instance><d id="t"><a/><r kind=""><x/><s><y/></s></r><b/></d></instance></model></h:head>
+            <h:body><repeat nodeset="/d/r"><input ref="/d/r/x"/><repeat nodeset="/d/r/s"><input ref="/d/r/s/y"/></repeat>
+            </repeat></h:body></h:html>"#;
+        FormDef::load(xml, &BTreeMap::new()).unwrap().0
+    }
+
+    /// All that can be seen of a tree from outside.
+    fn seen(tree: &Tree) -> Vec<(NodeId, usize, String, u32, bool)> {
+        let order = tree.subtree(tree.root()).into_iter();
+        let mut seen: Vec<_> = order
+            .map(|id| {
+                (id, tree.position(id), tree.node(id).value.clone(), tree.node(id).serial, tree.node(id).required)
+            })
+            .collect();
+        seen.push((NodeId(0), tree.n_bytes(), String::new(), tree.serials(), tree.by_creation().count() > 0));
+        seen
+    }
+
+    /// Adds, removes or sets something, chosen by numbers.
+    fn act(tree: &mut Tree, form: &FormDef, which: usize, what: usize) {
+        let nodes = tree.subtree(tree.root());
+        let id = nodes[which % nodes.len()];
+        let definition = &form.nodes[tree.node(id).def];
+        match what % 5 {
+            0 if definition.repeat.is_some() => tree.remove(id),
+            1 => tree.node_mut(id).required = what.is_multiple_of(2),
+            2 => tree.set_value(id, "x".repeat(what % 17)),
+            _ => {
+                let below: Vec<_> = definition.attributes.iter().chain(&definition.children).copied().collect();
+                let Some(&def) = below.get(what % below.len().max(1)) else { return };
+                if form.nodes[def].repeat.is_some() || tree.children_of(id, def).is_empty() {
+                    tree.add(form, def, Some(id));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nodes_stand_as_the_form_orders_them_and_a_change_undone_never_was(
+            before in prop::collection::vec(any::<(u16, u16)>(), 0..40),
+            undone in prop::collection::vec(any::<(u16, u16)>(), 0..40),
+        ) {
+            let form = form();
+            let mut tree = Tree::new(&form);
+            tree.add(&form, form.root(), None);
+            for &(which, what) in &before {
+                act(&mut tree, &form, which.into(), what.into());
+            }
+            let was = seen(&tree);
+            for round in 0..2 {
+                tree.begin_change();
+                for &(which, what) in &undone[round.min(undone.len())..] {
+                    act(&mut tree, &form, which.into(), what.into());
+                }
+                tree.undo_change();
+                prop_assert_eq!(&seen(&tree), &was);
+            }
+
+            let mut n_bytes = 0;
+            for id in tree.subtree(tree.root()) {
+                let def = tree.node(id).def;
+                let rank = |&child: &NodeId| {
+                    let definition = &form.nodes[def];
+                    definition.attributes.iter().chain(&definition.children).position(|&def| def == tree.node(child).def)
+                };
+                let children: Vec<_> = tree.children(id).collect();
+                prop_assert!(children.iter().map(rank).is_sorted());
+                for &child in &children {
+                    let siblings = tree.children_of(id, tree.node(child).def);
+                    prop_assert_eq!(siblings.get(tree.position(child) - 1), Some(&child));
+                }
+                prop_assert_eq!(tree.children_of(id, form.root()), &[] as &[NodeId]);
+                n_bytes += tree.node(id).value.len();
+            }
+            prop_assert!(n_bytes <= tree.n_bytes());
+        }
     }
 }

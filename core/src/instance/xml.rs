@@ -1,7 +1,7 @@
 use super::Tree;
 use crate::form::FormDef;
 use crate::ids::{DefId, ElementId, NodeId};
-use crate::xml::{Document, Names, Namespace, escape_attribute, escape_text};
+use crate::xml::{Document, NameId, Names, Namespace, escape_attribute, escape_text};
 use crate::{Error, ErrorKind, Result};
 
 /// The two ways a record is written (session.md, Two writers).
@@ -117,7 +117,7 @@ pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
     if saved.element(saved.root()).name != form.nodes[form.root()].name || id.as_deref() != Some(&form.id) {
         return Err(unreadable("it belongs to another form"));
     }
-    let mut tree = Tree::default();
+    let mut tree = Tree::new(form);
     let root = tree.add(form, form.root(), None);
     Overlay { form, saved: &saved, names: &names }.fill(&mut tree, root, Some(saved.root()), form.instance);
     Ok(tree)
@@ -126,7 +126,7 @@ pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
 /// A record with nothing but the form's static defaults.
 #[must_use]
 pub fn new_record(form: &FormDef) -> Tree {
-    let mut tree = Tree::default();
+    let mut tree = Tree::new(form);
     let root = tree.add(form, form.root(), None);
     Overlay::without_saved(form).fill(&mut tree, root, None, form.instance);
     tree
@@ -139,7 +139,7 @@ pub fn add_instance(form: &FormDef, tree: &mut Tree, parent: NodeId, repeat: Def
     Overlay::without_saved(form).fill(tree, node, None, template.element);
     if template.blank {
         for id in tree.subtree(node) {
-            tree.node_mut(id).value.clear();
+            tree.set_value(id, String::new());
         }
     }
     Some(node)
@@ -173,40 +173,39 @@ impl<'a> Overlay<'a> {
             let value = saved
                 .and_then(|saved| find(self.saved, self.names, saved))
                 .or_else(|| find(&form.document, &form.names, own));
-            tree.node_mut(id).value = value.unwrap_or_default();
+            tree.set_value(id, value.unwrap_or_default());
         }
         if form.nodes[def].children.is_empty() {
             let value = match saved {
                 Some(saved) => self.saved.text(saved).into_owned(),
                 None => form.document.text(own).trim().to_owned(),
             };
-            tree.node_mut(node).value = value;
+            tree.set_value(node, value);
         }
+        let in_own = ByName::of(&form.document, own);
+        let in_saved = saved.map(|saved| ByName::of(self.saved, saved));
         for &child in &form.nodes[def].children {
-            self.fill_children(tree, node, child, saved, own);
+            self.fill_children(tree, node, child, in_saved.as_ref(), &in_own, own);
         }
     }
 
-    fn fill_children(&self, tree: &mut Tree, parent: NodeId, def: DefId, saved: Option<ElementId>, own: ElementId) {
+    fn fill_children(
+        &self,
+        tree: &mut Tree,
+        parent: NodeId,
+        def: DefId,
+        in_saved: Option<&ByName>,
+        in_own: &ByName,
+        own: ElementId,
+    ) {
         let form = self.form;
         let definition = &form.nodes[def];
-        let name = form.names.get(definition.name);
-        let own_elements: Vec<_> = form
-            .document
-            .children(own)
-            .filter(|&child| form.document.element(child).name == definition.name && !is_template(form, child))
-            .collect();
+        let own_elements: Vec<_> = in_own.named(definition.name).filter(|&child| !is_template(form, child)).collect();
         // A node that the form's own part lacks (an inner repeat with a template only) still has a pattern.
         let pattern = own_elements.first().copied().or_else(|| definition.template.map(|template| template.element));
-        let saved_elements: Vec<_> = saved
-            .map(|saved| {
-                self.saved
-                    .children(saved)
-                    .filter(|&child| self.names.get(self.saved.element(child).name) == name)
-                    .collect()
-            })
-            .unwrap_or_default();
-        let rows_are_saved = saved.is_some() && definition.repeat.is_some();
+        // A name of the form has the same number in what was saved.
+        let saved_elements: Vec<_> = in_saved.map(|saved| saved.named(definition.name).collect()).unwrap_or_default();
+        let rows_are_saved = in_saved.is_some() && definition.repeat.is_some();
         if !saved_elements.is_empty() || rows_are_saved {
             for element in saved_elements {
                 let node = tree.add(form, def, Some(parent));
@@ -228,6 +227,23 @@ impl<'a> Overlay<'a> {
         for &child in &self.form.nodes[def].children {
             self.add_empty(tree, node, child);
         }
+    }
+}
+
+/// The child elements of an element by name, those of one name in order.
+struct ByName(Vec<(NameId, ElementId)>);
+
+impl ByName {
+    fn of(document: &Document, element: ElementId) -> Self {
+        let children = document.children(element).map(|child| (document.element(child).name, child));
+        let mut children: Vec<_> = children.collect();
+        children.sort();
+        Self(children)
+    }
+
+    fn named(&self, name: NameId) -> impl Iterator<Item = ElementId> + '_ {
+        let from = self.0.partition_point(|&(known, _)| known < name);
+        self.0.iter().skip(from).take_while(move |&&(known, _)| known == name).map(|&(_, element)| element)
     }
 }
 

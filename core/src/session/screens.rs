@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::{FormSession, Violation};
 use crate::form::{Control, ControlKind};
 use crate::ids::{ControlId, DefId, NodeId};
@@ -82,8 +84,8 @@ impl FormSession {
     /// A range whose instances are all switched off is not asked about.
     fn range_is_relevant(&self, parent: NodeId, repeat: DefId) -> bool {
         let tree = self.engine.tree();
-        let mut instances = tree.children_of(parent, repeat).peekable();
-        instances.peek().is_none() || instances.any(|instance| tree.node(instance).relevant)
+        let instances = tree.children_of(parent, repeat);
+        instances.is_empty() || instances.iter().any(|&instance| tree.node(instance).relevant)
     }
 
     fn has_question(&self, controls: &[ControlId], around: NodeId) -> bool {
@@ -108,13 +110,24 @@ impl FormSession {
         let Some(known) = tree.get(node).filter(|known| known.relevant) else { return Vec::new() };
         match self.form().nodes[known.def].control {
             Some(control) => vec![(control, node)],
-            None => {
-                let groups = self.form().controls.iter().filter(|(_, control)| {
-                    control.node == Some(known.def) && !control.kind.is_question() && control.is_field_list()
-                });
-                groups.flat_map(|(_, control)| self.questions_below(&control.children, node)).collect()
+            None => self.questions_of_groups(&self.field_lists(), node),
+        }
+    }
+
+    /// The groups that are a screen of several questions, by their node.
+    fn field_lists(&self) -> HashMap<DefId, Vec<ControlId>> {
+        let mut field_lists: HashMap<_, Vec<_>> = HashMap::new();
+        for (id, control) in self.form().controls.iter() {
+            if let Some(node) = control.node.filter(|_| !control.kind.is_question() && control.is_field_list()) {
+                field_lists.entry(node).or_default().push(id);
             }
         }
+        field_lists
+    }
+
+    fn questions_of_groups(&self, groups: &HashMap<DefId, Vec<ControlId>>, node: NodeId) -> Vec<(ControlId, NodeId)> {
+        let groups = groups.get(&self.engine.tree().node(node).def).into_iter().flatten();
+        groups.flat_map(|&group| self.questions_below(&self.form().controls[group].children, node)).collect()
     }
 
     /// The screen a move last went to, or the nearest earlier one if it has disappeared since.
@@ -132,17 +145,22 @@ impl FormSession {
     /// The screen itself if it is there, else the nearest earlier one, else the first.
     #[must_use]
     pub fn nearest(&self, key: &ScreenKey) -> ScreenKey {
-        let screens = self.screens();
+        self.nearest_of(&self.screens(), key)
+    }
+
+    pub(super) fn nearest_of(&self, screens: &[ScreenKey], key: &ScreenKey) -> ScreenKey {
         if screens.contains(key) {
             return *key;
         }
-        let place = self.place(key);
-        let earlier = screens.iter().rev().find(|screen| **screen != ScreenKey::End && self.place(screen) < place);
-        earlier.or(screens.first()).copied().unwrap_or(ScreenKey::End)
+        let ranks = self.body_ranks();
+        let place = self.place(key, &ranks);
+        let is_before = |screen: &&ScreenKey| **screen != ScreenKey::End && self.place(screen, &ranks) < place;
+        screens.iter().rev().find(is_before).or(screens.first()).copied().unwrap_or(ScreenKey::End)
     }
 
     /// Where a screen stands in the order of the body, whether it is there or not.
-    fn place(&self, key: &ScreenKey) -> Vec<usize> {
+    fn place(&self, key: &ScreenKey, ranks: &HashMap<DefId, usize>) -> Vec<usize> {
+        let rank = |def| ranks.get(&def).copied().unwrap_or(usize::MAX);
         let tree = self.engine.tree();
         let (node, last) = match *key {
             ScreenKey::Node(node) => (node, None),
@@ -153,21 +171,25 @@ impl FormSession {
         steps.reverse();
         let mut place = Vec::new();
         for id in steps {
-            place.push(self.body_rank(tree.node(id).def));
+            place.push(rank(tree.node(id).def));
             place.push(tree.position(id));
         }
         if let Some(repeat) = last {
-            place.extend([self.body_rank(repeat), usize::MAX]);
+            place.extend([rank(repeat), usize::MAX]);
         }
         place
     }
 
-    /// The position of the first control on (or below) a node.
-    fn body_rank(&self, def: DefId) -> usize {
+    /// The position of the first control on (or below) each node.
+    fn body_ranks(&self) -> HashMap<DefId, usize> {
         let form = self.form();
-        let below =
-            |control: &Control| control.node.is_some_and(|node| form.ancestors(node).any(|ancestor| ancestor == def));
-        form.controls.iter().position(|(_, control)| below(control)).unwrap_or(usize::MAX)
+        let mut ranks = HashMap::new();
+        for (rank, (_, control)) in form.controls.iter().enumerate() {
+            for def in control.node.into_iter().flat_map(|node| form.ancestors(node)) {
+                ranks.entry(def).or_insert(rank);
+            }
+        }
+        ranks
     }
 
     /// The screen behind `key`.
@@ -175,7 +197,8 @@ impl FormSession {
     /// # Errors
     /// Under [`Policy::OnMove`]: the violations of the questions on it.
     pub fn next(&self, key: &ScreenKey, policy: Policy) -> Result<ScreenKey, Vec<Violation>> {
-        let key = self.nearest(key);
+        let screens = self.screens();
+        let key = self.nearest_of(&screens, key);
         if policy == Policy::OnMove {
             let questions = self.questions_of(&key);
             let found = questions.iter().filter_map(|&(_, node)| self.engine.violation(node));
@@ -184,7 +207,6 @@ impl FormSession {
                 return Err(violations);
             }
         }
-        let screens = self.screens();
         let at = screens.iter().position(|screen| *screen == key);
         Ok(at.and_then(|at| screens.get(at + 1)).copied().unwrap_or(ScreenKey::End))
     }
@@ -193,7 +215,7 @@ impl FormSession {
     #[must_use]
     pub fn previous(&self, key: &ScreenKey) -> Option<ScreenKey> {
         let screens = self.screens();
-        let key = self.nearest(key);
+        let key = self.nearest_of(&screens, key);
         let at = screens.iter().position(|screen| *screen == key)?;
         screens.get(at.checked_sub(1)?).copied()
     }
@@ -201,10 +223,19 @@ impl FormSession {
     /// The screen that shows a node.
     #[must_use]
     pub fn goto(&self, node: NodeId) -> Option<ScreenKey> {
-        let shows = |screen: &&ScreenKey| {
-            **screen == ScreenKey::Node(node) || self.questions_of(screen).iter().any(|&(_, question)| question == node)
+        let screens = self.screens();
+        let own = ScreenKey::Node(node);
+        if screens.contains(&own) {
+            return Some(own);
+        }
+        let field_lists = self.field_lists();
+        let shows = |screen: &&ScreenKey| match **screen {
+            ScreenKey::Node(group) => {
+                self.questions_of_groups(&field_lists, group).iter().any(|&(_, question)| question == node)
+            }
+            ScreenKey::Add { .. } | ScreenKey::End => false,
         };
-        self.screens().iter().find(shows).copied()
+        screens.iter().find(shows).copied()
     }
 
     /// A screen as the journal names it: a path, for `add` the path of the range with `+`, or `end`.
@@ -213,7 +244,8 @@ impl FormSession {
         match *key {
             ScreenKey::Node(node) => self.path(node),
             ScreenKey::Add { parent, repeat } => {
-                format!("{}/{}+", self.path(parent), self.form().names.get(self.form().nodes[repeat].name))
+                let name = self.form().nodes.get(repeat).map_or("", |repeat| self.form().names.get(repeat.name));
+                format!("{}/{name}+", self.path(parent))
             }
             ScreenKey::End => "end".to_owned(),
         }

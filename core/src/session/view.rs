@@ -162,8 +162,8 @@ impl FormSession {
     /// What a screen shows now; one that has disappeared gives way to the nearest earlier one.
     #[must_use]
     pub fn screen(&self, key: &ScreenKey) -> ScreenView {
-        let key = self.nearest(key);
         let screens = self.screens();
+        let key = self.nearest_of(&screens, key);
         let done = screens.iter().position(|screen| *screen == key).unwrap_or(0);
         let questions = self.questions_of(&key);
         let kind = match key {
@@ -234,7 +234,7 @@ impl FormSession {
         let mut instances: Vec<_> = repeats
             .map(|node| {
                 let def = tree.node(node).def;
-                let of = tree.node(node).parent.map_or(1, |parent| tree.children_of(parent, def).count());
+                let of = tree.node(node).parent.map_or(1, |parent| tree.children_of(parent, def).len());
                 InstanceView {
                     node,
                     path: self.path(node),

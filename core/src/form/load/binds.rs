@@ -33,15 +33,19 @@ impl Loader {
         def
     }
 
-    fn child(&self, parent: DefId, name: NameId) -> Option<DefId> {
-        self.nodes[parent].children.iter().copied().find(|&child| self.nodes[child].name == name)
+    pub(super) fn child(&self, parent: DefId, name: NameId) -> Option<DefId> {
+        self.by_name.get(&(parent, name)).copied()
     }
 
     fn add_node(&mut self, name: NameId, qualified: &str, parent: Option<DefId>, is_attribute: bool) -> DefId {
         let def = self.nodes.push(NodeDef::new(name, qualified, parent, is_attribute));
         if let Some(parent) = parent {
-            let siblings = &mut self.nodes[parent];
-            if is_attribute { siblings.attributes.push(def) } else { siblings.children.push(def) }
+            if is_attribute {
+                self.nodes[parent].attributes.push(def);
+            } else {
+                self.nodes[parent].children.push(def);
+                self.by_name.insert((parent, name), def);
+            }
         }
         def
     }

@@ -114,7 +114,7 @@ impl Loader {
                 ".." => self.nodes[def].parent?,
                 name => {
                     let name = self.names.find(name.rsplit(':').next().unwrap_or(name))?;
-                    *self.nodes[def].children.iter().find(|&&child| self.nodes[child].name == name)?
+                    self.child(def, name)?
                 }
             };
         }

@@ -9,7 +9,7 @@ use super::graph::Graph;
 use super::itext::Itext;
 use super::{Action, Control, Diagnostic, DiagnosticKind, FormDef, Formula, Label, List, NodeDef};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
-use crate::xml::{Document, Names, Namespace};
+use crate::xml::{Document, NameId, Names, Namespace};
 use crate::{Error, ErrorKind, Result, xpath};
 
 /// Where the files of a form come from: CSV, XML and GeoJSON by bare name.
@@ -68,6 +68,7 @@ impl FormDef {
             document,
             names,
             nodes: IndexVec::default(),
+            by_name: HashMap::new(),
             samples: HashMap::new(),
             controls: IndexVec::default(),
             formulas: IndexVec::default(),
@@ -135,6 +136,7 @@ struct Loader {
     document: Arc<Document>,
     names: Names,
     nodes: IndexVec<DefId, NodeDef>,
+    by_name: HashMap<(DefId, NameId), DefId>,
     /// Per node the first template and the first plain element in the primary instance.
     samples: HashMap<DefId, (Option<ElementId>, Option<ElementId>)>,
     controls: IndexVec<ControlId, Control>,
@@ -179,6 +181,7 @@ impl Loader {
             names: std::mem::take(&mut self.names),
             document,
             nodes: std::mem::take(&mut self.nodes),
+            by_name: std::mem::take(&mut self.by_name),
             controls: std::mem::take(&mut self.controls),
             body,
             formulas: std::mem::take(&mut self.formulas),
