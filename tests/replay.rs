@@ -57,6 +57,8 @@ struct Author {
     n_names: usize,
     /// Paths of the questions written so far.
     questions: Vec<String>,
+    /// Paths of the calculations written so far whose results are days or flags, or were.
+    results: Vec<String>,
     /// Paths of the repeats written so far.
     repeats: Vec<String>,
 }
@@ -80,8 +82,15 @@ impl Author {
             1 => format!("{earlier} != '1'"),
             2 => "number(format-date-time(now(), '%H')) mod 2 = 0".to_owned(),
             3 => format!("string-length({earlier}) &lt; 2"),
+            4 => self.result(which / 8),
             _ => return None,
         })
+    }
+
+    /// The result of a calculation before: nothing that its text would show.
+    fn result(&self, which: u8) -> String {
+        let index = usize::from(which) % self.results.len().max(1);
+        self.results.get(index).map_or("/d/seen", String::as_str).to_owned()
     }
 
     fn bind(&mut self, path: &str, attributes: &str) {
@@ -136,7 +145,7 @@ impl Author {
             }
             Part::Calculation { what, condition } => {
                 let earlier = self.earlier(*what / 8);
-                let calculation = match what % 8 {
+                let calculation = match what % 12 {
                     0 => "string(now())".to_owned(),
                     1 => "once(uuid())".to_owned(),
                     2 => format!("concat(random(), {earlier})"),
@@ -144,11 +153,18 @@ impl Author {
                     4 => self.repeats.last().map_or("7".to_owned(), |repeat| format!("count({repeat})")),
                     5 => "position(..)".to_owned(),
                     6 => format!("join(' ', randomize(instance('l')/root/item/name), {earlier})"),
-                    _ => format!("concat({earlier}, '!', jr:itext('q'))"),
+                    7 => format!("concat({earlier}, '!', jr:itext('q'))"),
+                    8 => format!("if({earlier} = '', {earlier}, today())"),
+                    9 => format!("{earlier} &gt; 2"),
+                    10 => format!("{} - 7", self.result(*condition)),
+                    _ => format!("concat({}, '')", self.result(*condition)),
                 };
                 let relevant = self.condition(*condition).map(|test| format!("relevant=\"{test}\""));
                 self.bind(&path, &format!("calculate=\"{calculation}\" {}", relevant.unwrap_or_default()));
                 self.nodes += &format!("<{name}/>");
+                if matches!(what % 12, 3 | 8 | 9) {
+                    self.results.push(path);
+                }
             }
             Part::Group { parts, condition, is_screen } => {
                 if let Some(test) = self.condition(*condition) {

@@ -2,7 +2,8 @@ use super::Rows;
 use crate::xml::Names;
 
 /// Reads the CSV of a form (xforms.md §3): `;` separates if the header line holds one, else `,`; quotes as in RFC 4180;
-/// a byte order mark is dropped; short rows are filled up.
+/// a byte order mark and blanks around cells are dropped;
+/// short rows are filled up.
 ///
 /// Every broken line is named (number from 1, what is wrong) and the other lines are used.
 pub fn read_csv(bytes: &[u8], names: &mut Names) -> (Rows, Vec<(u64, &'static str)>) {
@@ -50,12 +51,12 @@ fn read_records(
                 n_columns = cells.len();
                 *rows = Some(Rows::new(cells.iter().map(|cell| names.intern(cell.trim())).collect()));
             }
-            Some(_) if cells.iter().all(|cell| cell.is_empty()) => {}
+            Some(_) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
             Some(rows) => {
                 if cells.len() > n_columns {
                     problems.push((line, "it has more cells than the header"));
                 }
-                rows.push(cells);
+                rows.push(cells.into_iter().map(str::trim));
             }
         }
     }
@@ -104,6 +105,12 @@ mod tests {
         assert_eq!(table, [vec!["name", "label"], vec!["a", "x;\"y\"\nz"], vec!["b", ""]]);
         assert_eq!(problems, []);
         assert_eq!(read(b"a,b\n1;2,3").0, [vec!["a", "b"], vec!["1;2", "3"]]);
+    }
+
+    #[test]
+    fn blanks_around_cells_are_nobodys() {
+        let (table, _) = read("name , label\na ,\" A  1 \"\n\t,\u{a0}\nb,".as_bytes());
+        assert_eq!(table, [vec!["name", "label"], vec!["a", "A  1"], vec!["b", ""]]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Engine {
             Some(ActionValue::Text(text)) => Value::Text(text.to_string()),
             None => Value::empty(),
         };
-        let text = store(value, self.form.nodes[action.target].data_type, &self.view());
-        self.set_value(target, text)
+        let stored = store(value, self.form.nodes[action.target].data_type, &self.view());
+        self.set_value(target, stored.text)
     }
 }

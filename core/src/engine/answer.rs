@@ -3,7 +3,6 @@ use super::{Changes, Engine};
 use crate::clock::Step;
 use crate::form::ControlKind;
 use crate::ids::NodeId;
-use crate::instance::canonical;
 use crate::{ErrorKind, Result, xml};
 
 impl Engine {
@@ -31,7 +30,7 @@ impl Engine {
         if self.tree.has_elements(&self.form, id) || !xml::is_allowed(value) {
             return Err(ErrorKind::NoSuchNode.into());
         }
-        let value = self.lexical(id, value, step).unwrap_or_else(|| value.to_owned());
+        let value = self.lexical(id, value, step.at).unwrap_or_else(|| value.to_owned());
         self.put_answer(id, value, step, Bounds::None)
     }
 
@@ -60,28 +59,9 @@ impl Engine {
             return Ok(String::new());
         }
         match self.form.controls[control].kind {
-            ControlKind::Select1 if !self.offered_values(control, id).contains(value) => {
-                return Err(ErrorKind::InvalidChoice.into());
-            }
-            ControlKind::Select | ControlKind::Rank => {
-                let offered = self.offered_values(control, id);
-                if !value.split_ascii_whitespace().all(|value| offered.contains(value)) {
-                    return Err(ErrorKind::InvalidChoice.into());
-                }
-            }
-            ControlKind::Trigger if value != "OK" => return Err(ErrorKind::InvalidValue.into()),
-            _ => {}
+            kind if kind.has_choices() => Ok(self.chosen(control, id, value).ok_or(ErrorKind::InvalidChoice)?),
+            ControlKind::Trigger if value != "OK" => Err(ErrorKind::InvalidValue.into()),
+            _ => Ok(self.lexical(id, value, step.at).ok_or(ErrorKind::InvalidValue)?),
         }
-        Ok(self.lexical(id, value, step).ok_or(ErrorKind::InvalidValue)?)
-    }
-
-    /// The text under which an answer is kept; none if it is no value of the question's type.
-    fn lexical(&self, id: NodeId, value: &str, step: Step) -> Option<String> {
-        let definition = &self.form.nodes[self.tree.node(id).def];
-        let kind = definition.control.map(|control| self.form.controls[control].kind);
-        if matches!(kind, Some(ControlKind::Select | ControlKind::Rank)) {
-            return Some(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
-        }
-        canonical(value, definition.data_type, &self.settings.time_zone, step.at)
     }
 }

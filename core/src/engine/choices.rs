@@ -80,7 +80,8 @@ impl Engine {
         let value = match source {
             Source::Item(index) => definition.items.get(index).map(|item| item.value.to_string()),
             Source::Node(node) => {
-                definition.itemset.as_ref().map(|itemset| self.item_text(itemset.value, question, node))
+                let text = |formula| self.item_text(formula, question, node).trim().to_owned();
+                definition.itemset.as_ref().map(|itemset| text(itemset.value))
             }
         };
         Choice { value: value.unwrap_or_default(), source }
@@ -143,8 +144,11 @@ impl Engine {
         let question = self.question_at(context, path);
         let Some(question) = question else { return String::new() };
         let Some(control) = self.form.nodes[self.tree.node(question).def].control else { return String::new() };
-        let choice = self.choices(control, question).into_iter().find(|choice| choice.value == value);
-        choice.map(|choice| self.choice_words(control, question, &choice).plain()).unwrap_or_default()
+        let choices = self.choices(control, question);
+        let offered = choices.iter().map(|choice| choice.value.clone()).collect();
+        let Some(value) = self.meant(&offered, value.trim(), question) else { return String::new() };
+        let choice = choices.iter().find(|choice| choice.value == value);
+        choice.map(|choice| self.choice_words(control, question, choice).plain()).unwrap_or_default()
     }
 
     /// The node that a path without positions means for someone at `context`: shared repeats are the same instance.

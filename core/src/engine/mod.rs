@@ -13,6 +13,7 @@ mod budget;
 mod calendar;
 mod chance;
 mod choices;
+mod lexical;
 mod recompute;
 mod repeats;
 mod settle;
@@ -31,7 +32,7 @@ use crate::Result;
 use crate::clock::Step;
 use crate::form::{DataType, FormDef, FormEvent, Preload};
 use crate::ids::{ControlId, DefId, NodeId};
-use crate::instance::{Node, Tree, Writer, canonical, new_record, read_record};
+use crate::instance::{Tree, Writer, canonical, new_record, read_record};
 use crate::text::{Language, language};
 use crate::xml::{Document, Names};
 use crate::xpath::date;
@@ -40,6 +41,7 @@ use budget::Budget;
 pub use budget::Limits;
 use chance::Chance;
 pub use choices::{Choice, Offer};
+use lexical::Author;
 use recompute::Queue;
 pub use state::EngineState;
 pub use texts::{Part, Words};
@@ -109,7 +111,7 @@ impl Engine {
     pub fn begin(form: Arc<FormDef>, settings: Settings, step: Step, last_saved: Option<&str>) -> Self {
         let tree = new_record(&form);
         let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.normalise_values(|_| String::new());
+        engine.normalise(engine.tree.root(), Author::Form);
         engine.preload(engine.tree.root());
         engine.run_form_actions(FormEvent::FirstLoad);
         engine.run_form_actions(FormEvent::Load);
@@ -132,7 +134,7 @@ impl Engine {
     ) -> Result<Self> {
         let tree = read_record(&form, xml)?;
         let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.normalise_values(str::to_owned);
+        engine.normalise(engine.tree.root(), Author::Person);
         engine.resume(step);
         Ok(engine)
     }
@@ -261,20 +263,6 @@ impl Engine {
             }
         }
         self.take_changes()
-    }
-
-    /// Puts values into their canonical forms (xforms.md §8). What is no value of its type becomes what `otherwise` makes of
-    /// it: a default of the form is empty then, what somebody wrote stays.
-    fn normalise_values(&mut self, otherwise: impl Fn(&str) -> String) {
-        for id in self.tree.subtree(self.tree.root()) {
-            let Node { def, value, .. } = self.tree.node(id);
-            if !value.is_empty() {
-                let data_type = self.form.nodes[*def].data_type;
-                let canonical = canonical(value, data_type, &self.settings.time_zone, self.step.at);
-                let value = canonical.unwrap_or_else(|| otherwise(value));
-                self.tree.set_value(id, value);
-            }
-        }
     }
 
     /// Puts preloaded values in below (and at) a node.
@@ -429,7 +417,7 @@ impl PartialEq for Engine {
             let nodes = engine.tree.subtree(engine.tree.root()).into_iter();
             let described = nodes.map(|id| {
                 let node = engine.tree.node(id);
-                (engine.path(id), node.value.clone(), node.relevant, node.own_readonly, node.required)
+                (engine.path(id), node.value.clone(), node.kind, node.relevant, node.own_readonly, node.required)
             });
             described.collect::<Vec<_>>()
         };

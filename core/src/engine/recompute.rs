@@ -6,7 +6,7 @@ use super::Engine;
 use super::world::{View, reference};
 use crate::form::{Facet, Rule};
 use crate::ids::{DefId, FormulaId, NodeId, RuleId};
-use crate::instance::store;
+use crate::instance::{Stored, store};
 use crate::xpath::{Context, Value};
 
 /// Rules waiting to run, each on one node, lowest rank first.
@@ -68,12 +68,18 @@ impl Engine {
         View { engine: self, all_relevant: false }
     }
 
-    /// Sets a value that a person or an action gave, and lets its readers know. Says whether it is another.
+    /// Sets a value that a person or an action gave, and lets its readers know. Says whether it is another: the same text is
+    /// no change, and what a calculation gave keeps its kind then.
     pub(super) fn set_value(&mut self, id: NodeId, value: String) -> bool {
-        if self.tree.node(id).value == value || !self.fits(&value) {
+        self.tree.node(id).value != value && self.put(id, Stored::plain(value))
+    }
+
+    fn put(&mut self, id: NodeId, stored: Stored) -> bool {
+        let node = self.tree.node(id);
+        if (&node.value, node.kind) == (&stored.text, stored.kind) || !self.fits(&stored.text) {
             return false;
         }
-        self.tree.set_value(id, value);
+        self.tree.hold(id, stored);
         self.changes.touched.insert(id);
         self.check_choices_later(id);
         self.wake_readers(id);
@@ -180,8 +186,8 @@ impl Engine {
         let value = formula.map(|formula| self.value_of_rule(rule, formula, id));
         match (facet, value) {
             (Facet::Calculate, Some(value)) => {
-                let text = store(value, self.form.nodes[target].data_type, &self.view());
-                self.set_value(id, text);
+                let result = store(value, self.form.nodes[target].data_type, &self.view());
+                self.put(id, result);
             }
             (Facet::Relevant, Some(value)) => {
                 let relevant = value.to_bool(&self.view());
@@ -248,11 +254,14 @@ impl Engine {
         }
     }
 
-    /// A select's answer must be looked at again when the record settles.
+    /// The answer to a select whose choices change must be looked at again when the record settles. Choices written in the
+    /// form never do: what is calculated or set there stays, whatever it is.
     pub(super) fn check_choices_later(&mut self, id: NodeId) {
         let node = self.tree.node(id);
         let control = self.form.nodes[node.def].control.map(|control| &self.form.controls[control]);
-        if !node.value.is_empty() && control.is_some_and(|control| control.kind.has_choices()) {
+        if !node.value.is_empty()
+            && control.is_some_and(|control| control.kind.has_choices() && control.itemset.is_some())
+        {
             self.stale_choices.insert(id);
         }
     }

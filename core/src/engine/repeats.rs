@@ -1,4 +1,5 @@
 use super::budget::Bounds;
+use super::lexical::Author;
 use super::{Changes, Engine};
 use crate::clock::Step;
 use crate::form::Control;
@@ -125,6 +126,7 @@ impl Engine {
         let id = add_instance(&form, &mut self.tree, parent, repeat).ok_or(ErrorKind::NotAllowed)?;
         self.changes.added.push(id);
         self.changes.touched.insert(parent);
+        self.normalise(id, Author::Form);
         self.preload(id);
         for node in self.tree.subtree(id) {
             self.wake_rules_of(node, &|_| true);

@@ -49,10 +49,11 @@ impl Engine {
         let Some(node) = self.tree.get(id).filter(|node| node.relevant && !node.value.is_empty()) else { return };
         let Some(control) = self.form.nodes[node.def].control else { return };
         let offered = self.offered_values(control, id);
+        let is_offered = |value: &str| self.meant(&offered, value, id).is_some();
         let kept = if self.form.controls[control].kind == ControlKind::Select1 {
-            if offered.contains(&node.value) { node.value.clone() } else { String::new() }
+            if is_offered(&node.value) { node.value.clone() } else { String::new() }
         } else {
-            let kept = node.value.split_ascii_whitespace().filter(|value| offered.contains(*value));
+            let kept = node.value.split_ascii_whitespace().filter(|value| is_offered(value));
             kept.collect::<Vec<_>>().join(" ")
         };
         let is_shorter = kept.len() < node.value.len();

@@ -1,7 +1,8 @@
 //! The state of an engine as text: what a snapshot keeps, so that restoring evaluates nothing.
 //!
 //! Beside the values it holds what each condition last said, what was still to settle, the moment and number of the step, and
-//! the serial numbers of repeats' instances. The kind of a value is its definition's, and the text is exact. Nodes are
+//! the serial numbers of repeats' instances. A value is its text, which is exact, and its kind where that is not its
+//! definition's (a snapshot of before there were kinds has none: the next calculation finds them). Nodes are
 //! listed in the order of their creation: whatever goes by that order goes the same way after a restore. Definitions are
 //! named by their paths, so that another version of this program may number them otherwise.
 
@@ -14,7 +15,7 @@ use super::{Engine, Settings};
 use crate::clock::Step;
 use crate::form::FormDef;
 use crate::ids::{DefId, NodeId};
-use crate::instance::Tree;
+use crate::instance::{Kind, Stored, Tree};
 use crate::{Error, ErrorKind, Result};
 
 /// The state of an [`Engine`]. Fields that this version does not know are ignored when one is read.
@@ -51,6 +52,8 @@ struct NodeState {
     parent: Option<usize>,
     #[serde(rename = "v", default, skip_serializing_if = "String::is_empty")]
     value: String,
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
     #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
     serial: u32,
     #[serde(rename = "off", default, skip_serializing_if = "is_false")]
@@ -84,6 +87,7 @@ impl Engine {
                 definition: paths.of(node.def),
                 parent: node.parent.and_then(|parent| numbers.get(&parent).copied()),
                 value: node.value.clone(),
+                kind: node.kind,
                 serial: node.serial,
                 not_relevant: !node.own_relevant,
                 readonly: node.own_readonly,
@@ -163,7 +167,7 @@ impl EngineState {
             }
             let id = tree.add(form, def, parent);
             let relevant = !state.not_relevant && parent.is_none_or(|parent| tree.node(parent).relevant);
-            tree.set_value(id, state.value.clone());
+            tree.hold(id, Stored { text: state.value.clone(), kind: state.kind });
             let node = tree.node_mut(id);
             node.serial = state.serial;
             (node.own_relevant, node.relevant) = (!state.not_relevant, relevant);

@@ -51,6 +51,25 @@ impl<'e> View<'e> {
     fn shown(&self, node: &Node) -> bool {
         self.all_relevant || node.relevant
     }
+
+    /// The lexical text whatever the relevance.
+    fn raw_text(&self, node: NodeRef) -> Cow<'e, str> {
+        if node.node == DOCUMENT {
+            return Cow::Borrowed("");
+        }
+        match self.nodeset(node.tree) {
+            Nodeset::Record => Cow::Borrowed(self.record(node).map_or("", |node| &node.value)),
+            Nodeset::Element(document, _) => {
+                let element = ElementId(node.node);
+                if document.has_children(element) { Cow::Borrowed("") } else { trimmed(document.text(element)) }
+            }
+            Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
+                Some((row, Some(cell))) => rows.cell(row, cell),
+                _ => Cow::Borrowed(""),
+            },
+            Nodeset::Nothing => Cow::Borrowed(""),
+        }
+    }
 }
 
 /// A node of the record, for an expression.
@@ -176,8 +195,15 @@ impl World for View<'_> {
     fn value(&self, node: NodeRef) -> Value {
         match self.record(node) {
             Some(record) if !self.shown(record) => Value::empty(),
+            _ => self.raw_value(node),
+        }
+    }
+
+    fn raw_value(&self, node: NodeRef) -> Value {
+        match self.record(node) {
             Some(record) => {
-                typed(&record.value, self.engine.form.nodes[record.def].data_type, &self.engine.settings.time_zone)
+                let data_type = self.engine.form.nodes[record.def].data_type;
+                typed(&record.value, data_type, record.kind, &self.engine.settings.time_zone)
             }
             None => Value::Text(self.raw_text(node).into_owned()),
         }
@@ -187,24 +213,6 @@ impl World for View<'_> {
         match self.record(node) {
             Some(record) if !self.shown(record) => Cow::Borrowed(""),
             _ => self.raw_text(node),
-        }
-    }
-
-    fn raw_text(&self, node: NodeRef) -> Cow<'_, str> {
-        if node.node == DOCUMENT {
-            return Cow::Borrowed("");
-        }
-        match self.nodeset(node.tree) {
-            Nodeset::Record => Cow::Borrowed(self.record(node).map_or("", |node| &node.value)),
-            Nodeset::Element(document, _) => {
-                let element = ElementId(node.node);
-                if document.has_children(element) { Cow::Borrowed("") } else { trimmed(document.text(element)) }
-            }
-            Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
-                Some((row, Some(cell))) => rows.cell(row, cell),
-                _ => Cow::Borrowed(""),
-            },
-            Nodeset::Nothing => Cow::Borrowed(""),
         }
     }
 

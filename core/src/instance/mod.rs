@@ -4,6 +4,6 @@ mod codec;
 mod tree;
 mod xml;
 
-pub use codec::{canonical, store, typed};
+pub use codec::{Kind, Stored, canonical, store, typed};
 pub use tree::{Node, Tree};
 pub use xml::{Writer, add_instance, new_record, read_record};

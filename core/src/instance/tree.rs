@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::{Kind, Stored};
 use crate::form::{Condition, FormDef};
 use crate::ids::{DefId, Id, IndexVec, NodeId};
 
@@ -23,6 +24,8 @@ pub struct Node {
     pub parent: Option<NodeId>,
     /// Lexical value; empty for groups. [`Tree::set_value`] changes it.
     pub value: String,
+    /// What the value is read as, if not as its definition says.
+    pub kind: Option<Kind>,
     /// What its own condition says, whatever the parents.
     pub own_relevant: bool,
     /// Whether it and everything around it is relevant.
@@ -139,11 +142,16 @@ impl Tree {
         node
     }
 
-    /// Gives a node another value.
+    /// Gives a node another value, which is read as its definition says.
     pub fn set_value(&mut self, id: NodeId, value: String) {
+        self.hold(id, Stored::plain(value));
+    }
+
+    /// The same for a computed value, which may be of another kind.
+    pub fn hold(&mut self, id: NodeId, stored: Stored) {
         let node = self.node_mut(id);
-        let (before, now) = (node.value.len(), value.len());
-        node.value = value;
+        let (before, now) = (node.value.len(), stored.text.len());
+        (node.value, node.kind) = (stored.text, stored.kind);
         self.n_bytes = self.n_bytes + now - before;
     }
 
@@ -272,6 +280,7 @@ impl Tree {
             def,
             parent,
             value: String::new(),
+            kind: None,
             own_relevant,
             relevant: own_relevant && parent.is_none_or(|parent| self.nodes[parent].relevant),
             own_readonly: constant(definition.readonly, false),

@@ -199,9 +199,11 @@ impl FormSession {
         let control = self.form().nodes[known.def].control.filter(|&control| self.offers_choices(control))?;
         let offer = self.engine.offer(control, question);
         let search = fold(search);
+        let answer = self.engine.chosen_values(control, question);
         if search.is_empty() {
             let choices = self.engine.choices_from(&offer, from, control, question).take(limit);
-            let choices = choices.zip(from..).map(|(choice, index)| self.choice(control, question, &choice, index));
+            let choices =
+                choices.zip(from..).map(|(choice, index)| self.choice(control, question, &choice, index, &answer));
             return Some(ChoiceList { choices: choices.collect(), total: offer.len() });
         }
         let mut found = ChoiceList { choices: Vec::new(), total: 0 };
@@ -209,7 +211,7 @@ impl FormSession {
             let label = self.choice_label(control, question, &choice);
             if fold(&label.plain).contains(&search) {
                 if (from..from.saturating_add(limit)).contains(&found.total) {
-                    found.choices.push(self.choice_labelled(control, question, &choice, index, label));
+                    found.choices.push(self.choice_labelled(control, question, &choice, index, &answer, label));
                 }
                 found.total += 1;
             }
@@ -289,7 +291,7 @@ impl FormSession {
         let chosen: Vec<_> = match definition.kind {
             // In the order of the answer: for a rank that is the point.
             ControlKind::Select | ControlKind::Rank => {
-                let values = known.value.split_ascii_whitespace();
+                let values = engine.chosen_values(control, node).into_iter();
                 values.filter_map(|value| choices.iter().find(|choice| choice.value == value)).collect()
             }
             _ => choices.iter().filter(|choice| choice.chosen).collect(),
@@ -332,31 +334,19 @@ impl FormSession {
         }
         let offer = self.engine.offer(control, node);
         let all = self.engine.choices_from(&offer, 0, control, node).enumerate();
-        let view = |(index, choice): (usize, Choice)| self.choice(control, node, &choice, index);
+        let answer = self.engine.chosen_values(control, node);
+        let view = |(index, choice): (usize, Choice)| self.choice(control, node, &choice, index, &answer);
         if offer.len() <= MAX_CHOICES {
             return (all.map(view).collect(), offer.len());
         }
         // An answer names a value once: when all are found, the rest need not be looked at.
-        let n_chosen = self.chosen_values(control, node).len();
-        let chosen = all.filter(|(_, choice)| self.is_chosen(control, node, &choice.value)).take(n_chosen);
+        let chosen = all.filter(|(_, choice)| answer.contains(&choice.value)).take(answer.len());
         (chosen.map(view).collect(), offer.len())
     }
 
-    /// The values that the answer names.
-    fn chosen_values(&self, control: ControlId, node: NodeId) -> Vec<&str> {
-        let value = self.engine.tree().node(node).value.as_str();
-        match self.form().controls[control].kind {
-            ControlKind::Select | ControlKind::Rank => value.split_ascii_whitespace().collect(),
-            _ => Some(value).filter(|value| !value.is_empty()).into_iter().collect(),
-        }
-    }
-
-    fn is_chosen(&self, control: ControlId, node: NodeId, value: &str) -> bool {
-        self.chosen_values(control, node).contains(&value)
-    }
-
-    fn choice(&self, control: ControlId, node: NodeId, choice: &Choice, index: usize) -> ChoiceView {
-        self.choice_labelled(control, node, choice, index, self.choice_label(control, node, choice))
+    /// A choice for one whose answer names these values.
+    fn choice(&self, control: ControlId, node: NodeId, choice: &Choice, index: usize, answer: &[String]) -> ChoiceView {
+        self.choice_labelled(control, node, choice, index, answer, self.choice_label(control, node, choice))
     }
 
     fn choice_labelled(
@@ -365,6 +355,7 @@ impl FormSession {
         node: NodeId,
         choice: &Choice,
         index: usize,
+        answer: &[String],
         label: Text,
     ) -> ChoiceView {
         ChoiceView {
@@ -372,7 +363,7 @@ impl FormSession {
             value: choice.value.clone(),
             label,
             media: media(|form| self.engine.choice_media(control, node, choice, form)),
-            chosen: self.is_chosen(control, node, &choice.value),
+            chosen: answer.contains(&choice.value),
         }
     }
 

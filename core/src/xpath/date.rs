@@ -24,11 +24,30 @@ pub fn parse_date(text: &str) -> Option<i64> {
     Some(day_of(date))
 }
 
-/// The time of day written as `hh:mm[:ss[.fraction]]` in milliseconds since midnight. A zone behind it is checked and
-/// left aside: a time answered at five past five stays five past five wherever and whenever it is read.
+/// The time of day written as `hh:mm[:ss[.fraction]]` in milliseconds since midnight. An offset behind it is checked and
+/// left aside: what a node holds was [`local_time`] when it was written.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<i64> {
     parse_clock(text.trim()).map(|(ms, _)| ms)
+}
+
+/// The time of day in `zone` that a text means at the moment `at_ms`: written with another offset than the zone has then,
+/// it is another time here.
+#[must_use]
+pub fn local_time(text: &str, zone: &TimeZone, at_ms: i64) -> Option<i64> {
+    let (ms, offset_ms) = parse_clock(text.trim())?;
+    let own_ms = offset_seconds(at_ms, zone) * 1000;
+    Some((ms + own_ms - offset_ms.unwrap_or(own_ms)).rem_euclid(DAY_MS))
+}
+
+/// Whether a time of day is written with an offset that `zone` has then, or has after its next change: five past five of last
+/// summer is five past five, also where winter reads it.
+#[must_use]
+pub fn is_own_time(text: &str, zone: &TimeZone, at_ms: i64) -> bool {
+    let Some((_, Some(offset_ms))) = parse_clock(text.trim()) else { return false };
+    let change = Timestamp::from_millisecond(at_ms).ok().and_then(|at| zone.following(at).next());
+    let next = change.map(|change| i64::from(change.offset().seconds()));
+    [Some(offset_seconds(at_ms, zone)), next].contains(&Some(offset_ms / 1000))
 }
 
 /// The moment written as `yyyy-mm-dd[Thh:mm[:ss[.fraction]][zone]]`; without a zone the text means local time, without

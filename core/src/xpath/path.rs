@@ -239,7 +239,12 @@ impl<W: World> Evaluator<'_, W> {
         let (Axis::Child, NameTest::Name(row)) = (step.axis, step.test) else { return Ok(None) };
         let Some(lookup) = self.lookup(predicate, parent.tree) else { return Ok(None) };
         let scope = Scope { node: parent, position: 1, memo: None };
-        let Value::Text(key) = self.scalar(lookup.key, scope)? else { return Ok(None) };
+        let key = match self.scalar(lookup.key, scope)? {
+            Value::Text(key) => key,
+            // A day equals a text that says the same (xforms.md §11).
+            day @ (Value::Date(_) | Value::DateTime(_)) => day.to_text(self.world),
+            Value::Bool(_) | Value::Number(_) | Value::Time(_) | Value::Nodes(_) => return Ok(None),
+        };
         // A row without the column equals the empty text too, but no index lists it.
         if key.is_empty() {
             return Ok(None);

@@ -166,9 +166,11 @@ impl World for SmallWorld {
     }
 
     fn value(&self, node: NodeRef) -> Value {
-        let Some(entry) = self.entry(node).filter(|entry| entry.relevant && !entry.text.is_empty()) else {
-            return Value::empty();
-        };
+        if self.entry(node).is_some_and(|entry| entry.relevant) { self.raw_value(node) } else { Value::empty() }
+    }
+
+    fn raw_value(&self, node: NodeRef) -> Value {
+        let Some(entry) = self.entry(node).filter(|entry| !entry.text.is_empty()) else { return Value::empty() };
         match entry.data_type.as_str() {
             "int" | "decimal" => Value::Number(parse_number(&entry.text)),
             "boolean" => Value::Bool(entry.text == "1"),
@@ -180,11 +182,7 @@ impl World for SmallWorld {
     }
 
     fn text(&self, node: NodeRef) -> Cow<'_, str> {
-        if self.is_relevant(node) { self.raw_text(node) } else { Cow::Borrowed("") }
-    }
-
-    fn raw_text(&self, node: NodeRef) -> Cow<'_, str> {
-        Cow::Borrowed(self.entry(node).map_or("", |entry| &entry.text))
+        Cow::Borrowed(self.entry(node).filter(|_| self.is_relevant(node)).map_or("", |entry| &entry.text))
     }
 
     fn has_children(&self, node: NodeRef) -> bool {

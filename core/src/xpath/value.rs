@@ -144,19 +144,23 @@ pub(super) fn node_text<W: World>(node: NodeRef, world: &W) -> String {
     }
 }
 
-/// `=` of xforms.md §11: as booleans if either is one, else as numbers if either is one (dates are), else as text.
+/// `=` of xforms.md §11. If either is a boolean, as booleans; else if either is a number, as numbers; two moments as moments;
+/// whatever else has a day in it by its ISO text, so a day equals a moment of that day. A time of day is a number.
 pub(super) fn equal<W: World>(left: &Value, right: &Value, world: &W) -> bool {
     use Value::{Bool, Date, DateTime, Number, Text, Time};
     match (left, right) {
+        (Bool(truth), Text(text)) | (Text(text), Bool(truth)) if matches!(text.as_str(), "true" | "false") => {
+            *truth == (text == "true")
+        }
         (Bool(_), _) | (_, Bool(_)) => left.to_bool(world) == right.to_bool(world),
-        (Text(left), Text(right)) => left == right,
-        (Number(_) | Date(_) | DateTime(_) | Time(_), _) | (_, Number(_) | Date(_) | DateTime(_) | Time(_)) => {
+        (Number(_) | Time(_), _) | (_, Number(_) | Time(_)) | (DateTime(_), DateTime(_)) => {
             let (left, right) = comparable(left, right, world);
             #[expect(clippy::float_cmp, reason = "infinities equal themselves, and have no difference")]
             let same = left == right;
             same || (left - right).abs() <= TOLERANCE
         }
-        _ => left.to_text(world) == right.to_text(world),
+        (Text(left), Text(right)) => left == right,
+        (Date(_) | DateTime(_) | Text(_) | Value::Nodes(_), _) => left.to_text(world) == right.to_text(world),
     }
 }
 

@@ -35,8 +35,8 @@ pub trait World {
     /// The lexical text; empty if the node is not relevant.
     fn text(&self, node: NodeRef) -> Cow<'_, str>;
 
-    /// The lexical text whatever the relevance; what `once()` looks at.
-    fn raw_text(&self, node: NodeRef) -> Cow<'_, str>;
+    /// The value whatever the relevance; what `once()` looks at.
+    fn raw_value(&self, node: NodeRef) -> Value;
 
     /// Whether the node has element children.
     fn has_children(&self, node: NodeRef) -> bool;

@@ -31,16 +31,19 @@ pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, 
             let seed = if args.len() == 1 { (world.order_seed() >> 1).cast_signed() } else { seed_of(&args.scalar(1)) };
             Value::Nodes(Nodes::from_vec(shuffle(args.nodes(0), seed)))
         }
-        F::Once => match world.raw_text(args.node()) {
-            text if text.is_empty() => args.scalar(0),
-            text => text.into_owned().into(),
+        F::Once => match world.raw_value(args.node()) {
+            there if there.is_empty(world) => args.scalar(0),
+            there => there,
         },
         F::Property => world.property(&args.text(0)).into(),
         F::Version => world.form_version().into(),
         F::Itext => world.itext(&args.text(0)).into(),
-        F::ChoiceName => world.choice_label(args.node(), &args.text(0), &args.text(1)).into(),
+        F::ChoiceName => world.choice_label(args.record_node(), &args.written(0), &args.text(1)).into(),
 
-        F::Selected => select::selected(&args.text(0), &args.text(1)).into(),
+        F::Selected => {
+            let value = args.text(1);
+            (select::selected(&args.written(0), &value) || select::selected(&args.text(0), &value)).into()
+        }
         F::CountSelected => (select::count(&args.text(0)) as f64).into(),
         F::SelectedAt => select::at(&args.text(0), args.number(1)).into(),
 
@@ -249,6 +252,10 @@ mod tests {
             ("is-selected('a b', 'a b')", "true"),
             ("selected('', '')", "true"),
             ("selected('1 2', 2)", "true"),
+            ("selected(/d/yes, '1')", "true"), // as it is written
+            ("selected(/d/yes, 'true')", "true"),
+            ("selected(/d/day, '2026-03-09')", "true"),
+            ("selected(/d/none, '')", "true"),
             ("selected('ab', 'a')", "false"),
             ("count-selected('')", "0"),
             ("count-selected('  a  b ')", "2"),
@@ -454,7 +461,23 @@ mod tests {
             ("now() >= today()", "true"),
             ("/d/hour > number('0.5')", "true"),
             ("/d/day = 20521", "true"),
-            ("/d/day = '2026-03-09'", "false"),
+            ("/d/day = '2026-03-09'", "true"),
+            ("'2026-03-09' = /d/day", "true"),
+            ("/d/day != '2026-03-09'", "false"),
+            ("/d/day = '2026-3-9'", "false"), // another text
+            ("/d/day = ''", "false"),
+            ("/d/day < '2026-03-10'", "false"), // no number
+            ("today() = '2026-03-10'", "true"),
+            ("date('2026-03-09') = '2026-03-09'", "true"),
+            ("/d/moment = '2026-03-09'", "true"), // the text of a moment is its day
+            ("/d/moment = '2026-03-09T17:05:00.000+01:00'", "false"),
+            ("/d/moment = /d/day", "true"),
+            ("/d/moment = date-time('2026-03-09T16:05:00Z')", "true"),
+            ("/d/moment = date-time('2026-03-09T16:06:00Z')", "false"),
+            ("/d/moment = now()", "false"),
+            ("now() = today()", "true"),
+            ("/d/hour = number(/d/hour)", "true"),
+            ("/d/hour = '17:05:00.000+01:00'", "false"),
             ("/d/day != ''", "true"),
             ("/d/none = ''", "true"),
             // The clock goes back from 3:00 to 2:00 on that night: 2:30 comes twice.

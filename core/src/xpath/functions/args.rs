@@ -33,6 +33,11 @@ impl<'c, 'e, W: World> Args<'c, 'e, W> {
         self.scope.node
     }
 
+    /// The context node; for a row of a list the node of the record on whose behalf it is looked at.
+    pub(super) fn record_node(&self) -> NodeRef {
+        if self.scope.node.tree == 0 { self.scope.node } else { self.evaluator.current }
+    }
+
     /// The position of the context node among the candidates.
     pub(super) fn position(&self) -> usize {
         self.scope.position
@@ -49,6 +54,17 @@ impl<'c, 'e, W: World> Args<'c, 'e, W> {
 
     pub(super) fn text(&self, index: usize) -> String {
         self.values.get(index).map(|value| value.to_text(self.world())).unwrap_or_default()
+    }
+
+    /// The text of an argument, of a node as it is written there: an answer to a typed select is compared so, `02` being
+    /// another choice than `2`.
+    pub(super) fn written(&self, index: usize) -> String {
+        match self.values.get(index) {
+            Some(Value::Nodes(nodes)) => {
+                nodes.first().map(|&node| self.world().text(node).into_owned()).unwrap_or_default()
+            }
+            _ => self.text(index),
+        }
     }
 
     pub(super) fn bool(&self, index: usize) -> bool {
