@@ -15,6 +15,7 @@ mod demo;
 mod forms;
 mod fuzz;
 mod machine;
+mod peers;
 mod reliability;
 mod run;
 mod setup;
@@ -52,6 +53,12 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
       --records N                   how many (default 1000); the rest as above
   cargo xtask soak                  twenty phones in one process; memory, files and threads must stay flat (Linux)
       --minutes N                   for how long (default 1)
+  cargo xtask peers                 JavaRosa beside Veldwerk on random walks over forms, compared after every event
+      --forms DIR                   these forms too; may be given more than once
+      --seeds N                     so many walks over each form (default 2)
+      --seed N                      the first walk's number (default 1)
+      --form NAME                   the form of this file's name alone, and every event said
+      --yes                         as above
   cargo xtask fuzz TARGET           feed mutated input to what reads strangers' words
       --seconds N                   for how long (default 60)
   cargo xtask help                  this text
@@ -91,6 +98,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
             ci::run(&options.values("--only"), &options.permission())
         }
         "bench" => bench::run(rest),
+        "peers" => peers::run(rest),
         harness if reliability::is_harness(harness) => reliability::run(harness, rest),
         "fuzz" => {
             let Some((target, rest)) = rest.split_first() else {

@@ -11,7 +11,7 @@ use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission, Tool};
 use crate::workspace::{PACKAGES, cargo, files_in, program, root, target};
-use crate::{Result, forms, run, setup};
+use crate::{Result, forms, peers, run, setup};
 
 /// Free disk that a build of everything needs.
 pub(crate) const GIBIBYTES: u64 = 8;
@@ -32,6 +32,8 @@ enum Tests {
     Forms,
     /// The Kotlin bindings on the JVM.
     Kotlin,
+    /// JavaRosa beside us on our own forms.
+    Peers,
 }
 
 /// Runs the suites called `only`, or all; `false` if one failed.
@@ -45,7 +47,7 @@ pub(crate) fn run(only: &[&str], permission: &Permission) -> Result<bool> {
 /// Runs them and prints the table, not its closing line.
 pub(crate) fn run_and_show(only: &[&str], permission: &Permission) -> Result<Counts> {
     let suites = chosen(all(&root()), only)?;
-    if suites.iter().any(|suite| matches!(suite.tests, Tests::Unit | Tests::Target)) {
+    if suites.iter().any(|suite| matches!(suite.tests, Tests::Unit | Tests::Target | Tests::Peers)) {
         build()?;
     }
     let mut table = Table::new("suite");
@@ -87,6 +89,9 @@ fn all(root: &Path) -> Vec<Suite> {
     if root.join("bindings/kotlin/pom.xml").exists() {
         suites.push(suite("kotlin", &[Tool::Jdk, Tool::Maven], Tests::Kotlin));
     }
+    if root.join("tests/peers/javarosa/pom.xml").exists() {
+        suites.push(suite("peers", peers::NEEDS, Tests::Peers));
+    }
     suites
 }
 
@@ -105,6 +110,7 @@ impl Tests {
             Self::Target => cargo_test(&[&["--test", name]]),
             Self::Forms => forms::check(),
             Self::Kotlin => kotlin(),
+            Self::Peers => peers::check(),
         }
     }
 }
