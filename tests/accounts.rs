@@ -235,14 +235,27 @@ async fn a_server_with_an_authority_of_its_own_is_trusted_once_the_project_has_i
     assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
     client.trust(project, "").unwrap();
     client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap();
-    assert_eq!(reason_codes(&client), ["not-secure"]);
+    assert_eq!(reason_codes(&client), ["unknown-issuer"]);
     assert_eq!(client.trust(project, &Authority::new().pem()).unwrap().freed, 1);
     client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap();
-    assert_eq!(reason_codes(&client), ["not-secure"], "another authority does not help");
+    assert_eq!(reason_codes(&client), ["unknown-issuer"], "another authority does not help");
     assert_eq!(server.heard_of("POST").len(), 0);
     assert_eq!(client.trust(project, &authority.pem()).unwrap().freed, 1);
     assert!(client.send(project, Until::OnePass, Arc::new(|_| {}), Cancel::default()).await.unwrap().is_done());
     assert_eq!(client.trust(project, "<html>").unwrap_err().kind(), ErrorKind::BadCertificate);
+}
+
+#[test]
+fn the_same_project_added_from_many_threads_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = Client::open(config(&folder.path().join("home"), None)).unwrap();
+    let source = url("https://h.test/v1/key/abc/projects/1");
+    let added: Vec<_> = std::thread::scope(|scope| {
+        let adding: Vec<_> = (0..8).map(|_| scope.spawn(|| client.add_project(&source, None).unwrap())).collect();
+        adding.into_iter().map(|adding| adding.join().unwrap()).collect()
+    });
+    assert_eq!(client.projects().unwrap().len(), 1);
+    assert_eq!(added.iter().filter(|added| added.outcome == AddOutcome::New).count(), 1);
 }
 
 #[tokio::test]

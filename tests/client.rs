@@ -126,6 +126,39 @@ fn a_draft_killed_before_its_first_snapshot_begins_again_the_same() {
     assert_eq!(edits.iter().map(|edit| (edit.seq, edit.op.as_str())).collect::<Vec<_>>(), [(1, "resume")]);
 }
 
+/// A server may list a form under another id than its XML has; what was last saved is the form's under either.
+#[test]
+fn what_was_last_saved_is_found_where_list_and_xml_name_the_form_differently() {
+    let phone = Phone::new();
+    let client = phone.client();
+    let xml = String::from_utf8(visit("1").xml).unwrap().replace("id=\"visit\"", "id=\"visit_of_the_xml\"");
+    let form = veldwerk::store::NewForm {
+        project: phone.project,
+        form_id: "visit_of_the_list".into(),
+        version: "1".into(),
+        hash: String::new(),
+        title: "Visit".into(),
+        url: String::new(),
+        xml: xml.into_bytes(),
+        files: Vec::new(),
+        fetched_at: 0,
+    };
+    let form = client.store().install_form(&form).unwrap();
+    let previous_of_next = |name: &str| {
+        let mut draft = client.start_draft(form, None).unwrap();
+        draft.answer("/data/name", Some(name)).unwrap();
+        let xml = draft.session().draft_xml();
+        (draft, xml.split("<previous>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default().to_owned())
+    };
+    let (mut saved, previous) = previous_of_next("Ada");
+    assert_eq!(previous, "");
+    saved.save().unwrap();
+    let (mut finalized, previous) = previous_of_next("Grace");
+    assert_eq!(previous, "Ada", "by saving");
+    let _ = phone.finalized(finalized.finalize().unwrap());
+    assert_eq!(previous_of_next("Hedy").1, "Grace", "by finalising");
+}
+
 #[test]
 fn what_is_saved_later_does_not_change_a_draft() {
     let phone = Phone::new();

@@ -346,7 +346,7 @@ async fn one_sick_record_does_not_block_the_others() {
     let well = store.queue("visit", XML, &[]);
     let report = job(&server.url(), &store).send(Until::OnePass, false).await.unwrap();
     assert_eq!(report.states[&sick], State::NeedsAttention(Reason::UnknownForm));
-    assert_eq!(report.states[&unreadable], State::NeedsAttention(Reason::AttachmentUnreadable));
+    assert_eq!(report.states[&unreadable], State::NeedsAttention(Reason::AttachmentDamaged));
     assert_eq!(store.record(unreadable).acknowledged, ["c.jpg"], "only the damaged file is left out");
     assert!(store.record(unreadable).answers_arrived);
     assert_eq!(report.states[&well], State::Sent);
@@ -777,7 +777,7 @@ async fn a_damaged_file_is_found_while_sending_and_only_that_part_is_left_out() 
     std::fs::write(sealed.path(), flipped).unwrap();
     home.send().await.unwrap();
     let summary = home.client.outbox(None).unwrap().remove(0);
-    assert!(matches!(&summary.state, RecordState::NeedsAttention(reason) if reason.code == "attachment-unreadable"));
+    assert!(matches!(&summary.state, RecordState::NeedsAttention(reason) if reason.code == "attachment-damaged"));
     assert!(summary.answers_arrived);
     assert_eq!(summary.problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>(), ["damaged"]);
     assert!(file_of(&home, record, "well.jpg").sent_at.is_some());

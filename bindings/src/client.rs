@@ -8,7 +8,7 @@ use veldwerk::{Error, ErrorKind};
 
 use crate::SurveyError;
 use crate::drafts::OpenDrafts;
-use crate::records::{FormSummary, MaintenanceReport, Notice, OpeningReport, QuarantineSummary};
+use crate::records::{FailedForm, FormSummary, MaintenanceReport, Notice, OpeningReport, QuarantineSummary};
 
 /// What a client is opened with.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -130,6 +130,11 @@ impl Client {
     /// The forms of a project that can be begun. Class disk.
     pub fn forms(&self, project: i64) -> Result<Vec<FormSummary>, SurveyError> {
         Ok(self.inner.forms(ProjectId(project))?.into_iter().map(Into::into).collect())
+    }
+
+    /// The forms that the server lists and of which no version could be installed. Class disk.
+    pub fn failed_forms(&self, project: i64) -> Result<Vec<FailedForm>, SurveyError> {
+        Ok(self.inner.failed_forms(ProjectId(project))?.into_iter().map(Into::into).collect())
     }
 
     /// What the author of a form should know: what is missing, unsupported or without effect. Class heavy.

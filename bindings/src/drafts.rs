@@ -199,7 +199,7 @@ mod tests {
         let home = TestHome::new();
         let session = home.client.start_draft(home.form, None).unwrap();
         let drafts = home.client.drafts(None).unwrap();
-        assert_eq!((drafts[0].form, drafts[0].form_id.as_str()), (home.form, "visit"));
+        assert_eq!((drafts[0].form, drafts[0].form_id.as_str(), drafts[0].offered), (home.form, "visit", true));
         session.finalize().unwrap();
         let records = home.client.outbox(Some(drafts[0].project)).unwrap();
         assert_eq!((records[0].project, records[0].form_id.as_str()), (drafts[0].project, "visit"));

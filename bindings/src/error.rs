@@ -93,7 +93,6 @@ impl SurveyError {
             | K::EncryptionNeeded
             | K::MissingMedia
             | K::UnsafeFileName
-            | K::HashMismatch
             | K::DownloadTooLarge
             | K::BrokenEntry => Self::InvalidForm { code, reason },
             K::NoSuchNode
@@ -134,8 +133,9 @@ impl SurveyError {
             | K::KoboWebPage
             | K::FormLink
             | K::OtherServer
+            | K::UnknownProject
             | K::BadCertificate => Self::InvalidProject { code, reason },
-            K::Interrupted => Self::Interrupted { code, reason },
+            K::Interrupted | K::SomeFailed => Self::Interrupted { code, reason },
             K::Io | K::FixedHome | K::Usage | K::Internal => Self::Internal { code, reason },
         }
     }

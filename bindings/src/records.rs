@@ -1,6 +1,7 @@
 //! Rows of lists: plain records, each converted from the core's type of the same name.
 
 use veldwerk::form::{Diagnostic, Level};
+use veldwerk::openrosa::BrokenEntry;
 use veldwerk::store::{self, RecordState};
 use veldwerk::{client, sync};
 
@@ -80,17 +81,75 @@ impl From<Diagnostic> for Notice {
     }
 }
 
+/// What a refresh did.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct RefreshReport {
+    /// Every form of the server's list.
+    pub forms: Vec<FormOutcome>,
+    /// Entries of the list that are of no use.
+    pub skipped: Vec<SkippedEntry>,
+}
+
+impl From<sync::RefreshReport> for RefreshReport {
+    fn from(report: sync::RefreshReport) -> Self {
+        Self {
+            forms: report.forms.into_iter().map(Into::into).collect(),
+            skipped: report.broken.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// An entry of a list of the server that is of no use; the others are used.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct SkippedEntry {
+    /// What it is about, a form's id or a file's name; null where it does not even say that.
+    pub name: Option<String>,
+    /// Its place in the list, from 1.
+    pub position: u64,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl From<&BrokenEntry> for SkippedEntry {
+    fn from(entry: &BrokenEntry) -> Self {
+        Self { name: entry.name.clone(), position: entry.position as u64, problem: (&entry.error).into() }
+    }
+}
+
+/// A form that the server lists and of which no version is here, so that it is in no list of forms.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct FailedForm {
+    /// The form's id.
+    pub form_id: String,
+    /// Its version; empty for none.
+    pub version: String,
+    /// Code of the reason why it could not be installed; [`crate::error_text`] has words for people.
+    pub problem: String,
+    /// When that was found, in milliseconds since 1970.
+    pub at: i64,
+}
+
+impl From<client::FailedForm> for FailedForm {
+    fn from(form: client::FailedForm) -> Self {
+        Self { form_id: form.form_id, version: form.version, problem: form.code, at: form.at }
+    }
+}
+
 /// What a refresh did with one form.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct FormOutcome {
     /// The form's id.
     pub form_id: String,
+    /// Its version; empty for none.
+    pub version: String,
     /// Its title.
     pub title: String,
     /// Whether anything was fetched.
     pub changed: bool,
     /// Why it could not be brought up to date; null if it is.
     pub problem: Option<Problem>,
+    /// Files of it that the server names in a way that is of no use; the form is here without them.
+    pub skipped: Vec<SkippedEntry>,
 }
 
 /// What went wrong with one thing of several.
@@ -114,7 +173,8 @@ impl From<sync::FormOutcome> for FormOutcome {
             Ok(outcome) => (outcome != sync::Outcome::UpToDate, None),
             Err(error) => (false, Some((&error).into())),
         };
-        Self { form_id: form.form_id, title: form.title, changed, problem }
+        let skipped = form.broken.iter().map(Into::into).collect();
+        Self { form_id: form.form_id, version: form.version, title: form.title, changed, problem, skipped }
     }
 }
 
@@ -143,6 +203,8 @@ pub struct DraftSummary {
     pub language: String,
     /// How many changes could not be carried over and wait for a person to look.
     pub unreplayed: u64,
+    /// Whether the server still offers the form version it was begun on; if not, it is finished and sent as it was begun.
+    pub offered: bool,
 }
 
 impl From<client::DraftSummary> for DraftSummary {
@@ -159,6 +221,7 @@ impl From<client::DraftSummary> for DraftSummary {
             updated_at: draft.updated_at,
             language: draft.language,
             unreplayed: draft.unreplayed,
+            offered: draft.offered,
         }
     }
 }

@@ -6,7 +6,7 @@ use veldwerk::client::{Cancel, Network as CoreNetwork, Progress, ProgressStep, U
 use veldwerk::store::ProjectId;
 use veldwerk::sync::OnProgress;
 
-use crate::records::{FormOutcome, RecordSummary};
+use crate::records::{RecordSummary, RefreshReport};
 use crate::{Client, SurveyError, runtime};
 
 /// Follows and stops one piece of network work: what [`Client::refresh`] or [`Client::send`] was given it for.
@@ -173,11 +173,11 @@ pub enum Network {
 #[uniffi::export]
 impl Client {
     /// Brings the forms of a project up to date. Class network. Throws `Offline`, `NotAServer`, `SignInNeeded`,
-    /// `Interrupted`; what fails of one form is in its outcome.
-    pub async fn refresh(&self, project: i64, handle: Arc<SyncHandle>) -> Result<Vec<FormOutcome>, SurveyError> {
+    /// `Interrupted`, `InvalidProject` where the server has nothing at the project's address; what fails of one form is in its outcome.
+    pub async fn refresh(&self, project: i64, handle: Arc<SyncHandle>) -> Result<RefreshReport, SurveyError> {
         let client = self.inner.clone();
         let work = |on_progress, cancel| async move { client.refresh(ProjectId(project), on_progress, cancel).await };
-        Ok(handle.follow(work).await?.forms.into_iter().map(Into::into).collect())
+        Ok(handle.follow(work).await?.into())
     }
 
     /// Sends what is in the outbox, and gives the records that were not sent before as they are now. Records that wait are

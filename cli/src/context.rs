@@ -6,6 +6,8 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use veldwerk::client::{Client, ClientConfig, Progress, ProgressStep, ProjectSummary, SyncPolicy, home_key};
 use veldwerk::store::ProjectId;
+use veldwerk::text::Tag;
+use veldwerk::text::words::Words;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::key_file::KeyFile;
@@ -73,6 +75,11 @@ impl Context {
         }
     }
 
+    /// The program's own words, in the language of the person.
+    pub(crate) fn words() -> Words {
+        Words::of(language().as_ref())
+    }
+
     /// Where progress goes: a line on standard error, at a terminal only.
     pub(crate) fn on_progress(&self) -> Arc<dyn Fn(Progress) + Send + Sync> {
         if self.global.quiet || self.global.json || !std::io::stderr().is_terminal() {
@@ -129,6 +136,12 @@ pub(crate) fn time_zone() -> Result<TimeZone> {
             .map_err(|error| Error::new(ErrorKind::Usage, "TZ is not a known time zone").caused_by(error)),
         None => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
     }
+}
+
+/// The language of the person as the system tells it: `nl-NL` of `nl_NL.UTF-8`.
+fn language() -> Option<Tag> {
+    let said = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(variable)?;
+    Tag::parse(&said.split(['.', '@']).next().unwrap_or_default().replace('_', "-"))
 }
 
 /// What people get; harnesses divide all its times by `VELDWERK_TIME_SCALE`, a whole number.

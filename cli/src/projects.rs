@@ -390,7 +390,7 @@ pub(crate) fn refresh(context: &Context) -> Result<()> {
         skipped.iter().for_each(|entry| say!("      skipped  {}", plain(entry)));
     }
     if failed > 0 {
-        return Err(Error::new(ErrorKind::Interrupted, format!("{failed} of {} forms", report.forms.len())));
+        return Err(Error::new(ErrorKind::SomeFailed, format!("{failed} of {} forms", report.forms.len())));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use veldwerk::client::{Cancel, FormSummary, RecordState, RecordSummary, Until};
+use veldwerk::store::Reason;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::context::{Context, bytes};
@@ -21,8 +22,13 @@ pub(crate) struct SendArgs {
 
 /// `forms`: what can be begun.
 pub(crate) fn forms(context: &Context) -> Result<()> {
-    let forms = context.client.forms(context.project()?.id)?;
+    let project = context.project()?.id;
+    let (forms, failed) = (context.client.forms(project)?, context.client.failed_forms(project)?);
     if context.global.json {
+        let failed: Vec<_> = failed
+            .iter()
+            .map(|form| json!({ "form": form.form_id, "version": form.version, "problem": form.code }))
+            .collect();
         let forms: Vec<_> = forms
             .iter()
             .map(|form| {
@@ -30,23 +36,34 @@ pub(crate) fn forms(context: &Context) -> Result<()> {
                                "closing": form.closing, "problem": form.failure })
             })
             .collect();
-        say_json(&json!({ "forms": forms }));
+        say_json(&json!({ "forms": forms, "failed": failed }));
         return Ok(());
     }
-    if forms.is_empty() {
+    if forms.is_empty() && failed.is_empty() {
         say!("There is no form yet; `veldwerk refresh` downloads them.");
     }
     for form in forms {
         let (form_id, version, title) = (plain(&form.form_id), plain(&form.version), plain(&form.title));
         say!("{form_id}@{version}  {title}{}", standing(&form));
     }
+    for form in failed {
+        let (form_id, version) = (plain(&form.form_id), plain(&form.version));
+        say!("{form_id}@{version}  (could not be installed: {})", failure_words(&form.code));
+    }
     Ok(())
+}
+
+/// Why a form could not be installed, for people and with the code for whoever runs the study.
+fn failure_words(code: &str) -> String {
+    format!("{} [{code}]", Context::words().error(code))
 }
 
 /// What a list says after the title of a form that is not simply offered.
 fn standing(form: &FormSummary) -> String {
-    let failure =
-        form.failure.as_ref().map(|code| format!("; the version on the server could not be installed: {code}"));
+    let failure = form
+        .failure
+        .as_ref()
+        .map(|code| format!("; the version on the server could not be installed: {}", failure_words(code)));
     let offer = match (form.offered, form.closing) {
         (true, _) => "",
         (false, Some(true)) => "closing: drafts can be finished and sent",
@@ -118,7 +135,7 @@ pub(crate) fn send(context: &Context, args: &SendArgs) -> Result<()> {
     let left = outcome.records.iter().filter(|record| !matches!(record.state, RecordState::Sent { .. })).count();
     if left > 0 {
         return Err(Error::new(
-            ErrorKind::Interrupted,
+            ErrorKind::SomeFailed,
             format!("{left} of {} records are not sent", outcome.records.len()),
         ));
     }
@@ -143,7 +160,8 @@ fn show(context: &Context, records: &[RecordSummary]) {
             say!("                 The answers have arrived; files are missing.");
         }
         for problem in &record.problems {
-            say!("                 {}: {}", plain(&problem.name), file_words(&problem.code));
+            let words = Context::words().problem(&problem.code);
+            say!("                 {}: {words} (`veldwerk file replace`, `veldwerk file drop`)", plain(&problem.name));
         }
     }
 }
@@ -152,19 +170,16 @@ fn words(state: &RecordState) -> (&'static str, String) {
     match state {
         RecordState::Ready => ("ready", "It goes with the next `veldwerk send`.".into()),
         RecordState::Sending => ("sending", String::new()),
-        RecordState::Waiting { reason, .. } => ("waiting", reason.text.clone()),
+        RecordState::Waiting { reason, .. } => ("waiting", reason_words(reason)),
         RecordState::Sent { .. } => ("sent", String::new()),
-        RecordState::NeedsAttention(reason) => ("needs attention", reason.text.clone()),
+        RecordState::NeedsAttention(reason) => ("needs attention", reason_words(reason)),
     }
 }
 
-/// What is wrong with a file, and what to do.
-fn file_words(code: &str) -> &'static str {
-    match code {
-        "too-large" => "larger than the server takes; `veldwerk file replace` takes a smaller one, `file drop` none",
-        "missing" => "not on this device any more; `veldwerk file replace` takes another one, `file drop` none",
-        _ => "damaged on this device; `veldwerk file replace` takes another one, `file drop` none",
-    }
+/// Why a record is not sent, with what was found beside it.
+fn reason_words(reason: &Reason) -> String {
+    let words = Context::words().reason(&reason.code);
+    if reason.text.is_empty() { words } else { format!("{words} ({})", reason.text) }
 }
 
 fn as_json(record: &RecordSummary) -> Value {
@@ -178,7 +193,7 @@ fn as_json(record: &RecordSummary) -> Value {
     json!({
         "answers_arrived": record.answers_arrived, "problems": problems,
         "record": record.id.0, "instance": record.instance_id, "form": record.form_id, "title": record.title,
-        "state": record.state.name(), "reason": reason.map(|reason| &reason.code), "text": reason.map(|reason| &reason.text),
+        "state": record.state.name(), "reason": reason.map(|reason| &reason.code), "text": reason.map(reason_words),
         "next": next, "attempts": record.attempts, "bytes": record.bytes, "attachments": record.attachments,
     })
 }

@@ -184,7 +184,7 @@ fn merge(row: &mut Value, facts: Value) {
 fn all_done(n_failed: usize, n_records: usize, what: &str) -> Result<()> {
     match n_failed {
         0 => Ok(()),
-        _ => Err(Error::new(ErrorKind::Interrupted, format!("{n_failed} of {n_records} records {what}"))),
+        _ => Err(Error::new(ErrorKind::SomeFailed, format!("{n_failed} of {n_records} records {what}"))),
     }
 }
 

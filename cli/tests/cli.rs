@@ -80,7 +80,7 @@ impl Phone {
 
 fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_veldwerk"));
-    command.arg("--home").arg(home).args(arguments).env("TZ", "UTC").env_remove("VELDWERK_KEY_FILE");
+    command.arg("--home").arg(home).args(arguments).env("TZ", "UTC").env("LC_ALL", "C").env_remove("VELDWERK_KEY_FILE");
     command
 }
 
@@ -378,10 +378,8 @@ fn a_record_that_is_not_complete_stays_a_draft() {
     assert_eq!(phone.json(&["outbox"], "")["records"], serde_json::json!([]));
 }
 
-#[test]
-fn an_attachment_arrives_under_the_name_that_the_core_gave_it() {
-    let phone = Phone::joined();
-    let photo = phone.file("me.png", "\u{89}PNG, more or less");
+/// A finished record with a photo, and its instanceID.
+fn photographed(phone: &Phone, photo: &str) -> String {
     let events = [
         ("g_setup/interviewer_id", "INT01"),
         ("g_setup/location", "LOC05"),
@@ -391,15 +389,65 @@ fn an_attachment_arrives_under_the_name_that_the_core_gave_it() {
     ];
     let events = events.map(|(node, value)| format!(r#"{{"op":"answer","ref":"/data/{node}","value":"{value}"}}"#));
     let attach = format!("photo={photo}");
-    let arguments = ["answer", "pi_interview", "--events", "-", "--attach", &attach, "--finalize"];
+    let arguments = ["--json", "answer", "pi_interview", "--events", "-", "--attach", &attach, "--finalize"];
     let output = phone.run(&arguments, &events.join("\n"));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    lines(&output).last().unwrap()["instance"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_attachment_arrives_under_the_name_that_the_core_gave_it() {
+    let phone = Phone::joined();
+    let photo = phone.file("me.png", "\u{89}PNG, more or less");
+    photographed(&phone, &photo);
     assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
     let received = phone.server().records("pi_interview").unwrap();
     let (name, bytes) = &received[0].attachments[0];
     assert_eq!(bytes, &std::fs::read(&photo).unwrap());
     assert!(name.starts_with("photo-place-") && name.ends_with(".png"), "{name}");
     assert!(String::from_utf8_lossy(&received[0].xml).contains(name.as_str()));
+}
+
+#[test]
+fn a_file_of_an_unsent_record_is_replaced_or_dropped() {
+    let phone = Phone::joined();
+    let photo = phone.file("me.png", "a photo");
+    let records: Vec<String> = (0..2).map(|_| photographed(&phone, &photo)).collect();
+    std::fs::read_dir(phone.home().join("files"))
+        .unwrap()
+        .for_each(|file| std::fs::remove_file(file.unwrap().path()).unwrap());
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(1));
+    let told = phone.run(&["outbox"], "");
+    let told = String::from_utf8_lossy(&told.stdout);
+    assert!(told.contains("needs attention") && told.contains("not on this phone any more"), "{told}");
+    let listed = phone.json(&["outbox"], "");
+    let names: Vec<&str> = listed["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| record["problems"][0]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(listed["records"][0]["reason"], "attachment-missing");
+
+    let other = phone.file("other.png", "another photo");
+    for (arguments, status) in [
+        (&["file", "replace", &records[0], "nobody.png", &other][..], 1),
+        (&["file", "replace", "99", names[0], &other], 1),
+        (&["file", "replace", &records[0], names[0], "nowhere.png"], 1),
+        (&["file", "replace", &records[0], names[0]], 2),
+        (&["file", "drop", &records[1], "nobody.png"], 1),
+        (&["file", "replace", &records[0], names[0], &other], 0),
+        (&["file", "drop", &records[1], names[1]], 0),
+    ] {
+        let output = phone.run(arguments, "");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?} {output:?}");
+    }
+    assert_eq!(phone.run(&["send"], "").status.code(), Some(0));
+    let received = phone.server().records("pi_interview").unwrap();
+    let files: Vec<_> = received.iter().flat_map(|record| &record.attachments).collect();
+    assert_eq!(files.len(), 1, "the other goes without");
+    assert_eq!((files[0].0.as_str(), files[0].1.as_slice()), (names[0], &b"another photo"[..]));
+    assert_eq!(phone.run(&["file", "drop", &records[1], names[1]], "").status.code(), Some(1), "it is sent");
 }
 
 #[test]
@@ -410,7 +458,10 @@ fn what_cannot_be_sent_is_1_and_says_what_to_do() {
     let output = phone.run(&["send", "--until-empty", "1"], "");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(&instance) && said.contains("No connection to the server"), "{said}");
+    assert!(said.contains(&instance) && said.contains("No internet.") && said.contains("[some-failed]"), "{said}");
+    let mut in_dutch = phone.command(&["outbox"]);
+    in_dutch.env("LC_ALL", "nl_NL.UTF-8");
+    assert!(String::from_utf8_lossy(&run(in_dutch, "").stdout).contains("Geen internet."));
     let kept = phone.run(&["project", "remove", "1"], "");
     assert_eq!(kept.status.code(), Some(1), "{kept:?}");
     assert!(error(&kept).contains("[unsent-records]"), "{kept:?}");
@@ -579,6 +630,65 @@ fn a_home_that_cannot_be_written_is_read_exported_and_sent_from() {
     let read_only = |arguments: &[&str]| as_nobody(arguments);
     phone_writes(&phone, || ());
     assert_read_and_sent_from(&phone, read_only);
+}
+
+/// Folders that may not be entered or written: what cannot be done says so, and nothing is lost by it.
+#[test]
+#[cfg(target_os = "linux")]
+fn folders_without_permission_are_told_and_cost_nothing() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let phone = Phone::joined();
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let program = phone.folder.path().join("veldwerk");
+    std::fs::copy(env!("CARGO_BIN_EXE_veldwerk"), &program).unwrap();
+    let photo = phone.file("me.png", "a photo");
+    photographed(&phone, &photo);
+    let locked = phone.folder.path().join("locked");
+    std::fs::create_dir(&locked).unwrap();
+    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    set(phone.folder.path(), 0o755);
+    // Root, whom no permission stops, becomes nobody, to whom all of it belongs.
+    if is_root {
+        let mut paths = vec![phone.home(), phone.home().with_extension("key"), locked.clone()];
+        while let Some(path) = paths.pop() {
+            chown(&path, Some(NOBODY), None).unwrap();
+            if path.is_dir() {
+                paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+    }
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(phone.command(arguments).get_args()).env("TZ", "UTC").env("LC_ALL", "C");
+        if is_root {
+            command.uid(NOBODY);
+        }
+        run(command, "")
+    };
+    let refused = |arguments: &[&str], code: &str| {
+        let output = as_nobody(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?} {output:?}");
+        assert!(error(&output).contains(code), "{arguments:?} {output:?}");
+    };
+    set(&locked, 0o000);
+    let (below, inside) = (locked.join("copies"), locked.to_str().unwrap());
+    refused(&["export", below.to_str().unwrap(), "--yes"], "[io]");
+    refused(&["discard", "--all", "--export", below.to_str().unwrap()], "[io]");
+    refused(&["import", inside], "[io]");
+    let files = phone.home().join("files");
+    set(&files, 0o000);
+    refused(&["send"], "[some-failed]");
+    refused(&["export", phone.home().join("copies").to_str().unwrap(), "--yes"], "[some-failed]");
+    set(&phone.home(), 0o000);
+    refused(&["outbox"], "[io]");
+    for path in [&phone.home(), &files] {
+        set(path, 0o700);
+    }
+    let sent = as_nobody(&["send"]);
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    assert_eq!(phone.server().records("pi_interview").unwrap()[0].attachments[0].1, b"a photo");
 }
 
 /// Gives the home back to its owner for a moment.

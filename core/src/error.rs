@@ -97,6 +97,7 @@ error_kinds! {
     SignInNeeded "sign-in-needed" "The server does not accept the account or the token of this project." "Ask for a new code or check the password; nothing is lost meanwhile."
     Offline "offline" "There is no connection to the server." "Everything stays on this device; try again when there is internet."
     NotAServer "not-a-server" "What answered is not a survey server; often this is a sign-in page of a wifi network." "Open a browser, sign in to the wifi network, and try again."
+    UnknownProject "unknown-project" "The server has nothing at the address of this project." "Ask the person who runs the study for a new code; the project may have been moved or closed, or the address mistyped."
     UnknownIssuer "unknown-issuer" "The server cannot prove who it is: nobody this device trusts has signed its certificate." "On a public wifi open a browser and sign in first; if the server has an authority of its own, give its certificate to the project."
     WrongCertificateName "wrong-certificate-name" "The server cannot prove who it is: its certificate is for another name." "On a public wifi open a browser and sign in first; otherwise check the address, and tell the person who runs the server."
     CertificateExpired "certificate-expired" "The server's certificate is no longer valid on the date of this device." "Set the date of the device if it is wrong; if it is right, tell the person who runs the server."
@@ -108,8 +109,8 @@ error_kinds! {
     DownloadTooLarge "download-too-large" "What the server sends is larger than this program takes." "Tell the person who runs the study; what was here before stays in use."
     TooSlow "too-slow" "The server, or the way to it, is too slow." "Try again with a better connection; what was here before stays in use."
     BrokenEntry "broken-entry" "An entry of the server's list is incomplete." "Tell the person who runs the server; everything else in the list is used."
-    HashMismatch "hash-mismatch" "A downloaded file is not what the server announced." "Refresh again; the old version stays in use meanwhile."
     Interrupted "interrupted" "The work was stopped before it was done." "Start it again; it goes on where it stopped."
+    SomeFailed "some-failed" "Not everything could be done." "What stands in the way is said with each; everything else is done."
     Usage "usage" "The call cannot be understood." "See the help of the command."
     Internal "internal" "Something unexpected happened inside the program." "Please report this with the code."
 }

@@ -68,13 +68,23 @@ pub struct Traffic {
     pub posts: u64,
     /// Bytes of POSTs that were passed on, heads included.
     pub post_bytes: u64,
-    /// Of each POST whose success did not come through to the client: what broke it, and how many of its bytes were passed
-    /// on in vain.
-    pub lost: Vec<(Fault, u64)>,
+    /// The POSTs whose success did not come through to the client.
+    pub lost: Vec<LostPost>,
     /// Bytes of POSTs to which the server itself said no.
     pub refused_bytes: u64,
     /// Requests that something else answered.
     pub portals: u64,
+}
+
+/// A POST whose success did not come through to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostPost {
+    /// What broke it.
+    pub fault: Fault,
+    /// How many of its bytes were passed on in vain, its head included.
+    pub bytes: u64,
+    /// How many parts of a form had begun in them.
+    pub parts: u64,
 }
 
 /// What the next connections meet when nothing is planned.
@@ -325,7 +335,22 @@ struct Course {
 #[derive(Default)]
 struct Post {
     bytes: usize,
+    parts: u64,
+    /// The last bytes, in which the beginning of a part may have begun.
+    end: Vec<u8>,
     reply: Option<Reply>,
+}
+
+/// What every part of a form begins with.
+const PART: &[u8] = b"Content-Disposition: form-data;";
+
+impl Post {
+    fn pass(&mut self, piece: &[u8]) {
+        self.bytes += piece.len();
+        self.end.extend_from_slice(piece);
+        self.parts += self.end.windows(PART.len()).filter(|window| *window == PART).count() as u64;
+        self.end.drain(..self.end.len().saturating_sub(PART.len() - 1));
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -355,9 +380,10 @@ impl Course {
             }
             _ => usize::MAX,
         };
-        post.bytes += piece.len().min(room);
-        lock(&shared.traffic).post_bytes += piece.len().min(room) as u64;
-        piece.get(..room).unwrap_or(piece)
+        let passed = piece.get(..room).unwrap_or(piece);
+        post.pass(passed);
+        lock(&shared.traffic).post_bytes += passed.len() as u64;
+        passed
     }
 
     fn downstream<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
@@ -383,7 +409,9 @@ impl Course {
         match post.reply {
             Some(Reply::Success) => {}
             Some(Reply::Refusal) => traffic.refused_bytes += post.bytes as u64,
-            Some(Reply::Cut) | None => traffic.lost.push((self.fault, post.bytes as u64)),
+            Some(Reply::Cut) | None => {
+                traffic.lost.push(LostPost { fault: self.fault, bytes: post.bytes as u64, parts: post.parts });
+            }
         }
     }
 }
@@ -419,6 +447,7 @@ mod tests {
 
     #[test]
     fn bytes_of_a_post_that_came_to_nothing_are_counted() {
+        let lost = |fault, bytes| LostPost { fault, bytes, parts: 0 };
         let rows: [(Fault, &[u8], Traffic); 4] = [
             (Fault::None, b"HTTP/1.1 201 Created", Traffic { posts: 1, post_bytes: 10, ..Traffic::default() }),
             (
@@ -429,12 +458,17 @@ mod tests {
             (
                 Fault::LosePostReply,
                 b"HTTP/1.1 201 Created",
-                Traffic { posts: 1, post_bytes: 10, lost: vec![(Fault::LosePostReply, 10)], ..Traffic::default() },
+                Traffic { posts: 1, post_bytes: 10, lost: vec![lost(Fault::LosePostReply, 10)], ..Traffic::default() },
             ),
             (
                 Fault::CutPost { after: 6 },
                 b"",
-                Traffic { posts: 1, post_bytes: 6, lost: vec![(Fault::CutPost { after: 6 }, 6)], ..Traffic::default() },
+                Traffic {
+                    posts: 1,
+                    post_bytes: 6,
+                    lost: vec![lost(Fault::CutPost { after: 6 }, 6)],
+                    ..Traffic::default()
+                },
             ),
         ];
         for (fault, reply, expected) in rows {
@@ -446,6 +480,17 @@ mod tests {
             }
             course.end_post(&shared);
             assert_eq!(*lock(&shared.traffic), expected, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn parts_are_counted_wherever_a_piece_ends() {
+        let body = "POST /\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"xml\"\r\n\r\n<a/>\r\n\
+                    --b\r\nContent-Disposition: form-data; name=\"a.jpg\"\r\n\r\n";
+        for size in 1..=body.len() {
+            let mut post = Post::default();
+            body.as_bytes().chunks(size).for_each(|piece| post.pass(piece));
+            assert_eq!((post.parts, post.bytes), (2, body.len()), "pieces of {size}");
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod large;
 mod many;
+mod refresh;
 mod table;
 mod traffic;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["refresh", home, url] => refresh::refresh(Path::new(home), url),
         // What is measured in a process of its own.
         ["attach-and-send", home, url, folder] => large::attach_and_send(Path::new(home), url, Path::new(folder)),
         ["open", home] => many::open(Path::new(home)),
@@ -51,6 +53,7 @@ fn measure() -> ExitCode {
     memory(&mut table, &forms);
     many::measure(&mut table);
     traffic::measure(&mut table);
+    refresh::measure(&mut table);
     large::measure(&mut table);
     table.end()
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use veldwerk::client::{Cancel, Client, Finalization, ProjectSource, RecordState, SubmissionId, Until};
 use veldwerk::store::{ProjectId, Records};
-use veldwerk_server::faults::{Fault, Proxy, Traffic};
+use veldwerk_server::faults::{Fault, LostPost, Proxy, Traffic};
 use veldwerk_tests::central::{Central, Received, Rules, digest};
 use veldwerk_tests::dice::{Dice, bytes};
 
@@ -86,8 +86,31 @@ pub(crate) fn run(options: &Options) -> Report {
     });
     let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     let traffic = traffic.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report.lose(0, wasted(&traffic, central.bytes_again()));
+    report.row("bytes of files that came again", size(central.bytes_again()));
     tell(&mut report, &counts, &traffic);
     report
+}
+
+/// What was sent in vain beyond what a cut may cost: one batch or one file, with the XML.
+fn wasted(traffic: &Traffic, again: u64) -> Vec<String> {
+    /// The head of a request, its boundaries and headers of parts.
+    const AROUND: u64 = 4_000;
+    /// The XML, the mark that more follows, and a file.
+    const PARTS_OF_ONE_FILE: u64 = 3;
+    let is_too_dear = |post: &&LostPost| post.bytes > ACCEPT_LENGTH + AROUND && post.parts > PARTS_OF_ONE_FILE;
+    let mut wasted: Vec<String> = traffic
+        .lost
+        .iter()
+        .filter(is_too_dear)
+        .map(|post| format!("a cut cost {} bytes in {} parts: neither one batch nor one file", post.bytes, post.parts))
+        .collect();
+    // A file that is there goes again only if the reply that said so did not come through.
+    let lost: u64 = traffic.lost.iter().map(|post| post.bytes).sum();
+    if again > lost {
+        wasted.push(format!("{again} bytes of files went again, though no more than {lost} were in doubt"));
+    }
+    wasted
 }
 
 fn add(sum: &mut Traffic, more: Traffic) {
@@ -292,9 +315,9 @@ fn tell(report: &mut Report, counts: &Counts, traffic: &Traffic) {
     report.row("POSTs begun", traffic.posts);
     report.row("POSTs whose success did not come through", traffic.lost.len());
     let mut by_fault: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for (fault, bytes) in &traffic.lost {
-        by_fault.entry(name(*fault)).or_default().push(*bytes);
-        by_fault.entry("sent in vain, all cuts").or_default().push(*bytes);
+    for &LostPost { fault, bytes, .. } in &traffic.lost {
+        by_fault.entry(name(fault)).or_default().push(bytes);
+        by_fault.entry("sent in vain, all cuts").or_default().push(bytes);
     }
     for (fault, bytes) in by_fault {
         let mean = bytes.iter().sum::<u64>() / bytes.len().max(1) as u64;

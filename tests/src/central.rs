@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -97,6 +98,8 @@ struct Shared {
     rules: Rules,
     projects: Mutex<BTreeMap<String, Project>>,
     dice: Mutex<Dice>,
+    /// Bytes of files that came although they were there.
+    again: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -118,7 +121,7 @@ impl Central {
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let dice = Mutex::new(Dice::new(rules.seed, 0));
-        let shared = Arc::new(Shared { rules, projects: Mutex::default(), dice });
+        let shared = Arc::new(Shared { rules, projects: Mutex::default(), dice, again: AtomicU64::new(0) });
         let router = axum::Router::new().fallback(answer).with_state(shared.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -133,6 +136,12 @@ impl Central {
             runtime.shutdown_background();
         });
         Self { address, shared, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// How many bytes of files have come although they were here already, whole.
+    #[must_use]
+    pub fn bytes_again(&self) -> u64 {
+        self.shared.again.load(Ordering::Relaxed)
     }
 
     /// Where it listens.
@@ -355,6 +364,8 @@ fn decide(shared: &Shared, token: &str, parts: &[Part]) -> Result<Option<Receive
         if here.xml != xml {
             return Err((StatusCode::CONFLICT, "A submission already exists with this ID, but with different XML."));
         }
+        let again = files.iter().filter(|(name, file)| here.files.get(*name) == Some(file));
+        shared.again.fetch_add(again.map(|(_, (size, _))| size).sum(), Ordering::Relaxed);
         here.files.extend(files);
         return Ok(None);
     }

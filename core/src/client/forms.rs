@@ -3,7 +3,7 @@ use std::sync::{Arc, Weak};
 
 use super::Client;
 use crate::form::{Diagnostic, Files, FormDef};
-use crate::store::{FormKey, FormSummary, ProjectId, Store};
+use crate::store::{FailedForm, FormKey, FormSummary, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Client {
@@ -15,6 +15,15 @@ impl Client {
     pub fn forms(&self, project: ProjectId) -> Result<Vec<FormSummary>> {
         self.project_row(project)?;
         self.inner.store.forms(project)
+    }
+
+    /// The forms that the server lists and of which no version could be installed, with the code of the reason.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], those of the store.
+    pub fn failed_forms(&self, project: ProjectId) -> Result<Vec<FailedForm>> {
+        self.project_row(project)?;
+        self.inner.store.failed_forms(project)
     }
 
     /// A form by `ID` (the version that can be begun, else the newest) or `ID@VERSION`.
@@ -125,4 +134,31 @@ impl Files for StoredFiles<'_> {
 /// The text of a form or a record.
 pub(super) fn utf8(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| Error::new(ErrorKind::NotXml, "it is not UTF-8").caused_by(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_forms_are_kept_than_were_used_last_or_are_in_use() {
+        let form = || {
+            let xml = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
+                <model><instance><d id="d"><a/></d></instance></model></h:head><h:body><input ref="/d/a"/></h:body></h:html>"#;
+            Arc::new(FormDef::load(xml, &()).unwrap().0)
+        };
+        let mut cache = FormCache::default();
+        let in_use = form();
+        cache.insert(FormKey(0), &in_use);
+        for n in 1..=50 {
+            cache.insert(FormKey(n), &form());
+            assert!(cache.recent.len() <= FORMS_KEPT);
+        }
+        let known: Vec<i64> = (1..=50).filter(|&n| cache.get(FormKey(n)).is_some()).collect();
+        assert_eq!(known, [47, 48, 49, 50]);
+        assert!(cache.get(FormKey(0)).is_some(), "a form in use is not read twice");
+        drop(in_use);
+        (1..=4).for_each(|n| cache.insert(FormKey(100 + n), &form()));
+        assert_eq!(cache.known.len(), FORMS_KEPT, "of the others nothing is left");
+    }
 }

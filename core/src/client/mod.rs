@@ -33,8 +33,9 @@ use crate::{Error, ErrorKind, Result};
 use forms::FormCache;
 
 pub use crate::store::{
-    Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FileProblem, FormSummary, MaintenanceReport,
-    OpeningReport, QuarantineSummary, Receipt, RecordState, Records, Salvage, SealedAttachment, SubmissionId, Tally,
+    Attachment, AttachmentId, AttachmentWriter, DraftId, DraftSummary, FailedForm, FileProblem, FormSummary,
+    MaintenanceReport, OpeningReport, QuarantineSummary, Receipt, RecordState, Records, Salvage, SealedAttachment,
+    SubmissionId, Tally,
 };
 #[cfg(feature = "sync")]
 pub use crate::sync::{Cancel, Outcome, Progress, RefreshReport, Step as ProgressStep, SyncPolicy, Until};

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::{Client, Selection};
 use crate::store::{FileProblem, ForgetSent, ProjectId, Receipt, RecordState, Records, Submission, SubmissionId};
+#[cfg(feature = "sync")]
+use crate::sync::Reason;
 use crate::text::fold::fold;
 use crate::{Error, ErrorKind, Result};
 
@@ -198,7 +200,10 @@ impl Client {
             let is_freed = match &record.state {
                 RecordState::NeedsAttention(reason) => is_freed(&record, &reason.code, listed),
                 RecordState::Waiting { reason, .. } => {
-                    ["sign-in-needed", "not-a-server", "not-secure"].contains(&&*reason.code)
+                    let reason = Reason::from_code(&reason.code);
+                    reason.is_some_and(|reason| {
+                        matches!(reason, Reason::SignInNeeded | Reason::NotAServer) || reason.is_distrust()
+                    })
                 }
                 RecordState::Ready | RecordState::Sending | RecordState::Sent { .. } => false,
             };

@@ -130,6 +130,18 @@ impl Joining {
         same_account && self.address.prefix == address.prefix
     }
 
+    /// The project to add, under a name of its own or one that can be read off its source.
+    fn into_project(self, name: Option<&str>) -> NewProject {
+        let Self { address, auth, code } = self;
+        let code = code.unwrap_or_default();
+        let server = address.server();
+        let host = server.split_once("://").map_or("", |(_, host)| host).to_owned();
+        let name = name.map(str::to_owned).or(code.project_name.clone());
+        let name = name.filter(|name| !name.trim().is_empty()).unwrap_or(host);
+        let settings = followed(&code, ProjectSettings::default());
+        NewProject { name, url_prefix: address.prefix, auth, settings, ca: String::new() }
+    }
+
     fn unused(&self) -> Vec<String> {
         self.code.as_ref().map(|code| code.unused.clone()).unwrap_or_default()
     }
@@ -145,26 +157,27 @@ impl Client {
     pub fn add_project(&self, source: &ProjectSource, name: Option<&str>) -> Result<Added> {
         let joining = source.read()?;
         let unused = joining.unused();
-        let mut outcome = AddOutcome::New;
-        for project in self.inner.store.projects()? {
-            let Ok(address) = Address::read(&project.url()) else { continue };
-            if joining.is_same_as(&project, &address) {
-                return Ok(Added { project: summary(&project), outcome: AddOutcome::Present, unused });
+        let (mut outcome, mut present) = (AddOutcome::New, None);
+        let added = self.inner.store.add_project_beside(|projects| {
+            for project in projects {
+                let Ok(address) = Address::read(&project.url()) else { continue };
+                if joining.is_same_as(&project, &address) {
+                    outcome = AddOutcome::Present;
+                    present = Some(summary(&project));
+                    return Ok(None);
+                }
+                if outcome == AddOutcome::New && joining.address.place() == address.place() {
+                    outcome = AddOutcome::Beside(project.id);
+                }
             }
-            if outcome == AddOutcome::New && joining.address.place() == address.place() {
-                outcome = AddOutcome::Beside(project.id);
-            }
-        }
-        let Joining { address, auth, code } = joining;
-        let code = code.unwrap_or_default();
-        let server = address.server();
-        let host = server.split_once("://").map_or("", |(_, host)| host).to_owned();
-        let name = name.map(str::to_owned).or(code.project_name.clone());
-        let name = name.filter(|name| !name.trim().is_empty()).unwrap_or(host);
-        let settings = followed(&code, ProjectSettings::default());
-        let new = NewProject { name, url_prefix: address.prefix, auth, settings, ca: String::new() };
-        let id = self.inner.store.add_project(&new)?;
-        Ok(Added { project: summary(&self.project_row(id)?), outcome, unused })
+            Ok(Some(joining.into_project(name)))
+        })?;
+        let project = match (added, present) {
+            (None, Some(present)) => present,
+            (None, None) => return Err(ErrorKind::NotFound.into()),
+            (Some(id), _) => self.project_summary(id)?,
+        };
+        Ok(Added { project, outcome, unused })
     }
 
     /// Gives a project a new token, password or address. Drafts, records and forms stay, and records that waited because of
@@ -298,8 +311,18 @@ impl Client {
     }
 }
 
-/// The reasons of waiting records that a new account or address may take away: codes of `sync::Reason`.
-const REASONS_OF_ACCOUNT: [&str; 5] = ["sign-in-needed", "not-allowed", "not-a-server", "not-secure", "other-host"];
+/// The reasons of records that a new account, address or authority may take away: codes of `sync::Reason`.
+const REASONS_OF_ACCOUNT: [&str; 9] = [
+    "sign-in-needed",
+    "not-allowed",
+    "not-a-server",
+    "unknown-issuer",
+    "wrong-certificate-name",
+    "certificate-expired",
+    "certificate-not-yet-valid",
+    "no-secure-connection",
+    "other-host",
+];
 
 /// The project at the address and with the account of `joining`; elsewhere only if that is said.
 fn renewal(before: Project, joining: Joining, move_there: bool) -> Result<Project> {

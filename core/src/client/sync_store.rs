@@ -151,7 +151,7 @@ impl SyncStore for ProjectStore {
     fn settle(&self, record: RecordId, claim: Option<ClaimNumber>, settlement: &Settlement) -> Result<()> {
         let at = self.clock.now_ms();
         let reason =
-            |reason: crate::sync::Reason| store::Reason { code: reason.code().into(), text: reason.sentence().into() };
+            |reason: crate::sync::Reason| store::Reason { code: reason.code().into(), text: settlement.detail.clone() };
         let mut failing = None;
         let state = settlement.state.map(|state| match state {
             State::Ready => RecordState::Ready,

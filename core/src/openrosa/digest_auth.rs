@@ -39,6 +39,12 @@ pub fn challenge(header: &str) -> Option<Challenge> {
 }
 
 impl DigestChallenge {
+    /// What tells one challenge from the next.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
     fn from_parameters(parameters: &[(String, String)]) -> Option<Self> {
         let get = |name: &str| {
             parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
@@ -121,6 +127,12 @@ impl DigestAuth {
     #[must_use]
     pub const fn new(challenge: DigestChallenge) -> Self {
         Self { challenge, count: 0 }
+    }
+
+    /// The nonce that is answered.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        self.challenge.nonce()
     }
 
     /// The value of the `Authorization` header of the next request. `uri` is its path with the query, `client_nonce` a fresh

@@ -188,9 +188,9 @@ impl Store {
     /// # Errors
     /// `StorageFull`, `StoragePaused`.
     pub fn stage_data(&self) -> Result<DataWriter> {
-        self.read(|connection| {
-            connection.execute("INSERT INTO dataset (sha256) VALUES (NULL)", [])?;
-            let dataset = connection.last_insert_rowid();
+        self.write_soon(|transaction| {
+            transaction.execute("INSERT INTO dataset (sha256) VALUES (NULL)", [])?;
+            let dataset = transaction.last_insert_rowid();
             Ok(DataWriter { dataset, piece: Vec::new(), sha256: Sha256::new(), size: 0 })
         })
     }
@@ -218,8 +218,8 @@ impl Store {
     }
 
     fn write_piece(&self, writer: &mut DataWriter) -> Result<()> {
-        self.read(|connection| {
-            let mut insert = connection.prepare_cached("INSERT INTO dataset_piece (dataset, bytes) VALUES (?, ?)")?;
+        self.write_soon(|transaction| {
+            let mut insert = transaction.prepare_cached("INSERT INTO dataset_piece (dataset, bytes) VALUES (?, ?)")?;
             insert.execute(params![writer.dataset, writer.piece])?;
             Ok(())
         })?;

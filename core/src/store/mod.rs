@@ -8,8 +8,9 @@
 //! The store takes and gives plain data: rows as small structs, XML as bytes, journal rows as text. It knows no form and
 //! no network, starts no thread, asks no clock: every moment is an argument, in milliseconds since 1970 (UTC). One
 //! connection does everything; a call holds it for as long as it runs. **When a call that writes returns, what it wrote is
-//! on the disk.** (What becomes of a record on the road outlives the program at once, and a power cut after [`Store::sync`]:
-//! a record that a cut calls unsent again is sent again, the same bytes, which a server takes as one.)
+//! on the disk.** (What the server has too outlives the program at once, and a power cut after [`Store::sync`] or the next call
+//! that writes: what becomes of a record on the road, for one that a cut calls unsent again is sent again, the same bytes, which
+//! a server takes as one; and forms that come in.)
 //!
 //! ```
 //! use veldwerk::store::{Auth, Edit, Key, NewDraft, NewForm, NewProject, ProjectSettings, Store};
@@ -99,6 +100,7 @@ pub use ids::{AttachmentId, DraftId, FormFileId, FormKey, ProjectId, SubmissionI
 pub use import::{Imported, NewAttachment, NewRecord};
 pub use key::Key;
 pub use maintenance::{MaintenanceReport, MissingFile};
+pub use offers::FailedForm;
 pub use opening::OpeningReport;
 pub use outbox::{Finalized, Reason, RecordState, Submission};
 pub use project_settings::{ForgetSent, ProjectSettings};
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_becomes_of_a_record_on_the_road_is_written_without_waiting_for_the_disk() {
+    fn writing_without_waiting_for_the_disk_ends_with_the_transaction_however_that_ends() {
         let home = TestHome::new();
         let level = |home: &TestHome| {
             home.read(|db| Ok(db.query_row("PRAGMA synchronous", [], |row| row.get::<_, u32>(0))?)).unwrap()

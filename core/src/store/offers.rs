@@ -29,7 +29,40 @@ struct Offer {
     closing: Option<bool>,
 }
 
+/// A form that the server lists and of which no version is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedForm {
+    /// The form id of the list.
+    pub form_id: String,
+    /// The version of the list; empty for none.
+    pub version: String,
+    /// Code of the reason why it could not be installed.
+    pub code: String,
+    /// When that was found.
+    pub at: i64,
+}
+
 impl Store {
+    /// The forms that the server lists and that could not be installed in any version, by id. Where an older version is here,
+    /// [`FormSummary::failure`](super::FormSummary::failure) says it.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn failed_forms(&self, project: ProjectId) -> Result<Vec<FailedForm>> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT form_id, version, code, at FROM form_failure AS failed
+                 WHERE project = ? AND NOT EXISTS (
+                     SELECT 1 FROM form WHERE form.project = failed.project AND form.form_id = failed.form_id AND superseded = 0)
+                 ORDER BY form_id",
+            )?;
+            let failed = query.query_map([project], |row| {
+                Ok(FailedForm { form_id: row.get(0)?, version: row.get(1)?, code: row.get(2)?, at: row.get(3)? })
+            })?;
+            Ok(failed.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Takes in what the server lists: which versions can be begun, which have left, what failed. Removes the versions that
     /// left 30 days ago and that no draft or record uses.
     ///
@@ -191,6 +224,26 @@ mod tests {
         assert_eq!(home.forms(project).unwrap().len(), 3, "and nothing is lost");
         settle(&[("visit", "2", None), ("census", "1", None)]);
         assert_eq!(offered(&home, project), ["census@1", "visit@2"]);
+    }
+
+    #[test]
+    fn a_form_that_never_came_in_is_told_until_it_does_or_leaves_the_list() {
+        let home = TestHome::new();
+        let project = home.any_project();
+        home.any_form(project, "visit", "1");
+        let failed = || -> Vec<String> {
+            home.failed_forms(project)
+                .unwrap()
+                .into_iter()
+                .map(|form| format!("{} {}", form.form_id, form.code))
+                .collect()
+        };
+        let missing = Some(ErrorKind::MissingMedia);
+        let listed = [("visit", "2", missing), ("census", "1", missing)];
+        home.settle_offers(project, &listing(&listed, NOW)).unwrap();
+        assert_eq!(failed(), ["census missing-media"], "of the other one a version is here, which says it");
+        home.settle_offers(project, &listing(&[("visit", "1", None)], NOW)).unwrap();
+        assert_eq!(failed(), [""; 0]);
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub enum RecordState {
 pub struct Reason {
     /// A stable code.
     pub code: String,
-    /// The same in plain words.
+    /// What was found beside it, in English, for whoever runs the study; may be empty.
     pub text: String,
 }
 

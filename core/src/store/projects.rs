@@ -65,14 +65,18 @@ impl Store {
     /// # Errors
     /// `StoragePaused`, `StorageFull`.
     pub fn add_project(&self, project: &NewProject) -> Result<ProjectId> {
-        let (auth, user, secret) = project.auth.columns();
-        self.read(|connection| {
-            connection.execute(
-                "INSERT INTO project (name, url_prefix, auth, user, secret, settings, ca) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                params![project.name, project.url_prefix, auth, user, secret, project.settings.to_json(), project.ca],
-            )?;
-            Ok(ProjectId(connection.last_insert_rowid()))
-        })
+        self.read(|connection| add_row(connection, project))
+    }
+
+    /// Adds the project that `choose` makes in view of those that are here, if it makes one; nobody adds another meanwhile.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`; that of `choose`.
+    pub fn add_project_beside(
+        &self,
+        choose: impl FnOnce(Vec<Project>) -> Result<Option<NewProject>>,
+    ) -> Result<Option<ProjectId>> {
+        self.write(|transaction| choose(read_rows(transaction)?)?.map(|new| add_row(transaction, &new)).transpose())
     }
 
     /// Changes a project to what `change` makes of it; nobody changes it meanwhile.
@@ -85,23 +89,27 @@ impl Store {
 
     /// Changes the account or the address of a project, in one transaction with all that follows from it: lists and manifests
     /// are read afresh, the limit of the server is not known, and records that wait, or need attention for one of `reasons`
-    /// (codes), are ready. Says how many those are.
+    /// (codes), are ready. Says how many those are. When this returns, the token or password of before can be recovered from
+    /// nothing that is here, whoever has the key.
     ///
     /// # Errors
-    /// As [`change_project`](Self::change_project).
+    /// As [`change_project`](Self::change_project). `StorageFull`, `Io`: also if the project is changed and what was before still
+    /// has traces; they go when the home is closed.
     pub fn renew_project(
         &self,
         id: ProjectId,
         reasons: &[&str],
         change: impl FnOnce(Project) -> Result<Project>,
     ) -> Result<(Project, usize)> {
-        self.write(|transaction| {
+        let renewed = self.write(|transaction| {
             let project = change_row(transaction, id, change)?;
             transaction.execute("DELETE FROM document WHERE project = ?", [id])?;
             transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [id])?;
             records::begin_anew(transaction, id)?;
             Ok((project, records::free(transaction, id, reasons)?))
-        })
+        })?;
+        self.erase_traces()?;
+        Ok(renewed)
     }
 
     /// All projects, in the order they were added.
@@ -109,11 +117,7 @@ impl Store {
     /// # Errors
     /// `StoragePaused`, `StorageDamaged`.
     pub fn projects(&self) -> Result<Vec<Project>> {
-        self.read(|connection| {
-            let mut query = connection.prepare(&format!("{PROJECT} ORDER BY id"))?;
-            let projects = query.query_map([], Project::read)?.collect::<Result<_, _>>()?;
-            Ok(projects)
-        })
+        self.read(read_rows)
     }
 
     /// One project.
@@ -216,6 +220,21 @@ impl fmt::Debug for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Project").field("id", &self.id).field("auth", &self.auth).finish_non_exhaustive()
     }
+}
+
+fn add_row(connection: &Connection, project: &NewProject) -> Result<ProjectId> {
+    let (auth, user, secret) = project.auth.columns();
+    connection.execute(
+        "INSERT INTO project (name, url_prefix, auth, user, secret, settings, ca) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![project.name, project.url_prefix, auth, user, secret, project.settings.to_json(), project.ca],
+    )?;
+    Ok(ProjectId(connection.last_insert_rowid()))
+}
+
+fn read_rows(connection: &Connection) -> Result<Vec<Project>> {
+    let mut query = connection.prepare(&format!("{PROJECT} ORDER BY id"))?;
+    let projects = query.query_map([], Project::read)?.collect::<Result<_, _>>()?;
+    Ok(projects)
 }
 
 fn read_row(connection: &Connection, id: ProjectId) -> Result<Project> {
@@ -332,6 +351,23 @@ mod tests {
         assert!(!found(SECRET), "a token, an answer or a name is still there");
         assert_eq!(std::fs::metadata(home.path().join("store.db-wal")).unwrap().len(), 0);
         assert_eq!(home.n_files("files"), 0);
+    }
+
+    #[test]
+    fn a_renewed_project_leaves_nothing_of_the_account_before() {
+        let home = TestHome::new();
+        let id = home.add_project(&new_project(Auth::Token(format!("token-{SECRET}")))).unwrap();
+        let list = format!("https://h/key/token-{SECRET}/formList");
+        let body = format!("<downloadUrl>{list}</downloadUrl>").repeat(200);
+        home.set_documents(id, &[(&list, "e", body.as_bytes())]).unwrap();
+        let found = |text: &str| home.decrypted().windows(text.len()).any(|window| window == text.as_bytes());
+        for (before, now) in [(format!("token-{SECRET}"), "token-two"), ("token-two".to_owned(), "token-three")] {
+            assert!(found(&before));
+            let change = |project| Ok(Project { auth: Auth::Token(now.into()), ..project });
+            home.renew_project(id, &[], change).unwrap();
+            assert!(!found(&before) && found(now));
+        }
+        assert_eq!(std::fs::metadata(home.path().join("store.db-wal")).unwrap().len(), 0);
     }
 
     /// Tables that hold nothing of a project; a new table stands here or is filled below.

@@ -96,7 +96,7 @@ impl<S: SyncStore> Download<S> {
         let installed = self.installed.get_or_init(Installed::default);
         let Manifest { files, broken } = match &listed.manifest_url {
             Some(url) => {
-                let (manifest, document) = self.document(url, Arc::new(|_, _| {}), manifest::read).await?;
+                let (manifest, document) = self.document(Asked::Form, url, Arc::new(|_, _| {}), manifest::read).await?;
                 brought.document = document;
                 manifest
             }
@@ -148,7 +148,7 @@ impl<S: SyncStore> Download<S> {
         let response = self.ask(Ask { meter, max_reply: self.bounds.form, ..Ask::new(Method::Get, url) }).await?;
         match response.status {
             200 if response.media_type() != "text/html" => Ok(response.body),
-            _ => Err(refusal(&response)),
+            _ => Err(refusal(&response, Asked::Form)),
         }
     }
 
@@ -200,7 +200,7 @@ impl<S: SyncStore> Download<S> {
                 }
             }
             (404 | 410, _) => Err(ErrorKind::MissingMedia.into()),
-            _ => Err(refusal(&response)),
+            _ => Err(refusal(&response, Asked::Form)),
         }
     }
 
@@ -216,6 +216,7 @@ impl<S: SyncStore> Download<S> {
     /// A document of the protocol, and what is to be remembered of it; one that has not changed comes from memory.
     pub(super) async fn document<T>(
         &self,
+        asked: Asked,
         url: &str,
         meter: Meter,
         read: impl Fn(&[u8]) -> Result<T>,
@@ -235,7 +236,7 @@ impl<S: SyncStore> Download<S> {
                     response.header("etag").map(|etag| (url.to_owned(), Remembered { etag, body: response.body }));
                 Ok((content, new))
             }
-            _ => Err(refusal(&response)),
+            _ => Err(refusal(&response, asked)),
         }
     }
 
@@ -413,16 +414,27 @@ impl<W: Write> Write for Charged<'_, W> {
     }
 }
 
+/// What was asked for, which says what it means that it is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The list of all forms: the project itself.
+    List,
+    /// A form, its manifest or a file of it: the list names it, and it has gone since.
+    Form,
+}
+
 /// What a reply means that is not what was asked for: its status and media type, never its body. A web page comes from
 /// somewhere else than the server, whatever its status; only 401 and the server's own failures are as good with one. Whose
 /// page it is may tell what was mistyped.
-fn refusal(response: &Response) -> Error {
+fn refusal(response: &Response, asked: Asked) -> Error {
     let is_page = response.media_type() == "text/html" || response::read(&response.body) == Reply::Html;
     let kind = match response.status {
         401 => ErrorKind::SignInNeeded,
         500..=510 | 512..=599 => ErrorKind::ServerError,
         _ if is_page => website(&response.body).unwrap_or(ErrorKind::NotAServer),
         403 => ErrorKind::SignInNeeded,
+        404 | 410 if asked == Asked::List => ErrorKind::UnknownProject,
+        404 | 410 => ErrorKind::FormNotOffered,
         408 | 423 | 425 | 429 => ErrorKind::ServerError,
         _ => ErrorKind::NotAServer,
     };
@@ -560,7 +572,7 @@ mod tests {
 
     #[test]
     fn a_reply_that_is_no_list_is_told_by_its_status_and_type() {
-        use ErrorKind::{NotAServer, ServerError, SignInNeeded};
+        use ErrorKind::{NotAServer, ServerError, SignInNeeded, UnknownProject};
         let rows = [
             (200, "text/html", NotAServer),
             (200, "application/json", NotAServer),
@@ -570,7 +582,8 @@ mod tests {
             (403, "text/xml", SignInNeeded),
             (403, "text/html", NotAServer),
             (404, "text/html", NotAServer),
-            (404, "application/json", NotAServer),
+            (404, "application/json", UnknownProject),
+            (410, "text/xml", UnknownProject),
             (407, "", NotAServer),
             (429, "", ServerError),
             (502, "text/html", ServerError),
@@ -578,11 +591,19 @@ mod tests {
         ];
         for (status, media_type, expected) in rows {
             let headers = vec![("content-type".to_owned(), format!("{media_type}; charset=utf-8"))];
-            let error = refusal(&Response { status, headers, body: b"secret".to_vec() });
+            let error = refusal(&Response { status, headers, body: b"secret".to_vec() }, Asked::List);
             assert_eq!(error.kind(), expected, "{status} {media_type}");
             assert!(error.detail().contains(&status.to_string()) && error.detail().contains(media_type));
             assert!(!error.to_string().contains("secret"));
         }
+    }
+
+    #[test]
+    fn what_the_list_names_and_is_not_there_has_gone_since() {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let gone = Response { status: 404, headers, body: br#"{"code":404.1}"#.to_vec() };
+        assert_eq!(refusal(&gone, Asked::Form).kind(), ErrorKind::FormNotOffered);
+        assert_eq!(refusal(&gone, Asked::List).kind(), ErrorKind::UnknownProject);
     }
 
     #[test]

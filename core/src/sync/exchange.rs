@@ -11,7 +11,7 @@ use crate::openrosa::digest_auth::{Challenge, DigestAuth, challenge};
 use crate::openrosa::headers;
 use base64::Engine as _;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::Url;
 
 /// More redirects in a row lead in a circle.
@@ -24,9 +24,18 @@ pub struct Exchange {
     clock: Arc<dyn Clock>,
     random: Mutex<Random>,
     /// The challenge answered last; later requests answer it ahead.
-    digest: Mutex<Option<DigestAuth>>,
+    digest: Mutex<Option<Digest>>,
     cancel: Cancel,
 }
+
+/// A Digest challenge, and whether the server has taken the account with it or with one before.
+struct Digest {
+    auth: DigestAuth,
+    was_accepted: bool,
+}
+
+/// The nonce that a request was signed with; `None` without one.
+type Nonce = Option<String>;
 
 /// What is asked, before account and redirects.
 pub struct Ask<'a> {
@@ -87,8 +96,8 @@ impl Exchange {
         let mut redirects = 0;
         let mut challenges = 0;
         loop {
-            let response = self.once(&mut ask).await?;
-            if response.status == 401 && challenges < 2 && self.take_challenge(&ask.url, &response) {
+            let (response, nonce) = self.once(&mut ask).await?;
+            if response.status == 401 && challenges < 2 && self.take_challenge(&ask.url, &response, nonce) {
                 challenges += 1;
             } else if let Some(target) = target(&ask, &response)? {
                 redirects += 1;
@@ -103,53 +112,73 @@ impl Exchange {
         }
     }
 
-    async fn once(&self, ask: &mut Ask<'_>) -> Result<Response, Failure> {
+    async fn once(&self, ask: &mut Ask<'_>) -> Result<(Response, Nonce), Failure> {
         let url = self.project.as_asked(&ask.url);
         let mut headers = vec![
             ("User-Agent", concat!("Veldwerk/", env!("CARGO_PKG_VERSION")).to_owned()),
             (headers::VERSION, headers::VERSION_VALUE.to_owned()),
             ("Date", headers::date(self.clock.now_ms())),
         ];
-        if self.project.is_home(&url) {
-            headers.extend(self.authorization(ask.method, &url).map(|value| ("Authorization", value)));
-        }
+        let (account, nonce) =
+            if self.project.is_home(&url) { self.authorization(ask.method, &url) } else { (None, None) };
+        headers.extend(account.map(|value| ("Authorization", value)));
         headers.extend(ask.etag.clone().map(|etag| ("If-None-Match", etag)));
         let request = Request { method: ask.method, url, headers, parts: ask.parts.clone(), max_reply: ask.max_reply };
         let sink = ask.sink.as_mut().map(|sink| &mut **sink as &mut (dyn Write + Send));
-        tokio::select! {
+        let response = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Failure::Cancelled),
-            response = self.transport.send(request, sink, &ask.meter) => response,
+            () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+            response = self.transport.send(request, sink, &ask.meter) => response?,
+        };
+        if response.status != 401
+            && let Some(digest) = self.digest().as_mut()
+        {
+            digest.was_accepted |= nonce.is_some();
         }
+        Ok((response, nonce))
+    }
+
+    fn digest(&self) -> MutexGuard<'_, Option<Digest>> {
+        self.digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account as a header: Digest if the server has asked for it, else Basic ahead, because ODK Central never asks.
-    fn authorization(&self, method: Method, url: &Url) -> Option<String> {
-        let account = self.project.account()?;
-        if let Some(digest) = self.digest.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+    fn authorization(&self, method: Method, url: &Url) -> (Option<String>, Nonce) {
+        let Some(account) = self.project.account() else { return (None, None) };
+        if let Some(Digest { auth, .. }) = self.digest().as_mut() {
             let uri = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
             let client_nonce = format!("{:016x}", random.next_u64());
-            return Some(digest.authorization(account, method.name(), &uri, &client_nonce));
+            let header = auth.authorization(account, method.name(), &uri, &client_nonce);
+            return (Some(header), Some(auth.nonce().to_owned()));
         }
         let pair = format!("{}:{}", account.user, account.password);
-        Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+        (Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))), None)
     }
 
-    /// Takes up the Digest challenge of a reply. False if it holds none, or if the one before was answered and found wrong:
-    /// then asking again is of no use, unless only the nonce was too old.
-    fn take_challenge(&self, url: &Url, response: &Response) -> bool {
+    /// Takes up the Digest challenge of a reply to a request that was signed with `signed`; whether asking again is of use.
+    ///
+    /// Requests run side by side, so another may have taken up a newer one meanwhile: that one is answered. An answer that is
+    /// refused is a wrong account, unless the server says that only the nonce was too old, or took the account before: not
+    /// every server says it, and then one more try tells.
+    fn take_challenge(&self, url: &Url, response: &Response, signed: Nonce) -> bool {
         if self.project.account().is_none() || !self.project.is_home(url) {
             return false;
         }
         let header = response.header("www-authenticate").unwrap_or_default();
         let Some(Challenge::Digest(challenge)) = challenge(&header) else { return false };
-        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        if digest.is_some() && !challenge.stale {
-            *digest = None;
-            return false;
+        let mut digest = self.digest();
+        match digest.as_ref() {
+            Some(newer) if signed.as_deref() != Some(newer.auth.nonce()) => return true,
+            Some(before) if !challenge.stale && !before.was_accepted => {
+                *digest = None;
+                return false;
+            }
+            // The account was found wrong by another request.
+            None if signed.is_some() => return false,
+            Some(_) | None => {}
         }
-        *digest = Some(DigestAuth::new(challenge));
+        *digest = Some(Digest { auth: DigestAuth::new(challenge), was_accepted: false });
         true
     }
 }
@@ -242,13 +271,7 @@ mod tests {
     fn digest_is_answered_once_and_then_ahead() {
         let challenge = ("www-authenticate", "Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"");
         let stale = ("www-authenticate", "Digest realm=\"r\", nonce=\"n2\", qop=\"auth\", stale=true");
-        let replies = vec![
-            reply(401, &[challenge]),
-            reply(204, &[]),
-            reply(401, &[stale]),
-            reply(201, &[]),
-            reply(401, &[challenge]),
-        ];
+        let replies = vec![reply(401, &[challenge]), reply(204, &[]), reply(401, &[stale]), reply(201, &[])];
         let (exchange, seen) = exchange(true, replies);
         assert_eq!(ask(&exchange, Method::Head, "https://h.test/p/submission?x=1").unwrap().0.status, 204);
         assert_eq!(ask(&exchange, Method::Post, "https://h.test/p/submission").unwrap().0.status, 201);
@@ -257,11 +280,73 @@ mod tests {
         assert!(authorization(1).contains("uri=\"/p/submission?x=1\"") && authorization(1).contains("nc=00000001"));
         assert!(authorization(2).contains("nonce=\"n1\"") && authorization(2).contains("nc=00000002"));
         assert!(authorization(3).contains("nonce=\"n2\"") && authorization(3).contains("nc=00000001"));
-        assert_eq!(
-            ask(&exchange, Method::Get, "https://h.test/p").unwrap().0.status,
-            401,
-            "a wrong answer is not repeated"
-        );
+    }
+
+    fn digest(nonce: &str) -> Response {
+        reply(401, &[("www-authenticate", &format!("Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\""))])
+    }
+
+    #[test]
+    fn a_wrong_account_is_shown_once_and_an_old_nonce_costs_one_more_request_whether_or_not_it_is_called_stale() {
+        let get = |exchange: &Exchange| ask(exchange, Method::Get, "https://h.test/p").unwrap().0.status;
+        let (wrong, _) = exchange(true, vec![digest("n1"), digest("n2")]);
+        assert_eq!(get(&wrong), 401);
+
+        let replies = vec![digest("n1"), reply(200, &[]), digest("n2"), reply(200, &[]), digest("n3"), digest("n4")];
+        let (old, seen) = exchange(true, replies);
+        assert_eq!([get(&old), get(&old)], [200, 200]);
+        assert_eq!(get(&old), 401, "changed at the server meanwhile");
+        let nonces: Vec<_> = (0..6).filter_map(|n| header(&seen, n, "Authorization")).collect();
+        for (authorization, nonce) in nonces.iter().skip(1).zip(["n1", "n1", "n2", "n2", "n3"]) {
+            assert!(authorization.contains(&format!("nonce=\"{nonce}\"")), "{authorization}");
+        }
+    }
+
+    /// Challenges three requests, each in its own way, once all of them are there; takes all others.
+    struct Together {
+        first: tokio::sync::Barrier,
+        seen: Mutex<Vec<String>>,
+    }
+
+    impl Transport for Together {
+        fn send<'a>(
+            &'a self,
+            request: Request,
+            _: Option<&'a mut (dyn Write + Send)>,
+            _: &'a Meter,
+        ) -> BoxFuture<'a, Result<Response, Failure>> {
+            let authorization = request.headers.iter().find(|(name, _)| *name == "Authorization");
+            let number = {
+                let mut seen = self.seen.lock().unwrap();
+                seen.push(authorization.unwrap().1.clone());
+                seen.len()
+            };
+            Box::pin(async move {
+                if number > 3 {
+                    return Ok(reply(200, &[]));
+                }
+                self.first.wait().await;
+                Ok(digest(&format!("n{number}")))
+            })
+        }
+    }
+
+    #[test]
+    fn requests_side_by_side_take_up_one_challenge() {
+        let transport = Arc::new(Together { first: tokio::sync::Barrier::new(3), seen: Mutex::default() });
+        let account = Account { user: "ana".into(), password: "geheim".into() };
+        let project = Project::new("https://h.test/p", Some(account)).unwrap();
+        let random = Step { at: 0, seed: 3, number: 0 }.random();
+        let exchange = Exchange::new(transport.clone(), project, Arc::new(FixedClock(0)), random, Cancel::default());
+        let get = || async { exchange.ask(Ask::new(Method::Get, Url::parse("https://h.test/p").unwrap())).await };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (a, b, c) = runtime.block_on(async { tokio::join!(get(), get(), get()) });
+        assert_eq!([a, b, c].map(|reply| reply.unwrap().0.status), [200; 3]);
+        let seen = transport.seen.lock().unwrap();
+        let nonce =
+            |header: &String| header.split("nonce=").nth(1).map(|rest| rest.chars().take(4).collect::<String>());
+        assert_eq!(seen.len(), 6);
+        assert!(seen[3..].iter().all(|header| nonce(header) == nonce(&seen[3])), "{seen:?}");
     }
 
     #[test]

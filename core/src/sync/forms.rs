@@ -4,7 +4,7 @@
 //! A form that cannot be had completely is not installed, the version before stays in use, and the other forms go on: a few at
 //! a time, so that one that stalls does not keep the others waiting.
 
-use super::download::{Download, NewDocument};
+use super::download::{Asked, Download, NewDocument};
 use super::exchange::Ask;
 use super::machine::limit_said;
 use super::progress::{Progress, Step};
@@ -118,7 +118,7 @@ impl<S: SyncStore> Refresh<S> {
         let url = form_list::url(self.download.exchange.project().base_url().as_str());
         let progress = Progress { step: Step::FormList, number: 1, of: 1, bytes: 0, of_bytes: None };
         let meter = self.download.reporter.begin(progress);
-        self.download.document(&url, meter, form_list::read).await
+        self.download.document(Asked::List, &url, meter, form_list::read).await
     }
 
     /// Brings every form of the list up to date, a few at a time; the outcomes are in the order of the list.

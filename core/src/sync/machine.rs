@@ -11,7 +11,7 @@
 //! one POST grows while the link carries it and shrinks when it breaks, so that a cut costs one batch or one file, and the XML.
 //! A file that cannot be sent is left out and named; the record needs attention when everything else has arrived.
 
-use super::policy::Backoff;
+use super::policy::{Backoff, Batches};
 use super::project::{Destination, follow};
 use super::retry::{self, Failing, Reason, Verdict};
 use crate::clock::Random;
@@ -22,11 +22,6 @@ use crate::openrosa::submission::{self, Part, Post};
 use crate::sync::transport::Response;
 use std::collections::BTreeSet;
 use url::Url;
-
-/// What goes together at first, in bytes, while nothing is known of the link.
-const FIRST_BATCH: u64 = 256 * 1_000;
-/// What goes together at least, however often the link breaks.
-const SMALLEST_BATCH: u64 = 32 * 1_000;
 
 /// A record's row in the outbox.
 pub type RecordId = i64;
@@ -93,7 +88,8 @@ impl FileProblem {
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::Missing | Self::Damaged => Reason::AttachmentUnreadable,
+            Self::Missing => Reason::AttachmentMissing,
+            Self::Damaged => Reason::AttachmentDamaged,
             Self::TooLarge => Reason::TooLarge,
         }
     }
@@ -132,8 +128,8 @@ pub enum Answer {
     },
     /// None: no connection, or it broke. Whether the request arrived is not known.
     Lost,
-    /// None: who answers cannot prove to be the server.
-    Untrusted,
+    /// None: who answers cannot prove to be the server, for this reason.
+    Untrusted(Reason),
     /// A way that must not be gone: to `http`, or in a circle.
     Elsewhere,
     /// None, because these attachments cannot be read on this device; positions in [`Parcel::parts`].
@@ -233,6 +229,8 @@ pub struct Patience {
     pub longest_wait_ms: Option<i64>,
     /// The pauses between tries.
     pub backoff: Backoff,
+    /// How much goes together.
+    pub batches: Batches,
 }
 
 /// The machine of one project.
@@ -337,7 +335,7 @@ impl Machine {
             random,
             queue: Vec::new(),
             server: None,
-            batch: FIRST_BATCH,
+            batch: patience.batches.first,
             met_a_page: false,
             phase: Phase::Idle,
             effects: Vec::new(),
@@ -367,7 +365,7 @@ impl Machine {
             (Phase::Claiming(queued), Event::Claimed(parcel)) => self.send(Sending::new(queued, parcel), now_ms),
             (Phase::Claiming(_), Event::Gone) => self.go_on(now_ms),
             (Phase::Claiming(queued), Event::Broken) => {
-                self.end(queued.record, State::NeedsAttention(Reason::AttachmentUnreadable), now_ms);
+                self.end(queued.record, State::NeedsAttention(Reason::UnreadableRecord), now_ms);
             }
             (Phase::Asking(sending), Event::Answered(answer)) => self.asked(sending, answer, now_ms),
             (Phase::Posting(sending, post), Event::Answered(answer)) => self.posted(sending, &post, answer, now_ms),
@@ -449,7 +447,7 @@ impl Machine {
         let (response, url) = match answer {
             Answer::Reply { response, url } => (response, url),
             Answer::Elsewhere => return self.all_wait(sending, Reason::NotAServer, None, now_ms),
-            Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
+            Answer::Untrusted(reason) => return self.all_wait(sending, reason, None, now_ms),
             Answer::Lost | Answer::Unreadable(_) => return self.all_wait(sending, Reason::Offline, None, now_ms),
         };
         match response.status {
@@ -480,11 +478,11 @@ impl Machine {
         let (response, from) = match answer {
             Answer::Reply { response, url } => (response, url),
             Answer::Lost => {
-                self.batch = (self.batch.min(sending.size(post)) / 2).max(SMALLEST_BATCH);
+                self.batch = (self.batch.min(sending.size(post)) / 2).max(self.patience.batches.smallest);
                 return self.waits(sending, Reason::Offline, now_ms);
             }
             Answer::Elsewhere => return self.all_wait(sending, Reason::NotAServer, None, now_ms),
-            Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
+            Answer::Untrusted(reason) => return self.all_wait(sending, reason, None, now_ms),
             Answer::Unreadable(parts) => return self.unreadable(sending, &parts, now_ms),
         };
         let mut verdict = retry::verdict(response.status, &response.media_type(), &response.body);
@@ -622,7 +620,7 @@ impl Machine {
         let response = match answer {
             Answer::Reply { response, .. } => response,
             Answer::Elsewhere => return self.all_wait(sending, Reason::NotAServer, None, now_ms),
-            Answer::Untrusted => return self.all_wait(sending, Reason::NotSecure, None, now_ms),
+            Answer::Untrusted(reason) => return self.all_wait(sending, reason, None, now_ms),
             Answer::Lost | Answer::Unreadable(_) => return self.waits(sending, Reason::Offline, now_ms),
         };
         match response.status {

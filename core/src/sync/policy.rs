@@ -20,6 +20,8 @@ pub struct SyncPolicy {
     pub bounds: Bounds,
     /// How long to wait before the next try.
     pub backoff: Backoff,
+    /// How much of a record goes together.
+    pub batches: Batches,
 }
 
 impl SyncPolicy {
@@ -152,6 +154,22 @@ impl Backoff {
     }
 }
 
+/// How much of a record goes together in one request, in bytes. It grows while the link carries it, up to what the server takes,
+/// and shrinks when the link breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// At first, while nothing is known of the link.
+    pub first: u64,
+    /// At least, however often the link breaks.
+    pub smallest: u64,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self { first: 256 * KB, smallest: 32 * KB }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +182,7 @@ mod tests {
         assert_eq!(quick.timeouts.floor_window, Duration::from_millis(1_200));
         assert_eq!(quick.backoff.first_pause_ms, 20);
         assert_eq!((quick.bounds, quick.timeouts.floor_rate), (policy.bounds, policy.timeouts.floor_rate));
+        assert_eq!(quick.batches, policy.batches);
         assert_eq!(quick.backoff.lasting_tries, policy.backoff.lasting_tries);
         assert_eq!(policy.scaled(0), policy.scaled(1));
         assert_eq!(policy.scaled(1), policy);

@@ -2,6 +2,7 @@
 
 use super::policy::Backoff;
 use crate::clock::Random;
+use crate::error::ErrorKind;
 use crate::openrosa::response::{self, Reply};
 use std::ops::RangeInclusive;
 
@@ -24,164 +25,113 @@ pub enum Verdict {
     NeedsAttention(Reason),
 }
 
-/// Why a record is not sent: in the state `waiting` or `needs_attention`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident $code:literal)*) => {
+        /// Why a record is not sent: in the state `waiting` or `needs_attention`. The words for people are those of
+        /// [`crate::text::words`], by the code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The stable code, kebab-case; where an error has the same, it says the same.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+        }
+    };
+}
+
+reasons! {
     /// Waiting: there is no connection.
-    Offline,
+    Offline "offline"
     /// Waiting: the server cannot now.
-    ServerBusy,
+    ServerBusy "server-busy"
     /// Waiting: something else than a survey server answers.
-    NotAServer,
-    /// Waiting: who answers cannot prove to be the server.
-    NotSecure,
+    NotAServer "not-a-server"
+    /// Waiting: nobody this device trusts has signed the certificate of who answers.
+    UnknownIssuer "unknown-issuer"
+    /// Waiting: the certificate of who answers is for another name.
+    WrongCertificateName "wrong-certificate-name"
+    /// Waiting: the certificate is no longer valid on the date of this device.
+    CertificateExpired "certificate-expired"
+    /// Waiting: the certificate is not valid yet on the date of this device.
+    CertificateNotYetValid "certificate-not-yet-valid"
+    /// Waiting: no secure connection can be made, for another reason.
+    NoSecureConnection "no-secure-connection"
     /// Waiting: the account or the token is not accepted.
-    SignInNeeded,
+    SignInNeeded "sign-in-needed"
     /// The form names another server for its records, which nobody has allowed.
-    OtherHost,
+    OtherHost "other-host"
     /// The account may not send records of this form.
-    NotAllowed,
+    NotAllowed "not-allowed"
     /// The server has another record of the same instanceID.
-    DifferentRecord,
+    DifferentRecord "different-record"
     /// The record was deleted on the server.
-    DeletedOnServer,
+    DeletedOnServer "deleted-on-server"
     /// The form takes no records any more.
-    FormClosed,
+    FormClosed "form-closed"
     /// The record on the server was edited since.
-    OutOfDate,
+    OutOfDate "out-of-date"
     /// The instanceID of an edit is taken.
-    AlreadyThere,
+    AlreadyThere "already-there"
     /// The server does not know the form or its version.
-    UnknownForm,
+    UnknownForm "unknown-form"
     /// The server cannot read the record.
-    Unreadable,
+    Unreadable "unreadable"
     /// A file of the record is larger than the server takes.
-    TooLarge,
+    TooLarge "too-large"
     /// The account of the server is full.
-    QuotaReached,
+    QuotaReached "quota-reached"
     /// The form or the account is switched off.
-    Inactive,
+    Inactive "inactive"
     /// The server keeps failing on this record.
-    ServerError,
+    ServerError "server-error"
     /// The server refuses it for a reason of its own.
-    Rejected,
-    /// A file of the record cannot be read on this device.
-    AttachmentUnreadable,
+    Rejected "rejected"
+    /// A file of the record is not on this device any more.
+    AttachmentMissing "attachment-missing"
+    /// A file of the record is not what was stored.
+    AttachmentDamaged "attachment-damaged"
+    /// The record cannot be read on this device.
+    UnreadableRecord "unreadable-record"
 }
 
 impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 20] = [
-        Self::Offline,
-        Self::ServerBusy,
-        Self::NotAServer,
-        Self::NotSecure,
-        Self::SignInNeeded,
-        Self::OtherHost,
-        Self::NotAllowed,
-        Self::DifferentRecord,
-        Self::DeletedOnServer,
-        Self::FormClosed,
-        Self::OutOfDate,
-        Self::AlreadyThere,
-        Self::UnknownForm,
-        Self::Unreadable,
-        Self::TooLarge,
-        Self::QuotaReached,
-        Self::Inactive,
-        Self::ServerError,
-        Self::Rejected,
-        Self::AttachmentUnreadable,
-    ];
-
-    /// The stable code, kebab-case.
+    /// Why nothing is sent to who cannot prove to be the server.
     #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Offline => "offline",
-            Self::ServerBusy => "server-busy",
-            Self::NotAServer => "not-a-server",
-            Self::NotSecure => "not-secure",
-            Self::SignInNeeded => "sign-in-needed",
-            Self::OtherHost => "other-host",
-            Self::NotAllowed => "not-allowed",
-            Self::DifferentRecord => "different-record",
-            Self::DeletedOnServer => "deleted-on-server",
-            Self::FormClosed => "form-closed",
-            Self::OutOfDate => "out-of-date",
-            Self::AlreadyThere => "already-there",
-            Self::UnknownForm => "unknown-form",
-            Self::Unreadable => "unreadable",
-            Self::TooLarge => "too-large",
-            Self::QuotaReached => "quota-reached",
-            Self::Inactive => "inactive",
-            Self::ServerError => "server-error",
-            Self::Rejected => "rejected",
-            Self::AttachmentUnreadable => "attachment-unreadable",
+    pub const fn of_untrusted(error: ErrorKind) -> Self {
+        match error {
+            ErrorKind::UnknownIssuer => Self::UnknownIssuer,
+            ErrorKind::WrongCertificateName => Self::WrongCertificateName,
+            ErrorKind::CertificateExpired => Self::CertificateExpired,
+            ErrorKind::CertificateNotYetValid => Self::CertificateNotYetValid,
+            _ => Self::NoSecureConnection,
         }
     }
 
-    /// One sentence a person can act on.
+    /// Whether it is for want of trust in who answers.
     #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Offline => "No connection to the server; it goes by itself when there is one.",
-            Self::ServerBusy => "The server cannot take it now; it goes again by itself.",
-            Self::NotAServer => {
-                "This network does not lead to the server; sign in to the wifi network, or use another one."
-            }
-            Self::NotSecure => {
-                "What answers cannot prove that it is the server; check the date of this device, sign in to the wifi network, or \
-                 refresh to see what is wrong."
-            }
-            Self::SignInNeeded => {
-                "The server does not accept the account of this project; ask for a new code or check the password."
-            }
-            Self::OtherHost => {
-                "The form sends its records to another server than the project's; ask the person who runs the study whether that is \
-                 meant, and allow the server if it is."
-            }
-            Self::NotAllowed => "The account may not send records of this form; ask the person who runs the study.",
-            Self::DifferentRecord => {
-                "The server has another record under the same number; show this to the person who runs the study."
-            }
-            Self::DeletedOnServer => {
-                "The record was deleted on the server; ask the person who runs the study whether it is still wanted."
-            }
-            Self::FormClosed => "The form takes no records any more; ask the person who runs the study to open it.",
-            Self::OutOfDate => {
-                "The record was changed on the server in the meantime; ask the person who runs the study what counts."
-            }
-            Self::AlreadyThere => {
-                "The server already has a record under the new number; show this to the person who runs the study."
-            }
-            Self::UnknownForm => {
-                "The server does not know this form or this version of it; ask the person who runs the study to publish it."
-            }
-            Self::Unreadable => {
-                "The server cannot read the record; export it and show it to the person who runs the study."
-            }
-            Self::TooLarge => {
-                "A file of the record is larger than the server takes; ask for a higher limit on the server."
-            }
-            Self::QuotaReached => "The account on the server is full; ask the person who runs the study to enlarge it.",
-            Self::Inactive => {
-                "The form or the account is switched off on the server; ask the person who runs the study."
-            }
-            Self::ServerError => {
-                "The server has failed on this record for a day; show this to the person who runs the server."
-            }
-            Self::Rejected => "The server refuses the record; show this to the person who runs the study.",
-            Self::AttachmentUnreadable => {
-                "A file of the record cannot be read on this device; export the record and ask for help."
-            }
-        }
+    pub const fn is_distrust(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownIssuer
+                | Self::WrongCertificateName
+                | Self::CertificateExpired
+                | Self::CertificateNotYetValid
+                | Self::NoSecureConnection
+        )
     }
 
     /// The reason behind a code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.code() == code)
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
     }
 }
 
@@ -417,10 +367,16 @@ mod tests {
     fn reasons_have_unique_codes_and_are_found_by_them() {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             assert!(reason.code().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
-            assert!(reason.sentence().ends_with('.') && reason.sentence().contains(';'), "{}", reason.sentence());
             assert_eq!(Reason::from_code(reason.code()), Some(reason));
+            // One code, one meaning.
+            let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == reason.code());
+            assert_eq!(
+                kind.is_some_and(|&kind| Reason::of_untrusted(kind) == reason),
+                reason.is_distrust(),
+                "{reason:?}"
+            );
         }
         assert_eq!(Reason::from_code("elsewhere"), None);
     }

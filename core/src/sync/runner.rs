@@ -7,6 +7,7 @@ use super::machine::{Answer, Effect, Event, FileProblem, Machine, Parcel, Patien
 use super::policy::SyncPolicy;
 use super::progress::{Cancel, Nudge, OnProgress, Progress, Reporter, Step};
 use super::project::Project;
+use super::retry::Reason;
 use super::store::{Attempt, Claim, Outgoing, OutgoingAttachment, Settlement, SyncStore};
 use super::transport::{Content, Failure, Method, Part, Transport};
 use super::turn::{Turn, TurnGuard};
@@ -88,11 +89,11 @@ impl<S: SyncStore> SyncJob<S> {
     pub async fn send(&self, until: Until, asked: bool) -> Result<SendReport> {
         let exchange = self.exchange();
         let url = Url::parse(&submission::url(self.project.base_url().as_str())).map_err(|_| ErrorKind::BadUrl)?;
-        let backoff = self.policy.backoff;
+        let SyncPolicy { backoff, batches, .. } = self.policy;
         let patience = match until {
-            Until::OnePass => Patience { once: true, longest_wait_ms: None, backoff },
+            Until::OnePass => Patience { once: true, longest_wait_ms: None, backoff, batches },
             Until::Empty { longest_wait_ms, .. } => {
-                Patience { once: false, longest_wait_ms: Some(longest_wait_ms), backoff }
+                Patience { once: false, longest_wait_ms: Some(longest_wait_ms), backoff, batches }
             }
         };
         let mut sending = Sending {
@@ -105,6 +106,7 @@ impl<S: SyncStore> SyncJob<S> {
             claimed: None,
             turn: None,
             of: 0,
+            distrust: String::new(),
             report: SendReport::default(),
         };
         let ended = sending.run(until, asked).await;
@@ -184,6 +186,8 @@ struct Sending<'a, S: SyncStore> {
     turn: Option<TurnGuard>,
     /// How many records were found.
     of: usize,
+    /// What was wrong with who answered last and was not trusted: dates, where they are the trouble.
+    distrust: String,
     report: SendReport,
 }
 
@@ -332,7 +336,9 @@ impl<S: SyncStore> Sending<'_, S> {
             Some(claimed) => (claimed.outgoing.claim, claimed.notes.clone()),
             None => (None, Settlement::default()),
         };
-        let settlement = Settlement { state: Some(state), ..notes };
+        let is_distrust = matches!(state, State::Waiting { reason, .. } if reason.is_distrust());
+        let detail = if is_distrust { self.distrust.clone() } else { String::new() };
+        let settlement = Settlement { state: Some(state), detail, ..notes };
         let store = self.job.store.clone();
         let claimed = on_store(&self.job.store, move |here| {
             here.settle(record, claim, &settlement)?;
@@ -434,7 +440,7 @@ impl<S: SyncStore> Sending<'_, S> {
     }
 
     /// A request, as the machine wants to hear of it, and its status.
-    async fn request(&self, ask: Ask<'_>) -> Result<(Event, Option<u16>)> {
+    async fn request(&mut self, ask: Ask<'_>) -> Result<(Event, Option<u16>)> {
         let answer = match self.exchange.ask(ask).await {
             Ok((response, url)) => {
                 let status = response.status;
@@ -443,7 +449,11 @@ impl<S: SyncStore> Sending<'_, S> {
             Err(Failure::Part(_)) => Answer::Unreadable(Vec::new()),
             Err(Failure::Cancelled) => return Ok((Event::Cancelled, None)),
             Err(Failure::NoConnection | Failure::Cut | Failure::TooSlow | Failure::TooLong) => Answer::Lost,
-            Err(Failure::Untrusted(_)) => Answer::Untrusted,
+            Err(Failure::Untrusted(error)) => {
+                let reason = Reason::of_untrusted(error.kind());
+                self.distrust = error.detail().to_owned();
+                Answer::Untrusted(reason)
+            }
             // A way that must not be gone is no way to the server.
             Err(Failure::Refused(_)) => Answer::Elsewhere,
             Err(Failure::Sink(error)) => return Err(error),

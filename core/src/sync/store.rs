@@ -127,6 +127,8 @@ pub struct Settlement {
     pub problems: Vec<(i64, FileProblem)>,
     /// Its state; `None` leaves it as it is.
     pub state: Option<State>,
+    /// What was found beside the reason of the state, in English; no personal data, may be empty.
+    pub detail: String,
 }
 
 impl fmt::Debug for Outgoing {

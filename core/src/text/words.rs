@@ -35,11 +35,12 @@ pub fn error_key(code: &str) -> String {
     if kind.is_some_and(|&kind| is_of_the_form(kind)) { "error.invalid_form" } else { "error.internal" }.to_owned()
 }
 
-/// The key of the words for a reason why a record is not sent (`sync::Reason`): `reason.` and its code, with underscores.
+/// The key of the words for a reason why a record is not sent (`sync::Reason`): `reason.` and its code, with underscores, else
+/// that of the error of the same code.
 #[must_use]
 pub fn reason_key(code: &str) -> String {
-    let own = key("reason", code);
-    if table().contains_key(own.as_str()) { own } else { "reason.rejected".to_owned() }
+    let known = [key("reason", code), key("error", code)].into_iter().find(|key| table().contains_key(key.as_str()));
+    known.unwrap_or_else(|| "reason.rejected".to_owned())
 }
 
 /// The key of the words for why a file cannot be sent (`sync::FileProblem`): `problem.` and its code, with
@@ -242,7 +243,8 @@ mod tests {
     fn every_reason_has_words() {
         use crate::sync::Reason;
         for reason in Reason::ALL {
-            assert!(table().contains_key(&key("reason", reason.code())), "words.csv: {}", reason.code());
+            let is_rejected = reason_key(reason.code()) == "reason.rejected";
+            assert_eq!(is_rejected, *reason == Reason::Rejected, "words.csv: {}", reason.code());
         }
         let of_reasons = table().keys().filter(|key| key.starts_with("reason."));
         assert!(

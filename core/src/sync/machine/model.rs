@@ -390,7 +390,7 @@ proptest! {
                 State::Sent => prop_assert_eq!(&world.server[record], &all),
                 State::NeedsAttention(Reason::DeletedOnServer) => {}
                 // Everything else of it has arrived, the answers first of all.
-                State::NeedsAttention(Reason::AttachmentUnreadable | Reason::TooLarge) => {
+                State::NeedsAttention(Reason::AttachmentMissing | Reason::AttachmentDamaged | Reason::TooLarge) => {
                     prop_assert!(!row.left_out.is_empty() && row.queued.answers_arrived);
                     let has: BTreeSet<usize> = row.acknowledged.union(&row.left_out).copied().collect();
                     prop_assert_eq!(&has, &all);

@@ -165,7 +165,7 @@ fn head_decides_where_and_how_records_go() {
         (reply(511, &[], "<html>"), None, Some(Reason::NotAServer)),
         (lost(), None, Some(Reason::Offline)),
         (Event::Answered(Answer::Elsewhere), None, Some(Reason::NotAServer)),
-        (Event::Answered(Answer::Untrusted), None, Some(Reason::NotSecure)),
+        (Event::Answered(Answer::Untrusted(Reason::UnknownIssuer)), None, Some(Reason::UnknownIssuer)),
     ];
     for (answer, to, reason) in rows {
         let mut machine = machine(Patience::default());
@@ -231,7 +231,10 @@ fn a_refused_form_is_told_from_a_refused_account() {
         (reply(503, &[], ""), vec![(1, Reason::ServerBusy)]),
         (lost(), vec![(1, Reason::Offline)]),
         (Event::Answered(Answer::Elsewhere), vec![(1, Reason::NotAServer), (2, Reason::NotAServer)]),
-        (Event::Answered(Answer::Untrusted), vec![(1, Reason::NotSecure), (2, Reason::NotSecure)]),
+        (
+            Event::Answered(Answer::Untrusted(Reason::CertificateExpired)),
+            vec![(1, Reason::CertificateExpired), (2, Reason::CertificateExpired)],
+        ),
     ];
     for (answer, expected) in rows {
         let mut machine = posting(&["a", "b"], parcel(&[]));
@@ -397,7 +400,7 @@ fn a_record_of_which_only_a_bad_file_is_left_is_not_posted_again() {
     machine.on(Event::Found(vec![Queued { answers_arrived: true, ..queued(1, "a") }]), 0);
     let left_out = Some(FileProblem::Missing);
     let effects = machine.on(Event::Claimed(Parcel { xml_size: 10, parts: vec![], left_out }), 0);
-    assert_eq!(effects, [attention(1, Reason::AttachmentUnreadable), Effect::Idle { until_ms: None }]);
+    assert_eq!(effects, [attention(1, Reason::AttachmentMissing), Effect::Idle { until_ms: None }]);
 }
 
 #[test]
@@ -423,8 +426,8 @@ fn what_cannot_be_read_here_is_left_out_and_the_rest_goes() {
         ]
     );
     let effects = machine.on(error(201, ""), 0);
-    assert_eq!(effects[1..], [attention(1, Reason::AttachmentUnreadable), Effect::Claim { record: 2 }]);
-    assert_eq!(machine.on(Event::Broken, 0)[0], attention(2, Reason::AttachmentUnreadable));
+    assert_eq!(effects[1..], [attention(1, Reason::AttachmentDamaged), Effect::Claim { record: 2 }]);
+    assert_eq!(machine.on(Event::Broken, 0)[0], attention(2, Reason::UnreadableRecord));
     let mut machine = posting(&["a", "b"], parcel(&[5]));
     assert_eq!(waiting_of(&machine.on(unreadable(&[]), 0)), [(1, Reason::Offline)], "the disk's moment");
 }
