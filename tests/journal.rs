@@ -490,3 +490,26 @@ fn a_hole_in_the_journal_is_shown_once_and_holds_up_finalising() {
     draft.accept_unreplayed().unwrap();
     let _ = phone.finalized(draft.finalize().unwrap());
 }
+
+#[test]
+fn digits_of_every_script_are_journalled_as_they_are_stored() {
+    let types = ["int", "date", "geopoint", "string"];
+    let nodes: String = types.map(|name| format!("<{name}/>")).concat();
+    let binds: String = types.map(|name| format!(r#"<bind nodeset="/data/{name}" type="{name}"/>"#)).concat();
+    let body: String = types.map(|name| format!(r#"<input ref="/data/{name}"><label>Q</label></input>"#)).concat();
+    let (phone, id) = begun(&form(&nodes, &binds, &body));
+    let mut draft = phone.client().open_draft(id).unwrap();
+    let rows = [
+        ("int", "۴۵", "45", "45"),
+        ("date", "٢٠٢٦-٠٣-٠٩", "2026-03-09", "2026-03-09"),
+        ("geopoint", "५२.५ ४", "52.5 4", "52.5 4.0 0.0 0.0"),
+        ("string", "١٢", "١٢", "١٢"),
+    ];
+    for (name, given, journalled, stored) in rows {
+        let path = format!("/data/{name}");
+        draft.answer(&path, Some(given)).unwrap();
+        let row = phone.client().store().edits(id).unwrap().pop().unwrap();
+        assert_eq!(row.value.as_deref(), Some(journalled), "{name}");
+        assert_eq!(draft.session().engine().value_at(&path), stored, "{name}");
+    }
+}

@@ -416,6 +416,7 @@ impl DraftSession {
             self.save_snapshot()?;
         }
         let at = self.claim.client.now_ms();
+        let edit = &self.session.in_plain_writing(edit);
         let changes = self.session.apply(edit, self.step(at))?;
         let row = store::Edit {
             seq: self.last_row + 1,

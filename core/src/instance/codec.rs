@@ -2,6 +2,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::form::DataType;
+use crate::text::digits;
 use crate::xml;
 use crate::xpath::{Value, World, date, format_number};
 
@@ -74,7 +75,8 @@ impl std::fmt::Debug for Stored {
     }
 }
 
-/// The canonical text of an answer of a type (xforms.md §8), or `None` if it is not one. Empty stays empty.
+/// The canonical text of an answer of a type (xforms.md §8), or `None` if it is not one. Empty stays empty. Digits of every
+/// script are read, and written as 0 to 9.
 #[must_use]
 pub fn canonical(text: &str, data_type: DataType, zone: &TimeZone, now_ms: i64) -> Option<String> {
     if text.is_empty() {
@@ -83,7 +85,8 @@ pub fn canonical(text: &str, data_type: DataType, zone: &TimeZone, now_ms: i64) 
     if !xml::is_allowed(text) {
         return None;
     }
-    let trimmed = text.trim();
+    let plain = digits::plain(text.trim());
+    let trimmed = plain.as_ref();
     match data_type {
         DataType::String | DataType::Barcode | DataType::Binary => Some(text.to_owned()),
         DataType::Int => trimmed.parse::<i32>().ok().map(|number| number.to_string()),
@@ -143,7 +146,7 @@ fn cast<W: World>(value: Value, data_type: DataType, world: &W) -> Value {
     let zone = world.time_zone();
     match (value, data_type) {
         (Value::Text(text), DataType::Int | DataType::Decimal) => {
-            parse_decimal(text.trim()).map_or_else(Value::empty, |number| whole_if(number, data_type))
+            parse_decimal(&digits::plain(text.trim())).map_or_else(Value::empty, |number| whole_if(number, data_type))
         }
         (value @ (Value::Text(_) | Value::Bool(_) | Value::Nodes(_)), _) => value,
         (value, DataType::Int | DataType::Decimal) => whole_if(value.to_number(world), data_type),
@@ -231,6 +234,16 @@ mod tests {
             (T::Geopoint, "91 0", None),
             (T::Geopoint, "1 2 3 4 5", None),
             (T::Geotrace, "1 2;3 4;", Some("1.0 2.0 0.0 0.0; 3.0 4.0 0.0 0.0")),
+            (T::Int, "١٢", Some("12")),
+            (T::Int, "-۰۴۵", Some("-45")),
+            (T::Decimal, "१.५०", Some("1.5")),
+            (T::Decimal, "٣٫٥", Some("3.5")),
+            (T::Decimal, "3,5", None),
+            (T::Date, "٢٠٢٦-٣-٩", Some("2026-03-09")),
+            (T::Time, "١٧:٠٥", Some("17:05:00.000+01:00")),
+            (T::DateTime, "۲۰۲۶-۰۳-۰۹T۱۷:۰۵", Some("2026-03-09T17:05:00.000+01:00")),
+            (T::Geopoint, "٥٢٫٥ ٥", Some("52.5 5.0 0.0 0.0")),
+            (T::String, "١٢", Some("١٢")),
             (T::String, " two  words ", Some(" two  words ")),
             (T::String, "nul\0", None),
         ];

@@ -17,7 +17,7 @@ use crate::engine::{self, Engine, Words};
 use crate::form::{DataType, FormDef};
 use crate::ids::NodeId;
 use crate::instance::Writer;
-use crate::text::{Language, Part, Text};
+use crate::text::{Language, Part, Text, digits};
 use crate::{ErrorKind, Result};
 
 pub use crate::engine::{Changes, Settings, ViolationKind};
@@ -148,6 +148,27 @@ impl FormSession {
             Edit::Attach { node: None, .. } => Ok(Changes::default()),
             Edit::Resume => Ok(self.engine.resume(step)),
         }
+    }
+
+    /// An edit as a journal keeps it: the digits of a number, a date or a place that is answered are 0 to 9, whatever the
+    /// keyboard's.
+    #[must_use]
+    pub fn in_plain_writing(&self, edit: &Edit) -> Edit {
+        match edit {
+            Edit::Answer { node, value: Some(value) }
+                if self.engine.find(node).is_some_and(|node| self.is_measure(node)) =>
+            {
+                Edit::Answer { node: node.clone(), value: Some(digits::plain(value).into_owned()) }
+            }
+            _ => edit.clone(),
+        }
+    }
+
+    /// Whether a question asks for something that is written in digits.
+    fn is_measure(&self, node: NodeId) -> bool {
+        let definition = &self.form().nodes[self.engine.tree().node(node).def];
+        let has_choices = definition.control.is_some_and(|control| self.form().controls[control].kind.has_choices());
+        !has_choices && !matches!(definition.data_type, DataType::String | DataType::Barcode | DataType::Binary)
     }
 
     /// Makes a change that a journal row tells of. It was accepted when it happened, so nothing is checked again: a list, a

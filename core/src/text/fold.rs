@@ -4,6 +4,7 @@
 //! Arabic letter in different languages, the width of letters, the script of digits, dashes and apostrophes. Two strings
 //! that fold to the same are found for each other; it never changes what is shown or stored.
 
+use super::digits;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
 
@@ -31,7 +32,7 @@ fn push(folded: &mut String, letter: char) {
     }
     match several(letter) {
         Some(letters) => folded.push_str(letters),
-        None => folded.push(digit(letter).unwrap_or_else(|| one(letter))),
+        None => folded.push(digits::digit(letter).unwrap_or_else(|| one(letter))),
     }
 }
 
@@ -87,19 +88,6 @@ fn one(letter: char) -> char {
 
 fn shifted(letter: char, from: char, to: char) -> char {
     char::from_u32(u32::from(letter) - u32::from(from) + u32::from(to)).unwrap_or(letter)
-}
-
-/// Where the ten digits of a script begin (general category Nd), as far as people of our languages and their neighbours
-/// write them.
-const ZEROS: [char; 12] = ['٠', '۰', '߀', '०', '০', '੦', '૦', '௦', '๐', '༠', '၀', '០'];
-
-/// The digit in plain writing, if the letter is one.
-fn digit(letter: char) -> Option<char> {
-    if letter.is_ascii() {
-        return None;
-    }
-    let value = |zero: &char| u32::from(letter).checked_sub(u32::from(*zero)).filter(|value| *value < 10);
-    char::from_digit(ZEROS.iter().find_map(value)?, 10)
 }
 
 #[cfg(test)]

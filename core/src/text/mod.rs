@@ -5,6 +5,7 @@
 //! the author, in which Markdown is live, and values of answers, which are never anything but letters.
 
 mod color;
+pub mod digits;
 pub mod fold;
 mod html;
 pub mod language;

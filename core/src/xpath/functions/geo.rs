@@ -32,7 +32,7 @@ pub(super) fn area(points: &[Point]) -> f64 {
     let flat: Vec<(f64, f64)> = others
         .iter()
         .map(|point| {
-            let shrink = point.latitude.to_radians().cos();
+            let shrink = libm::cos(point.latitude.to_radians());
             let east = (point.longitude - origin.longitude) * metres_per_degree * shrink;
             let north = (point.latitude - origin.latitude) * metres_per_degree;
             (east, north)
@@ -54,8 +54,8 @@ fn distance(from: Point, to: Point) -> f64 {
     }
     let (phi, other_phi) = (from.latitude.to_radians(), to.latitude.to_radians());
     let turn = (to.longitude - from.longitude).to_radians();
-    let cosine = phi.sin() * other_phi.sin() + phi.cos() * other_phi.cos() * turn.cos();
-    cosine.clamp(-1.0, 1.0).acos() * RADIUS
+    let cosine = libm::sin(phi) * libm::sin(other_phi) + libm::cos(phi) * libm::cos(other_phi) * libm::cos(turn);
+    libm::acos(cosine.clamp(-1.0, 1.0)) * RADIUS
 }
 
 /// Whether `point` lies inside `shape`, in the plane of latitude and longitude: a ray from it to the east crosses the

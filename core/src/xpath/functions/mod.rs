@@ -102,6 +102,7 @@ functions! {
     Uuid "uuid" => 0..1;
     Digest "digest" => 2..3;
     Base64Decode "base64-decode" => 1..1;
+    ExtractSigned "extract-signed" => 2..2;
     // Numbers
     Number "number" => 1..1;
     Int "int" => 1..1;
