@@ -83,6 +83,11 @@ impl<I: Id, T> IndexVec<I, T> {
         (0..self.items.len()).map(I::from_index)
     }
 
+    /// The first item for which `before` does not hold, if it holds for all before that one and none behind.
+    pub fn partition_point(&self, before: impl FnMut(&T) -> bool) -> I {
+        I::from_index(self.items.partition_point(before))
+    }
+
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.items.len()

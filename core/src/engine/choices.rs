@@ -141,7 +141,8 @@ impl Engine {
 
     /// `jr:choice-name`: the label of a value of the select at `path`, seen from `context`.
     pub(super) fn choice_label(&self, context: NodeId, value: &str, path: &str) -> String {
-        let question = self.question_at(context, path);
+        let target = self.tree.get(context).and_then(|node| self.form.find_from(path, node.def));
+        let question = target.and_then(|target| self.nodes_beside(context, target).first().copied());
         let Some(question) = question else { return String::new() };
         let Some(control) = self.form.nodes[self.tree.node(question).def].control else { return String::new() };
         let choices = self.choices(control, question);
@@ -149,29 +150,5 @@ impl Engine {
         let Some(value) = self.meant(&offered, value.trim(), question) else { return String::new() };
         let choice = choices.iter().find(|choice| choice.value == value);
         choice.map(|choice| self.choice_words(control, question, choice).plain()).unwrap_or_default()
-    }
-
-    /// The node that a path without positions means for someone at `context`: shared repeats are the same instance.
-    fn question_at(&self, context: NodeId, path: &str) -> Option<NodeId> {
-        let path = path.trim();
-        self.tree.get(context)?;
-        let target = if path.starts_with('/') {
-            self.form.find(path)?
-        } else {
-            let mut def = self.tree.node(context).def;
-            for step in path.split('/') {
-                def = match step.trim() {
-                    "." => def,
-                    ".." => self.form.nodes[def].parent?,
-                    name => self.child_def(def, name.rsplit(':').next()?)?,
-                };
-            }
-            def
-        };
-        let around = self.tree.ancestors(context).find(|&id| {
-            let def = self.tree.node(id).def;
-            self.form.ancestors(target).any(|ancestor| ancestor == def)
-        })?;
-        self.tree.instances_below(&self.form, around, target).first().copied()
     }
 }

@@ -299,7 +299,7 @@ impl Engine {
                 Some((name, position)) => (name, Some(position.parse::<usize>().ok()?)),
                 None => (step, None),
             };
-            let def = self.child_def(self.tree.node(id).def, name)?;
+            let def = self.form.named(self.tree.node(id).def, name)?;
             // A position stands on instances of repeats, and only there.
             if position.is_some() != self.form.nodes[def].repeat.is_some() {
                 return None;
@@ -314,12 +314,15 @@ impl Engine {
     pub fn find_range(&self, path: &str) -> Option<(NodeId, DefId)> {
         let (parent, name) = path.rsplit_once('/')?;
         let parent = self.find(parent)?;
-        let def = self.child_def(self.tree.node(parent).def, name)?;
+        let def = self.form.named(self.tree.node(parent).def, name)?;
         self.form.nodes[def].repeat.is_some().then_some((parent, def))
     }
 
-    fn child_def(&self, parent: DefId, name: &str) -> Option<DefId> {
-        self.form.child(parent, self.form.names.find(name)?)
+    /// The nodes of a definition below the innermost node that they share with `node`: what a path without rows means there.
+    pub(super) fn nodes_beside(&self, node: NodeId, def: DefId) -> Vec<NodeId> {
+        let is_around = |id: &NodeId| self.form.ancestors(def).any(|around| around == self.tree.node(*id).def);
+        let shared = self.tree.ancestors(node).find(is_around);
+        shared.map(|shared| self.tree.instances_below(&self.form, shared, def)).unwrap_or_default()
     }
 
     /// The path of a node: local names, a position on every instance of a repeat; empty for a node that never was.
@@ -392,7 +395,7 @@ impl Engine {
 
     fn meta_node(&self, name: &str) -> Option<NodeId> {
         let named = |parent: NodeId, name: &str| {
-            let def = self.child_def(self.tree.node(parent).def, name)?;
+            let def = self.form.named(self.tree.node(parent).def, name)?;
             self.tree.children_of(parent, def).first().copied()
         };
         named(self.tree.root(), "meta").and_then(|meta| named(meta, name))

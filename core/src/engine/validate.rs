@@ -93,10 +93,6 @@ impl Engine {
     pub fn nodes_of(&self, control: ControlId, around: NodeId) -> Vec<NodeId> {
         let Some(def) = self.form.controls[control].node else { return vec![around] };
         // A control may stand in a group of another branch: start from what both share.
-        let shared = self.tree.ancestors(around).find(|&id| {
-            let own = self.tree.node(id).def;
-            self.form.ancestors(def).any(|ancestor| ancestor == own)
-        });
-        shared.map(|shared| self.tree.instances_below(&self.form, shared, def)).unwrap_or_default()
+        self.nodes_beside(around, def)
     }
 }

@@ -8,7 +8,7 @@ use crate::dataset::Dataset;
 use crate::form::ListTree;
 use crate::ids::{ElementId, Id, NodeId};
 use crate::instance::{Node, typed};
-use crate::xml::{Document, NameId};
+use crate::xml::{Attribute, Document, NameId};
 use crate::xpath::{Axis, NameTest, NodeRef, Nodes, Value, World};
 
 /// The number of a tree's document node.
@@ -59,10 +59,12 @@ impl<'e> View<'e> {
         }
         match self.nodeset(node.tree) {
             Nodeset::Record => Cow::Borrowed(self.record(node).map_or("", |node| &node.value)),
-            Nodeset::Element(document, _) => {
-                let element = ElementId(node.node);
-                if document.has_children(element) { Cow::Borrowed("") } else { trimmed(document.text(element)) }
-            }
+            Nodeset::Element(document, _) => match part(document, node.node) {
+                Some(Part::Element(element)) if document.has_children(element) => Cow::Borrowed(""),
+                Some(Part::Element(element)) => trimmed(document.text(element)),
+                Some(Part::Attribute(_, attribute)) => trimmed(document.attribute_value(attribute)),
+                None => Cow::Borrowed(""),
+            },
             Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
                 Some((row, Some(cell))) => rows.cell(row, cell),
                 _ => Cow::Borrowed(""),
@@ -75,6 +77,19 @@ impl<'e> View<'e> {
 /// A node of the record, for an expression.
 pub(super) fn reference(node: NodeId) -> NodeRef {
     NodeRef { tree: 0, node: node.0 }
+}
+
+/// What a node of a document is: its elements are numbered first, then their attributes.
+enum Part<'d> {
+    Element(ElementId),
+    Attribute(ElementId, &'d Attribute),
+}
+
+fn part(document: &Document, node: u32) -> Option<Part<'_>> {
+    match (node as usize).checked_sub(document.n_elements()) {
+        None => Some(Part::Element(ElementId(node))),
+        Some(number) => document.numbered_attribute(number).map(|(owner, attribute)| Part::Attribute(owner, attribute)),
+    }
 }
 
 /// Rows are numbered as nodes: 0 is `root`, then each row followed by its cells.
@@ -104,7 +119,10 @@ impl World for View<'_> {
         let parent = match self.nodeset(node.tree) {
             Nodeset::Record => self.record(node)?.parent.map(|parent| parent.0),
             Nodeset::Element(_, root) if root.0 == node.node => None,
-            Nodeset::Element(document, _) => document.element(ElementId(node.node)).parent.map(|parent| parent.0),
+            Nodeset::Element(document, _) => match part(document, node.node)? {
+                Part::Element(element) => document.element(element).parent.map(|parent| parent.0),
+                Part::Attribute(owner, _) => Some(owner.0),
+            },
             Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
                 None => None,
                 Some((_, None)) => Some(0),
@@ -148,10 +166,19 @@ impl World for View<'_> {
                     if fits(document.element(root).name) {
                         out.push(NodeRef { tree, node: root.0 });
                     }
-                } else {
-                    let children =
-                        document.children(ElementId(node.node)).filter(|&child| fits(document.element(child).name));
+                } else if let Some(Part::Element(element)) = part(document, node.node) {
+                    let children = document.children(element).filter(|&child| fits(document.element(child).name));
                     out.extend(children.map(|child| NodeRef { tree, node: child.0 }));
+                }
+            }
+            (Nodeset::Element(document, _), Axis::Attribute) if node.node != DOCUMENT => {
+                if let Some(Part::Element(element)) = part(document, node.node) {
+                    let attributes =
+                        document.numbered_attributes(element).filter(|(_, attribute)| fits(attribute.name));
+                    let first = document.n_elements();
+                    out.extend(attributes.filter_map(|(number, _)| {
+                        u32::try_from(first + number).ok().map(|node| NodeRef { tree, node })
+                    }));
                 }
             }
             (Nodeset::Rows(rows), Axis::Child) => {
@@ -182,7 +209,10 @@ impl World for View<'_> {
         }
         match self.nodeset(node.tree) {
             Nodeset::Record => Some(self.engine.form.nodes[self.record(node)?.def].name),
-            Nodeset::Element(document, _) => Some(document.element(ElementId(node.node)).name),
+            Nodeset::Element(document, _) => part(document, node.node).map(|part| match part {
+                Part::Element(element) => document.element(element).name,
+                Part::Attribute(_, attribute) => attribute.name,
+            }),
             Nodeset::Rows(rows) => match row_and_cell(rows, node.node) {
                 None => self.engine.form.names.find("root"),
                 Some((_, None)) => self.engine.form.names.find("item"),
@@ -224,7 +254,9 @@ impl World for View<'_> {
             Nodeset::Record => {
                 self.record(node).is_some() && self.engine.tree.has_elements(&self.engine.form, NodeId(node.node))
             }
-            Nodeset::Element(document, _) => document.has_children(ElementId(node.node)),
+            Nodeset::Element(document, _) => {
+                matches!(part(document, node.node), Some(Part::Element(element)) if document.has_children(element))
+            }
             Nodeset::Rows(rows) => !matches!(row_and_cell(rows, node.node), Some((_, Some(_)))),
             Nodeset::Nothing => false,
         }
@@ -241,7 +273,7 @@ impl World for View<'_> {
         match self.nodeset(node.tree) {
             Nodeset::Record => self.record(node).map_or(0, |_| self.engine.tree.position(NodeId(node.node))),
             Nodeset::Element(document, root) => {
-                let id = ElementId(node.node);
+                let Some(Part::Element(id)) = part(document, node.node) else { return 1 };
                 let element = document.element(id);
                 let Some(parent) = element.parent.filter(|_| id != root) else { return 1 };
                 let same = document.children(parent).filter(|&sibling| document.element(sibling).name == element.name);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::graph::Graph;
 use super::itext::Itext;
+use super::structure::{Reference, Structure};
 use crate::dataset::Rows;
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
 use crate::xml::{Document, NameId, Names};
@@ -22,9 +23,7 @@ pub struct FormDef {
     /// The XML the form was read from; texts are ranges of it.
     pub document: Arc<Document>,
     /// The nodes of a record, one per path; the first is the root.
-    pub nodes: IndexVec<DefId, NodeDef>,
-    /// The element with this name in a node.
-    pub(super) by_name: HashMap<(DefId, NameId), DefId>,
+    pub nodes: Structure,
     /// The controls of the body.
     pub controls: IndexVec<ControlId, Control>,
     /// The top-level controls in order.
@@ -334,9 +333,13 @@ pub struct Action {
     pub events: Vec<FormEvent>,
     /// The node that gets the value.
     pub target: DefId,
+    /// The path to it, if predicates of it choose the rows.
+    pub rows: Option<FormulaId>,
+    /// Repeats on the way to it of which no predicate chooses a row, so that the place of the action must.
+    pub open_repeats: Vec<DefId>,
     /// The value; none clears.
     pub value: Option<ActionValue>,
-    /// The control it stands in: a repeat for `NewRepeat`, a question for `ValueChanged`.
+    /// The control it stands in; none for the model's own.
     pub scope: Option<ControlId>,
 }
 
@@ -353,53 +356,50 @@ impl FormDef {
     /// The root of the record's structure.
     #[must_use]
     pub fn root(&self) -> DefId {
-        DefId(0)
+        self.nodes.root()
     }
 
     /// A definition with the ones around it, from itself up to the root.
     pub fn ancestors(&self, def: DefId) -> impl Iterator<Item = DefId> + '_ {
-        std::iter::successors(Some(def), |&def| self.nodes[def].parent)
+        self.nodes.ancestors(def)
     }
 
     /// The path of a definition, local names, without positions.
     #[must_use]
     pub fn path(&self, def: DefId) -> String {
-        let mut names: Vec<_> = self
-            .ancestors(def)
-            .map(|def| (self.names.get(self.nodes[def].name), self.nodes[def].is_attribute))
-            .collect();
-        names.reverse();
-        names
-            .into_iter()
-            .fold(String::new(), |path, (name, is_attribute)| path + if is_attribute { "/@" } else { "/" } + name)
+        self.nodes.path(&self.names, def)
     }
 
-    /// The definition at a path without positions or predicates; prefixes are ignored.
+    /// The definition that a reference leads to; a relative one counts from the record's root. Prefixes are ignored, and
+    /// so are predicates.
     #[must_use]
-    pub fn find(&self, path: &str) -> Option<DefId> {
-        let mut steps = path.trim().strip_prefix('/')?.split('/').map(str::trim);
-        let local = |step: &str| step.rsplit(':').next().map(|name| self.names.find(name));
-        let root = self.root();
-        if local(steps.next()?)?? != self.nodes[root].name {
-            return None;
-        }
-        let mut def = root;
-        for step in steps {
-            def = match step.strip_prefix('@') {
-                Some(step) => {
-                    let name = local(step)??;
-                    *self.nodes[def].attributes.iter().find(|&&attribute| self.nodes[attribute].name == name)?
-                }
-                None => self.child(def, local(step)??)?,
-            };
-        }
-        Some(def)
+    pub fn find(&self, reference: &str) -> Option<DefId> {
+        self.find_from(reference, self.root())
+    }
+
+    /// The same with a relative reference counting from `context`.
+    #[must_use]
+    pub fn find_from(&self, reference: &str, context: DefId) -> Option<DefId> {
+        self.nodes.follow(&self.names, &Reference::read(reference)?, context)
+    }
+
+    /// The node that an action runs on: that of the control it stands in, else the root.
+    #[must_use]
+    pub fn scope(&self, action: &Action) -> DefId {
+        let around = std::iter::successors(action.scope, |&control| self.controls[control].parent);
+        around.into_iter().find_map(|control| self.controls[control].node).unwrap_or(self.root())
+    }
+
+    /// The element of this local name below a node.
+    #[must_use]
+    pub fn named(&self, parent: DefId, name: &str) -> Option<DefId> {
+        self.child(parent, self.names.find(name)?)
     }
 
     /// The element with this name in a node.
     #[must_use]
     pub fn child(&self, parent: DefId, name: NameId) -> Option<DefId> {
-        self.by_name.get(&(parent, name)).copied()
+        self.nodes.child(parent, name)
     }
 
     /// The version as text; empty if there is none.

@@ -77,6 +77,7 @@ diagnostic_kinds! {
     UnknownEvent "unknown-event" Warning "An action waits for an event that never comes." "Use one of the events of ODK XForms, such as odk-instance-first-load."
     MisplacedAction "misplaced-action" Note "An action for new rows stands outside of its repeat; it runs for each new row all the same." "Place it inside the repeat."
     UnknownType "unknown-type" Warning "A question has a type that does not exist; it is taken as text." "Correct the type."
+    Duplicate "duplicate" Warning "Two parts of the form go by the same name, and the first one counts." "Give each a name of its own."
     NoEffect "no-effect" Warning "A part of the form has no effect." "Remove it, or see why at the place named."
     Unsupported "unsupported" Warning "The form uses something that this version does not support; that part has no effect." "Leave it out, or use a client that supports it; everything else of the form works."
     UnsupportedExpression "unsupported-expression" Error "An expression uses something that this version does not support, so it has no effect." "Write it in another way."

@@ -33,10 +33,6 @@ impl FormDef {
         Some(Diagnostic { kind: DiagnosticKind::NoInstanceId, place: self.path(id), detail: detail.to_owned() })
     }
 
-    fn named(&self, parent: DefId, name: &str) -> Option<DefId> {
-        self.child(parent, self.names.find(name)?)
-    }
-
     /// Whether the form says how the value comes about: a text written in it is the same in every record.
     fn has_rule(&self, def: DefId) -> bool {
         let node = &self.nodes[def];
@@ -68,12 +64,8 @@ impl FormDef {
     }
 
     fn add_node(&mut self, parent: DefId, name: &str, qualified: &str) -> DefId {
-        let name = self.names.intern(name);
-        let added = NodeDef::new(name, qualified, Some(parent), false);
-        let def = self.nodes.push(NodeDef { is_added: true, ..added });
-        self.nodes[parent].children.push(def);
-        self.by_name.insert((parent, name), def);
-        def
+        let added = NodeDef::new(self.names.intern(name), qualified, Some(parent), false);
+        self.nodes.push(NodeDef { is_added: true, ..added })
     }
 }
 

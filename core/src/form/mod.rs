@@ -9,6 +9,7 @@ mod graph;
 mod instance_id;
 mod itext;
 mod load;
+mod structure;
 
 pub use def::{
     Action, ActionValue, Condition, Control, ControlKind, DataType, FormDef, FormEvent, Formula, Item, Itemset, Label,
@@ -18,3 +19,5 @@ pub use diagnostics::{Diagnostic, DiagnosticKind, Level, diagnostics_page};
 pub use graph::{Edge, Facet, Graph, Rule};
 pub use itext::Itext;
 pub use load::{Files, Reading};
+pub(crate) use structure::Reference;
+pub use structure::Structure;

@@ -1,5 +1,5 @@
 use super::Tree;
-use crate::form::FormDef;
+use crate::form::{FormDef, Template};
 use crate::ids::{DefId, ElementId, NodeId};
 use crate::xml::{Document, NameId, Names, Namespace, escape_attribute, escape_text};
 use crate::{Error, ErrorKind, Result};
@@ -28,7 +28,7 @@ impl Writer {
         out.push('<');
         out.push_str(&definition.qualified);
         if node.parent.is_none() {
-            root_attributes(form, out);
+            root_attributes(form, tree, out);
         }
         let mut elements = Vec::new();
         for child in tree.children(id) {
@@ -37,7 +37,9 @@ impl Writer {
                 continue;
             }
             let child_definition = &form.nodes[child_node.def];
-            if child_definition.is_attribute {
+            if child_definition.is_attribute && node.parent.is_none() {
+                // Written with the root's declarations.
+            } else if child_definition.is_attribute {
                 out.push_str(&format!(" {}=\"", child_definition.qualified));
                 escape_attribute(&child_node.value, out);
                 out.push('"');
@@ -60,8 +62,9 @@ impl Writer {
     }
 }
 
-/// The root keeps its own attributes and declares every prefix of the form that its nodes use.
-fn root_attributes(form: &FormDef, out: &mut String) {
+/// The root keeps its own attributes, with the values they have come to, and declares every prefix of the form that its nodes
+/// use.
+fn root_attributes(form: &FormDef, tree: &Tree, out: &mut String) {
     let document = &form.document;
     let mut declared = Vec::new();
     for attribute in document.attributes(form.instance) {
@@ -72,8 +75,11 @@ fn root_attributes(form: &FormDef, out: &mut String) {
             continue;
         }
         declared.push(name.to_owned());
+        let mut nodes = tree.children(tree.root()).map(|id| tree.node(id));
+        let node = nodes.find(|node| form.nodes[node.def].is_attribute && *form.nodes[node.def].qualified == *name);
+        let value = node.map_or_else(|| document.attribute_value(attribute), |node| node.value.as_str().into());
         out.push_str(&format!(" {name}=\""));
-        escape_attribute(&document.attribute_value(attribute), out);
+        escape_attribute(&value, out);
         out.push('"');
     }
     let used = |prefix: &str| {
@@ -119,7 +125,7 @@ pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
     }
     let mut tree = Tree::new(form);
     let root = tree.add(form, form.root(), None);
-    Overlay { form, saved: &saved, names: &names }.fill(&mut tree, root, Some(saved.root()), form.instance);
+    Overlay { form, saved: &saved, names: &names }.fill(&mut tree, root, Some(saved.root()), own(form.instance));
     Ok(tree)
 }
 
@@ -128,7 +134,7 @@ pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
 pub fn new_record(form: &FormDef) -> Tree {
     let mut tree = Tree::new(form);
     let root = tree.add(form, form.root(), None);
-    Overlay::without_saved(form).fill(&mut tree, root, None, form.instance);
+    Overlay::without_saved(form).fill(&mut tree, root, None, own(form.instance));
     tree
 }
 
@@ -136,13 +142,13 @@ pub fn new_record(form: &FormDef) -> Tree {
 pub fn add_instance(form: &FormDef, tree: &mut Tree, parent: NodeId, repeat: DefId) -> Option<NodeId> {
     let template = form.nodes[repeat].template?;
     let node = tree.add(form, repeat, Some(parent));
-    Overlay::without_saved(form).fill(tree, node, None, template.element);
-    if template.blank {
-        for id in tree.subtree(node) {
-            tree.set_value(id, String::new());
-        }
-    }
+    Overlay::without_saved(form).fill(tree, node, None, template);
     Some(node)
+}
+
+/// An element of the form, to be taken as it stands.
+fn own(element: ElementId) -> Template {
+    Template { element, blank: false }
 }
 
 struct Overlay<'a> {
@@ -157,36 +163,44 @@ impl<'a> Overlay<'a> {
     }
 
     /// Fills a node from its saved element, or from the form's own where there is none.
-    fn fill(&self, tree: &mut Tree, node: NodeId, saved: Option<ElementId>, own: ElementId) {
+    fn fill(&self, tree: &mut Tree, node: NodeId, saved: Option<ElementId>, own: Template) {
         let form = self.form;
         let def = tree.node(node).def;
         for &attribute in &form.nodes[def].attributes {
-            let id = tree.add(form, attribute, Some(node));
-            let name = form.names.get(form.nodes[attribute].name);
-            let find = |document: &Document, names: &Names, element| {
-                document
-                    .attributes(element)
-                    .iter()
-                    .find(|a| names.get(a.name) == name)
-                    .map(|a| document.attribute_value(a).into_owned())
-            };
-            let value = saved
-                .and_then(|saved| find(self.saved, self.names, saved))
-                .or_else(|| find(&form.document, &form.names, own));
-            tree.set_value(id, value.unwrap_or_default());
+            if let Some(value) = self.attribute(attribute, saved, own.element) {
+                let id = tree.add(form, attribute, Some(node));
+                tree.set_value(id, value);
+            }
         }
         if form.nodes[def].children.is_empty() {
             let value = match saved {
                 Some(saved) => self.saved.text(saved).into_owned(),
-                None => form.document.text(own).trim().to_owned(),
+                None if own.blank => String::new(),
+                None => form.document.text(own.element).trim().to_owned(),
             };
             tree.set_value(node, value);
         }
-        let in_own = ByName::of(&form.document, own);
+        let in_own = ByName::of(&form.document, own.element);
         let in_saved = saved.map(|saved| ByName::of(self.saved, saved));
         for &child in &form.nodes[def].children {
             self.fill_children(tree, node, child, in_saved.as_ref(), &in_own, own);
         }
+    }
+
+    /// The value of an attribute: as it is saved, else as the form has it, if it is there at all. What names the form itself is
+    /// always the form's.
+    fn attribute(&self, attribute: DefId, saved: Option<ElementId>, own: ElementId) -> Option<String> {
+        let definition = &self.form.nodes[attribute];
+        let name = self.form.names.get(definition.name);
+        let saved = saved.filter(|_| own != self.form.instance || !matches!(name, "id" | "version"));
+        let find = |document: &Document, names: &Names, element| {
+            let known = document.attributes(element).iter();
+            let as_written = known.clone().find(|a| document.attribute_name(a) == &*definition.qualified);
+            let found = as_written.or_else(|| known.clone().find(|a| names.get(a.name) == name));
+            found.map(|found| document.attribute_value(found).into_owned())
+        };
+        let saved = saved.and_then(|saved| find(self.saved, self.names, saved));
+        saved.or_else(|| find(&self.form.document, &self.form.names, own))
     }
 
     fn fill_children(
@@ -196,24 +210,27 @@ impl<'a> Overlay<'a> {
         def: DefId,
         in_saved: Option<&ByName>,
         in_own: &ByName,
-        own: ElementId,
+        own: Template,
     ) {
         let form = self.form;
         let definition = &form.nodes[def];
-        let own_elements: Vec<_> = in_own.named(definition.name).filter(|&child| !is_template(form, child)).collect();
-        // A node that the form's own part lacks (an inner repeat with a template only) still has a pattern.
-        let pattern = own_elements.first().copied().or_else(|| definition.template.map(|template| template.element));
+        let own_elements = in_own.named(definition.name).filter(|&child| !is_template(form, child));
+        let own_elements: Vec<_> = own_elements.map(|element| Template { element, ..own }).collect();
         // A name of the form has the same number in what was saved.
         let saved_elements: Vec<_> = in_saved.map(|saved| saved.named(definition.name).collect()).unwrap_or_default();
         let rows_are_saved = in_saved.is_some() && definition.repeat.is_some();
         if !saved_elements.is_empty() || rows_are_saved {
-            for element in saved_elements {
+            for (index, element) in saved_elements.into_iter().enumerate() {
+                // A row that the form's own part lacks still has a pattern.
+                let pattern = own_elements.get(index).copied().or(definition.template);
+                let pattern = pattern.or(own_elements.first().copied()).unwrap_or(own);
                 let node = tree.add(form, def, Some(parent));
-                self.fill(tree, node, Some(element), pattern.unwrap_or(own));
+                self.fill(tree, node, Some(element), pattern);
             }
         } else if definition.is_added {
             self.add_empty(tree, parent, def);
-        } else {
+        } else if !(own.blank && definition.repeat.is_some()) {
+            // How many rows there are inside the first row is an answer too, and left out with the others.
             for element in own_elements {
                 let node = tree.add(form, def, Some(parent));
                 self.fill(tree, node, None, element);

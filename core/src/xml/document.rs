@@ -141,6 +141,29 @@ impl Document {
         self.attributes.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
+    /// The attributes of an element with their places among all of the document, declarations of namespaces left out.
+    pub fn numbered_attributes(&self, id: ElementId) -> impl Iterator<Item = (usize, &Attribute)> {
+        let first = self.elements[id].attributes.start as usize;
+        let numbered = self.attributes(id).iter().enumerate();
+        let numbered = numbered.filter(|(_, attribute)| !self.attribute_name(attribute).starts_with("xmlns"));
+        numbered.map(move |(index, attribute)| (first + index, attribute))
+    }
+
+    /// The attribute at a place among all of the document, with the element it stands on.
+    #[must_use]
+    pub fn numbered_attribute(&self, number: usize) -> Option<(ElementId, &Attribute)> {
+        let attribute = self.attributes.get(number)?;
+        // Elements stand in the order of their attributes.
+        let owner = self.elements.partition_point(|element| element.attributes.end as usize <= number);
+        Some((owner, attribute))
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn n_elements(&self) -> usize {
+        self.elements.len()
+    }
+
     /// The value of an attribute, entities resolved.
     #[must_use]
     pub fn attribute(&self, id: ElementId, namespace: Namespace, name: Option<NameId>) -> Option<Cow<'_, str>> {

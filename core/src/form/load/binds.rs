@@ -1,73 +1,19 @@
 use std::sync::Arc;
 
 use super::Loader;
-use crate::form::{
-    Action, ActionValue, Condition, DataType, DiagnosticKind, FormEvent, Label, NodeDef, Preload, Template,
-};
-use crate::ids::{ControlId, DefId, ElementId};
-use crate::xml::{NameId, Namespace};
+use crate::form::{Condition, DataType, DiagnosticKind, Label, Preload, Reference};
+use crate::ids::{DefId, ElementId};
+use crate::xml::Namespace;
+
+/// What a control or an action names.
+pub(super) struct Target {
+    /// The node; none if there is no such node.
+    pub(super) def: Option<DefId>,
+    /// The path, as it is written or as the bind has it.
+    pub(super) reference: String,
+}
 
 impl Loader {
-    /// One definition per path of the primary instance: repeated siblings and templates share it.
-    pub(super) fn read_nodes(&mut self, element: ElementId, parent: Option<DefId>) -> DefId {
-        let document = Arc::clone(&self.document);
-        let name = document.element(element).name;
-        let is_template = self.attribute(element, Namespace::JavaRosa, "template").is_some();
-        let known = parent.and_then(|parent| self.child(parent, name));
-        let def = known.unwrap_or_else(|| self.add_node(name, document.qualified_name(element), parent, false));
-        let sample = self.samples.entry(def).or_default();
-        let slot = if is_template { &mut sample.0 } else { &mut sample.1 };
-        slot.get_or_insert(element);
-        if parent.is_some() {
-            for attribute in document.attributes(element) {
-                let qualified = document.attribute_name(attribute);
-                let known = self.nodes[def].attributes.iter().any(|&known| self.nodes[known].name == attribute.name);
-                if attribute.namespace != Namespace::JavaRosa && !qualified.starts_with("xmlns") && !known {
-                    self.add_node(attribute.name, qualified, Some(def), true);
-                }
-            }
-        }
-        for child in document.children(element) {
-            self.read_nodes(child, Some(def));
-        }
-        def
-    }
-
-    pub(super) fn child(&self, parent: DefId, name: NameId) -> Option<DefId> {
-        self.by_name.get(&(parent, name)).copied()
-    }
-
-    fn add_node(&mut self, name: NameId, qualified: &str, parent: Option<DefId>, is_attribute: bool) -> DefId {
-        let def = self.nodes.push(NodeDef::new(name, qualified, parent, is_attribute));
-        if let Some(parent) = parent {
-            if is_attribute {
-                self.nodes[parent].attributes.push(def);
-            } else {
-                self.nodes[parent].children.push(def);
-                self.by_name.insert((parent, name), def);
-            }
-        }
-        def
-    }
-
-    /// The definition at an absolute path; predicates are ignored, prefixes too.
-    pub(super) fn resolve(&self, path: &str) -> Option<DefId> {
-        let mut def = None;
-        for step in path.trim().strip_prefix('/')?.split('/') {
-            let step = step.split('[').next().unwrap_or(step).trim();
-            let (is_attribute, step) = step.strip_prefix('@').map_or((false, step), |name| (true, name));
-            let name = self.names.find(step.rsplit(':').next().unwrap_or(step))?;
-            def = Some(match def {
-                None => Some(DefId(0)).filter(|&root| self.nodes[root].name == name)?,
-                Some(parent) if is_attribute => {
-                    *self.nodes[parent].attributes.iter().find(|&&child| self.nodes[child].name == name)?
-                }
-                Some(parent) => self.child(parent, name)?,
-            });
-        }
-        def
-    }
-
     pub(super) fn read_binds(&mut self, model: ElementId) {
         let document = Arc::clone(&self.document);
         let binds: Vec<_> = document.children(model).filter(|&child| self.name(child) == "bind").collect();
@@ -76,11 +22,41 @@ impl Loader {
                 .attribute(bind, Namespace::None, "nodeset")
                 .or_else(|| self.attribute(bind, Namespace::None, "ref"))
                 .unwrap_or_default();
-            match self.resolve(&path) {
-                Some(def) => self.read_bind(bind, def, path.trim()),
-                None => self.warn(DiagnosticKind::RuleOfNothing, path, ""),
+            let Some(def) = self.follow(&path, self.nodes.root()) else {
+                self.warn(DiagnosticKind::RuleOfNothing, path, "");
+                continue;
+            };
+            let path = self.nodes.path(&self.names, def);
+            if let Some(id) = self.attribute(bind, Namespace::None, "id")
+                && *self.bind_ids.entry(id).or_insert(def) != def
+            {
+                self.warn(DiagnosticKind::Duplicate, path.clone(), "the id of the bind");
             }
+            self.read_bind(bind, def, &path);
         }
+    }
+
+    /// The node that a reference leads to: a relative one from `context`, or else from the record's root, as binds are.
+    pub(super) fn follow(&self, reference: &str, context: DefId) -> Option<DefId> {
+        let reference = Reference::read(reference)?;
+        let follow = |context| self.nodes.follow(&self.names, &reference, context);
+        follow(context).or_else(|| follow(self.nodes.root()))
+    }
+
+    /// What an element of the body or an action is about: the node of the bind it names by id, else the one it names by
+    /// path. `None` if it names nothing at all.
+    pub(super) fn target(&mut self, element: ElementId, context: Option<DefId>) -> Option<Target> {
+        let context = context.unwrap_or(self.nodes.root());
+        let bind = self.attribute(element, Namespace::None, "bind");
+        let by_path = ["ref", "nodeset"].iter().find_map(|name| self.attribute(element, Namespace::None, name));
+        if let Some(id) = &bind
+            && let Some(&def) = self.bind_ids.get(id.trim())
+        {
+            return Some(Target { def: Some(def), reference: self.nodes.path(&self.names, def) });
+        }
+        // Some forms write a path where the id of a bind belongs.
+        let reference = by_path.or(bind)?;
+        Some(Target { def: self.follow(&reference, context), reference })
     }
 
     fn read_bind(&mut self, bind: ElementId, def: DefId, path: &str) {
@@ -128,7 +104,7 @@ impl Loader {
         }
         match path.rsplit(['/', ':']).next() {
             Some("audit") if self.is_meta(def) => self.warn(DiagnosticKind::AuditInert, path, ""),
-            Some("@id") if path.ends_with("meta/entity/@id") => self.warn(DiagnosticKind::EntitiesInert, path, ""),
+            Some("@id") if path.ends_with("/meta/entity/@id") => self.warn(DiagnosticKind::EntitiesInert, path, ""),
             _ => {}
         }
     }
@@ -172,80 +148,6 @@ impl Loader {
                 None
             }
         }
-    }
-
-    pub(super) fn read_model_actions(&mut self, model: ElementId) {
-        let document = Arc::clone(&self.document);
-        let children: Vec<_> = document.children(model).collect();
-        for child in children {
-            self.read_action(child, None);
-        }
-    }
-
-    /// Reads an action element; says whether it was one.
-    pub(super) fn read_action(&mut self, element: ElementId, scope: Option<ControlId>) -> bool {
-        match self.name(element) {
-            "setvalue" => {}
-            name @ ("setgeopoint" | "recordaudio") => {
-                let what = format!("the action {name}");
-                self.warn(
-                    DiagnosticKind::Unsupported,
-                    self.attribute(element, Namespace::None, "ref").unwrap_or_default(),
-                    what,
-                );
-                return true;
-            }
-            _ => return false,
-        }
-        let path = self
-            .attribute(element, Namespace::None, "ref")
-            .or_else(|| self.attribute(element, Namespace::None, "bind"))
-            .unwrap_or_default();
-        let Some(target) = self.resolve(&path) else {
-            self.warn(DiagnosticKind::ActionOnNothing, path, "");
-            return true;
-        };
-        let names = self
-            .attribute(element, Namespace::None, "event")
-            .or_else(|| self.attribute(element, Namespace::XmlEvents, "event"))
-            .unwrap_or_default();
-        let events = names.split_ascii_whitespace().filter_map(form_event).collect();
-        let value = match self.attribute(element, Namespace::None, "value") {
-            Some(source) if !source.trim().is_empty() => {
-                // Wherever the action stands, its expression stands on the target.
-                self.formula(&source, target, &path).map(ActionValue::Formula)
-            }
-            _ => {
-                let text = self.document.text(element).into_owned();
-                (!text.is_empty()).then(|| ActionValue::Text(text.into()))
-            }
-        };
-        self.actions.push(Action { events, target, value, scope });
-        true
-    }
-
-    /// Gives every repeat the element that its new instances are cloned from.
-    pub(super) fn place_templates(&mut self) {
-        for def in self.nodes.ids() {
-            if self.nodes[def].repeat.is_some() {
-                self.nodes[def].template = match self.samples.get(&def) {
-                    Some(&(Some(element), _)) => Some(Template { element, blank: false }),
-                    Some(&(None, Some(element))) => Some(Template { element, blank: true }),
-                    _ => None,
-                };
-            }
-        }
-    }
-}
-
-fn form_event(name: &str) -> Option<FormEvent> {
-    match name {
-        "odk-instance-first-load" | "xforms-ready" => Some(FormEvent::FirstLoad),
-        "odk-instance-load" => Some(FormEvent::Load),
-        "odk-new-repeat" | "jr-insert" => Some(FormEvent::NewRepeat),
-        "xforms-value-changed" => Some(FormEvent::ValueChanged),
-        "xforms-revalidate" => Some(FormEvent::Revalidate),
-        _ => None,
     }
 }
 

@@ -67,13 +67,11 @@ impl Loader {
         parent: Option<ControlId>,
         context: Option<DefId>,
     ) -> Option<ControlId> {
-        let reference = self
-            .attribute(element, Namespace::None, "ref")
-            .or_else(|| self.attribute(element, Namespace::None, "nodeset"))
-            .or_else(|| self.attribute(element, Namespace::None, "bind"));
-        let node = reference.as_deref().and_then(|path| self.resolve_from(path, context));
-        let place = reference.clone().unwrap_or_else(|| format!("a {} without ref", kind.name()));
-        if node.is_none() && (reference.is_some() || kind != ControlKind::Group) {
+        let target = self.target(element, context);
+        let node = target.as_ref().and_then(|target| target.def);
+        let is_named = target.is_some();
+        let place = target.map_or_else(|| format!("a {} without ref", kind.name()), |target| target.reference);
+        if node.is_none() && (is_named || kind != ControlKind::Group) {
             self.warn(DiagnosticKind::BadReference, place.clone(), kind.name());
             if kind != ControlKind::Group {
                 return None;
@@ -101,24 +99,6 @@ impl Loader {
         }
         self.controls[id].children = self.read_controls(element, Some(id), inside);
         Some(id)
-    }
-
-    fn resolve_from(&self, path: &str, context: Option<DefId>) -> Option<DefId> {
-        if path.trim_start().starts_with('/') {
-            return self.resolve(path);
-        }
-        let mut def = context.unwrap_or(DefId(0));
-        for step in path.trim().split('/') {
-            def = match step {
-                "." => def,
-                ".." => self.nodes[def].parent?,
-                name => {
-                    let name = self.names.find(name.rsplit(':').next().unwrap_or(name))?;
-                    self.child(def, name)?
-                }
-            };
-        }
-        Some(def)
     }
 
     fn only_repeat_of(&self, group: ElementId) -> Option<ElementId> {

@@ -1,15 +1,17 @@
+mod actions;
 mod binds;
 mod body;
 mod lists;
+mod nodes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::graph::Graph;
 use super::itext::Itext;
-use super::{Action, Control, Diagnostic, DiagnosticKind, FormDef, Formula, Label, List, NodeDef};
+use super::{Action, Control, Diagnostic, DiagnosticKind, FormDef, Formula, Label, List, Structure};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
-use crate::xml::{Document, NameId, Names, Namespace};
+use crate::xml::{Document, Names, Namespace};
 use crate::{Error, ErrorKind, Result, xpath};
 
 /// Where the files of a form come from: CSV, XML and GeoJSON by bare name.
@@ -67,8 +69,8 @@ impl FormDef {
         let mut loader = Loader {
             document,
             names,
-            nodes: IndexVec::default(),
-            by_name: HashMap::new(),
+            nodes: Structure::default(),
+            bind_ids: HashMap::new(),
             samples: HashMap::new(),
             controls: IndexVec::default(),
             formulas: IndexVec::default(),
@@ -135,8 +137,9 @@ impl Parts {
 struct Loader {
     document: Arc<Document>,
     names: Names,
-    nodes: IndexVec<DefId, NodeDef>,
-    by_name: HashMap<(DefId, NameId), DefId>,
+    nodes: Structure,
+    /// Binds by the ids that controls and actions name them with.
+    bind_ids: HashMap<String, DefId>,
     /// Per node the first template and the first plain element in the primary instance.
     samples: HashMap<DefId, (Option<ElementId>, Option<ElementId>)>,
     controls: IndexVec<ControlId, Control>,
@@ -169,6 +172,7 @@ impl Loader {
             self.warn(DiagnosticKind::NothingAsked, "body", "");
         }
         self.read_model_actions(parts.model);
+        self.check_actions();
         self.place_templates();
         self.read_outputs(parts);
         let lists = self.read_lists(parts.model, files);
@@ -181,7 +185,6 @@ impl Loader {
             names: std::mem::take(&mut self.names),
             document,
             nodes: std::mem::take(&mut self.nodes),
-            by_name: std::mem::take(&mut self.by_name),
             controls: std::mem::take(&mut self.controls),
             body,
             formulas: std::mem::take(&mut self.formulas),
