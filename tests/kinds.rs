@@ -297,3 +297,69 @@ fn a_time_of_another_zone_is_another_time_here_and_last_summer_s_stays() {
         assert_eq!(engine.value_at("/d/t"), kept, "{written}");
     }
 }
+
+/// What is said in the language shown, by calculations and conditions, in rows too.
+#[test]
+fn what_follows_the_language_is_calculated_anew_when_it_changes() {
+    let text = |lang: &str, word: &str| {
+        format!(r#"<translation lang="{lang}"><text id="w"><value>{word}</value></text></translation>"#)
+    };
+    let form = form(
+        "<q>ap</q><name/><word/><first/><month/><number/><dutch/><r><n/></r><r><n/></r>",
+        &format!(
+            r#"<itext>{}{}</itext><instance id="l"><root><item><v>ap</v><id>w</id></item></root></instance>
+               <bind nodeset="/d/name" calculate="jr:choice-name(/d/q, '/d/q')"/><bind nodeset="/d/word" calculate="jr:itext('w')"/>
+               <bind nodeset="/d/first" calculate="once(jr:itext('w'))"/>
+               <bind nodeset="/d/month" calculate="format-date('2026-03-04', '%b')"/>
+               <bind nodeset="/d/number" calculate="format-date('2026-03-04', '%m')"/>
+               <bind nodeset="/d/dutch" relevant="jr:itext('w') = 'Appel'"/>
+               <bind nodeset="/d/r/n" calculate="concat(position(..), ' ', /d/name)"/>"#,
+            text("English (en)", "Apple"),
+            text("Nederlands (nl)", "Appel")
+        ),
+        r#"<select1 ref="/d/q"><itemset nodeset="instance('l')/root/item"><value ref="v"/><label ref="jr:itext(id)"/></itemset></select1>
+           <input ref="/d/word"/><repeat nodeset="/d/r"><input ref="/d/r/n"/></repeat>"#,
+    );
+    let shown = |session: &FormSession| {
+        let engine = session.engine();
+        let paths = ["/d/name", "/d/word", "/d/first", "/d/month", "/d/number", "/d/r[2]/n"];
+        let dutch = engine.tree().node(engine.find("/d/dutch").unwrap()).relevant;
+        (paths.map(|path| engine.value_at(path).to_owned()).join(", "), dutch)
+    };
+    let begin = |language| FormSession::begin(Arc::clone(&form), settings(), language, step(0), None).unwrap();
+    // The language chosen at the start is the one of the first calculation.
+    assert_eq!(shown(&begin(None)), ("Apple, Apple, Apple, Mar, 03, 2 Apple".into(), false));
+    assert_eq!(shown(&begin(Some("nl"))), ("Appel, Appel, Appel, mrt, 03, 2 Appel".into(), true));
+    assert_eq!(
+        FormSession::begin(Arc::clone(&form), settings(), Some("fr"), step(0), None).unwrap_err().kind(),
+        ErrorKind::NoSuchLanguage
+    );
+
+    let mut memory = begin(None);
+    let journal = [
+        Edit::Language { name: "nl".into() },
+        Edit::Answer { node: "/d/word".into(), value: Some("edited".into()) },
+        Edit::Language { name: "nl".into() },
+        Edit::Language { name: "English (en)".into() },
+    ];
+    let seen = [
+        "Appel, Appel, Apple, mrt, 03, 2 Appel",
+        "Appel, edited, Apple, mrt, 03, 2 Appel",
+        "Appel, edited, Apple, mrt, 03, 2 Appel", // the same language changes nothing
+        "Apple, Apple, Apple, Mar, 03, 2 Apple",
+    ];
+    for (number, (edit, seen)) in journal.iter().zip(seen).enumerate() {
+        let changes = memory.apply(edit, step(number as u64 + 1)).unwrap();
+        assert_eq!(changes.language, matches!(edit, Edit::Language { .. }));
+        assert_eq!(shown(&memory).0, seen, "{edit:?}");
+        let mut replayed = begin(None);
+        for (number, edit) in journal.iter().enumerate().take(number + 1) {
+            replayed.replay(edit, step(number as u64 + 1)).unwrap();
+        }
+        assert_eq!(replayed.state(), memory.state());
+    }
+    let before = memory.state();
+    let unknown = Edit::Language { name: "fr".into() };
+    assert_eq!(memory.apply(&unknown, step(9)).unwrap_err().kind(), ErrorKind::NoSuchLanguage);
+    assert_eq!(memory.state(), before);
+}

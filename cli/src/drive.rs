@@ -283,13 +283,7 @@ impl<'j> Run<'j> {
             "answer" => self.answer(reference, event, step, &mut result),
             "add-repeat" => self.engine.add_repeat(reference, step).map(|_| ()),
             "remove-repeat" => self.engine.remove_repeat(reference, step).map(|_| ()),
-            "language" => {
-                if self.engine.set_language(field("value").unwrap_or_default()) {
-                    Ok(())
-                } else {
-                    Err(ErrorKind::NoSuchLanguage.into())
-                }
-            }
+            "language" => self.engine.set_language(field("value").unwrap_or_default(), step).map(|_| ()),
             "reload" => self.reload(step),
             "finalize" => {
                 self.engine.finish(step);
@@ -341,7 +335,7 @@ impl<'j> Run<'j> {
         let mut engine = Engine::reopen(Arc::clone(self.engine.form()), settings()?, &xml, step, None)?;
         engine.limit_fallback();
         if let Some(language) = language {
-            engine.set_language(&language);
+            engine.set_language(&language, step)?;
         }
         self.engine = engine;
         Ok(())

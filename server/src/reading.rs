@@ -113,7 +113,7 @@ impl Reading {
         let settings = Settings { time_zone: TimeZone::UTC, properties: BTreeMap::new() };
         let mut engine = Engine::restore(form, settings, record, Step { at: 0, seed: 0, number: 0 }, None)?;
         if let Some(language) = self.languages.get(language) {
-            engine.set_language(&language.name);
+            engine.choose_language(&language.name)?;
         }
         Ok(Labelled { engine })
     }

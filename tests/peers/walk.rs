@@ -193,7 +193,7 @@ impl Walk<'_> {
             }
             "add-repeat" => drop(self.engine.add_repeat(reference, step)),
             "remove-repeat" => drop(self.engine.remove_repeat(reference, step)),
-            "language" => drop(self.engine.set_language(text("value").unwrap_or_default())),
+            "language" => drop(self.engine.set_language(text("value").unwrap_or_default(), step)),
             "reload" => {
                 let xml = self.engine.write(Writer::Submission);
                 let form = Arc::clone(self.engine.form());

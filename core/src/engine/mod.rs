@@ -13,6 +13,7 @@ mod budget;
 mod calendar;
 mod chance;
 mod choices;
+mod language;
 mod lexical;
 mod recompute;
 mod repeats;
@@ -33,7 +34,7 @@ use crate::clock::Step;
 use crate::form::{DataType, FormDef, FormEvent, Preload};
 use crate::ids::{ControlId, DefId, NodeId};
 use crate::instance::{Tree, Writer, canonical, new_record, read_record};
-use crate::text::{Language, language};
+use crate::text::Language;
 use crate::xml::{Document, Names};
 use crate::xpath::date;
 
@@ -110,15 +111,35 @@ impl Engine {
     #[must_use]
     pub fn begin(form: Arc<FormDef>, settings: Settings, step: Step, last_saved: Option<&str>) -> Self {
         let tree = new_record(&form);
+        Self::over(form, settings, tree, step, last_saved).begun()
+    }
+
+    /// The same in a language of the form, by tag or name: what follows from the language does from the start.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NoSuchLanguage`].
+    pub fn begin_in(
+        language: &str,
+        form: Arc<FormDef>,
+        settings: Settings,
+        step: Step,
+        last_saved: Option<&str>,
+    ) -> Result<Self> {
+        let tree = new_record(&form);
         let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.normalise(engine.tree.root(), Author::Form);
-        engine.preload(engine.tree.root());
-        engine.run_form_actions(FormEvent::FirstLoad);
-        engine.run_form_actions(FormEvent::Load);
-        engine.calculate_everything();
-        engine.settle();
-        engine.changes = Changes::default();
-        engine
+        engine.choose_language(language)?;
+        Ok(engine.begun())
+    }
+
+    fn begun(mut self) -> Self {
+        self.normalise(self.tree.root(), Author::Form);
+        self.preload(self.tree.root());
+        self.run_form_actions(FormEvent::FirstLoad);
+        self.run_form_actions(FormEvent::Load);
+        self.calculate_everything();
+        self.settle();
+        self.changes = Changes::default();
+        self
     }
 
     /// A saved record opened again, as another program would have left it: load actions, full calculation, settled.
@@ -209,13 +230,6 @@ impl Engine {
     #[must_use]
     pub fn language(&self) -> usize {
         self.language
-    }
-
-    /// Shows another language: by tag or full name, ignoring case. Says whether the form has it.
-    pub fn set_language(&mut self, wanted: &str) -> bool {
-        let Some(language) = language::choose(&self.languages, wanted) else { return false };
-        self.language = language;
-        true
     }
 
     /// Takes a missing text from the default language only, and a text that is there as it is: what other engines show

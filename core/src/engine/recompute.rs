@@ -169,7 +169,7 @@ impl Engine {
     }
 
     /// Queues a rule on all its targets below (or at) a node.
-    fn wake_below(&mut self, rule: RuleId, top: NodeId) {
+    pub(super) fn wake_below(&mut self, rule: RuleId, top: NodeId) {
         let Rule { target, rank, .. } = self.form.graph.rules[rule];
         for target in self.tree.instances_below(&self.form, top, target) {
             self.budget.spend(1);

@@ -67,8 +67,11 @@ impl FormSession {
         step: Step,
         last_saved: Option<&str>,
     ) -> Result<Self> {
-        let engine = Engine::begin(form, settings, step, last_saved);
-        Self::over(engine, language)
+        let engine = match language {
+            Some(language) => Engine::begin_in(language, form, settings, step, last_saved)?,
+            None => Engine::begin(form, settings, step, last_saved),
+        };
+        Ok(Self::over(engine))
     }
 
     /// A record as a snapshot of an earlier version left it (the draft writer's XML, see [`FormSession::draft_xml`]), at the
@@ -89,7 +92,10 @@ impl FormSession {
         if engine.meta("instanceID").is_empty() {
             engine.replace_instance_id(step);
         }
-        let mut session = Self::over(engine, language)?;
+        if let Some(language) = language {
+            engine.choose_language(language)?;
+        }
+        let mut session = Self::over(engine);
         if let Some(key) = screen.and_then(|screen| session.screen_at(screen)) {
             session.current = key;
         }
@@ -103,15 +109,10 @@ impl FormSession {
         }
     }
 
-    fn over(mut engine: Engine, language: Option<&str>) -> Result<Self> {
-        if let Some(language) = language
-            && !engine.set_language(language)
-        {
-            return Err(ErrorKind::NoSuchLanguage.into());
-        }
+    fn over(engine: Engine) -> Self {
         let mut session = Self { engine, current: ScreenKey::End };
         session.current = session.first();
-        Ok(session)
+        session
     }
 
     /// Makes a change, if the record as it is now allows it. The same edits with the same steps always give the same session.
@@ -130,12 +131,7 @@ impl FormSession {
                 self.leave_what_is_gone();
                 Ok(changes)
             }
-            Edit::Language { name } => {
-                if !self.engine.set_language(name) {
-                    return Err(ErrorKind::NoSuchLanguage.into());
-                }
-                Ok(Changes { language: true, ..Changes::default() })
-            }
+            Edit::Language { name } => self.engine.set_language(name, step),
             Edit::Move { screen } => {
                 self.current = self.screen_at(screen).ok_or(ErrorKind::NoSuchNode)?;
                 Ok(Changes::default())
@@ -186,7 +182,8 @@ impl FormSession {
                 self.leave_what_is_gone();
                 Ok(changes)
             }
-            Edit::Language { .. } | Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
+            Edit::Language { name } => Ok(self.engine.replay_language(name, step).unwrap_or_default()),
+            Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
             Edit::Attach { node: Some(node), name } => self.engine.replay_answer(node, Some(name), step),
             Edit::Attach { node: None, .. } | Edit::Resume => self.apply(edit, step),
         }

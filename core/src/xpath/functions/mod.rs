@@ -169,6 +169,12 @@ impl Function {
         matches!(self, Self::Now | Self::Today | Self::Random | Self::Uuid | Self::Once)
     }
 
+    /// Whether it says something in the language shown, and so another thing in another.
+    #[must_use]
+    pub fn follows_language(self) -> bool {
+        matches!(self, Self::Itext | Self::ChoiceName | Self::FormatDate)
+    }
+
     /// Whether its value follows from its arguments alone.
     #[must_use]
     pub fn is_pure(self) -> bool {
