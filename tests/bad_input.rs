@@ -80,6 +80,6 @@ fn a_broken_line_of_a_list_costs_only_itself() {
     );
     let settings = veldwerk::engine::Settings { time_zone: jiff::tz::TimeZone::UTC, properties: BTreeMap::new() };
     let step = veldwerk::clock::Step { at: 0, seed: 0, number: 0 };
-    let engine = veldwerk::engine::Engine::begin(definition.into(), settings, step, None);
+    let engine = veldwerk::engine::Engine::begin(definition.into(), settings, step, None).unwrap();
     assert_eq!(engine.value_at("/d/b"), "2");
 }

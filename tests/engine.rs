@@ -35,7 +35,7 @@ fn step(number: u64) -> Step {
 
 fn begin(form: &Arc<FormDef>) -> Engine {
     let settings = Settings { time_zone: TimeZone::get("Europe/Amsterdam").unwrap(), properties: BTreeMap::new() };
-    Engine::begin(Arc::clone(form), settings, step(0), None)
+    Engine::begin(Arc::clone(form), settings, step(0), None).unwrap()
 }
 
 fn questionnaire(name: &str) -> Arc<FormDef> {

@@ -32,7 +32,7 @@ fn settings() -> Settings {
 }
 
 fn begin(form: &Arc<FormDef>) -> Engine {
-    Engine::begin(Arc::clone(form), settings(), step(0), None)
+    Engine::begin(Arc::clone(form), settings(), step(0), None).unwrap()
 }
 
 fn reopen(engine: &Engine) -> Engine {

@@ -37,7 +37,8 @@ fn used(source: &str) -> Vec<String> {
     for rest in code.split("crate::").skip(1) {
         let names = match rest.strip_prefix('{') {
             Some(group) => group.split('}').next().unwrap_or_default().split(','),
-            None => rest.split(';').next().unwrap_or_default().split(','),
+            // What stands in braces behind a module is its own.
+            None => rest.split([';', ':']).next().unwrap_or_default().split(','),
         };
         let first = |name: &str| {
             name.trim().split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default().to_owned()

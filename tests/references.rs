@@ -32,7 +32,7 @@ impl Record {
     fn of(xml: &str) -> Self {
         let (form, diagnostics) = FormDef::load(xml, &BTreeMap::new()).unwrap();
         let told = diagnostics.iter().map(|told| format!("{} {}", told.kind.code(), told.place)).collect();
-        let engine = Engine::begin(Arc::new(form), settings(), step(0), None);
+        let engine = Engine::begin(Arc::new(form), settings(), step(0), None).unwrap();
         Self { engine, told, steps: 0 }
     }
 
@@ -350,7 +350,7 @@ fn actions_run_at_their_events_wherever_they_stand() {
     );
     record.add("/d/r");
     let step = record.step();
-    record.engine.finish(step);
+    record.engine.finish(step).unwrap();
     assert_eq!(
         record.sent(),
         "<model>m</model><nested>n</nested><both>bb</both><r><default>d1</default><row>loaded</row><out/></r>\

@@ -140,7 +140,7 @@ fn moving_on_waits_for_the_screen_s_own_answers() {
     assert_eq!((refused[0].path.as_str(), refused[0].kind), ("/d/g/x", ViolationKind::Constraint));
     assert!(session.draft_xml().contains("<x>12</x>"), "what was typed is kept");
     assert_eq!(session.violations().len(), 2);
-    assert_eq!(session.finalize(step(2)).unwrap_err().len(), 2);
+    assert_eq!(session.finalize(step(2)).unwrap().unwrap_err().len(), 2);
 }
 
 #[test]

@@ -97,3 +97,23 @@ fn any_json_in_the_place_of_ours_is_read_or_refused() {
 fn any_folder_in_the_place_of_an_export_is_taken_as_it_is_or_refused() {
     run("import", 1500, strangers::exported_record);
 }
+
+#[test]
+fn any_record_is_read_or_refused() {
+    run("record", 3000, strangers::written_record);
+}
+
+#[test]
+fn any_csv_is_a_list() {
+    run("csv", 5000, strangers::csv_list);
+}
+
+#[test]
+fn any_geojson_is_a_list_or_refused() {
+    run("geojson", 5000, strangers::geojson_list);
+}
+
+#[test]
+fn any_events_leave_a_record_that_agrees_with_itself() {
+    run("events", 600, strangers::events);
+}

@@ -266,7 +266,7 @@ impl<'j> Run<'j> {
         let step = Step { at: job.now, seed: job.seed, number: 0 };
         let mut engine = match instance {
             Some(xml) => Engine::reopen(form, settings()?, xml, step, None)?,
-            None => Engine::begin(form, settings()?, step, None),
+            None => Engine::begin(form, settings()?, step, None)?,
         };
         engine.limit_fallback();
         let (results, snapshots, trace, traced) = Default::default();
@@ -285,10 +285,7 @@ impl<'j> Run<'j> {
             "remove-repeat" => self.engine.remove_repeat(reference, step).map(|_| ()),
             "language" => self.engine.set_language(field("value").unwrap_or_default(), step).map(|_| ()),
             "reload" => self.reload(step),
-            "finalize" => {
-                self.engine.finish(step);
-                Ok(())
-            }
+            "finalize" => self.engine.finish(step).map(|_| ()),
             "snapshot" => {
                 self.snapshots.insert(field("name").unwrap_or_default().to_owned(), self.state());
                 Ok(())

@@ -21,13 +21,10 @@ const EVENTS: usize = 24;
 /// 0 0 neither: JavaRosa takes it for none.
 pub(crate) fn events(form: &Arc<FormDef>, settings: &Settings, now: i64, seed: u64) -> Vec<Value> {
     let step = |number| Step { at: now, seed: 0, number };
-    let mut walk = Walk {
-        engine: Engine::begin(Arc::clone(form), settings.clone(), step(0), None),
-        settings,
-        dice: Dice::new(seed, 1),
-        words: words(form),
-    };
     let mut events = Vec::new();
+    // A form whose record would be too large has no events.
+    let Ok(engine) = Engine::begin(Arc::clone(form), settings.clone(), step(0), None) else { return events };
+    let mut walk = Walk { engine, settings, dice: Dice::new(seed, 1), words: words(form) };
     for number in 1..=EVENTS as u64 {
         if let Some(event) = walk.event() {
             walk.apply(&event, step(number));

@@ -293,7 +293,7 @@ impl DraftSession {
     ///
     /// # Errors
     /// [`ErrorKind::Unreplayed`] while something could not be carried over and nobody has looked;
-    /// [`ErrorKind::MissingAttachment`]; [`ErrorKind::Unsupported`] for a form whose records must be encrypted; those of
+    /// [`ErrorKind::MissingAttachment`]; [`ErrorKind::TooLarge`] if end-of-form processing would pass a budget; [`ErrorKind::Unsupported`] for a form whose records must be encrypted; those of
     /// the store. The draft is as it was then.
     pub fn finalize(&mut self) -> Result<Finalization> {
         if self.session.form().public_key.is_some() {
@@ -305,7 +305,7 @@ impl DraftSession {
             return Err(Error::new(ErrorKind::Unreplayed, format!("{n_unreplayed} of draft {}", self.claim.draft)));
         }
         let at = self.claim.client.now_ms();
-        let mut finished = match self.session.finalize(self.step(at)) {
+        let mut finished = match self.session.finalize(self.step(at))? {
             Ok(finished) => finished,
             Err(violations) => return Ok(Finalization::Violations(violations)),
         };

@@ -1,4 +1,5 @@
-use super::Rows;
+use super::Dataset;
+use super::rows::{MAX_COLUMNS, Rows};
 use crate::xml::Names;
 
 /// Reads the CSV of a form (xforms.md §3): `;` separates if the header line holds one, else `,`; quotes as in RFC 4180;
@@ -39,7 +40,7 @@ fn read_records(
     let mut reader =
         ::csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes);
     let mut record = ::csv::ByteRecord::new();
-    let mut n_columns = rows.as_ref().map_or(0, |rows| super::Dataset::columns(rows).len());
+    let mut n_columns = rows.as_ref().map_or(0, |rows| rows.columns().len());
     while let Ok(true) = reader.read_byte_record(&mut record) {
         let line = first_line + record.position().map_or(0, |position| position.line().saturating_sub(1));
         let Ok(cells) = record.iter().map(std::str::from_utf8).collect::<Result<Vec<_>, _>>() else {
@@ -47,14 +48,24 @@ fn read_records(
             continue;
         };
         match rows {
+            None if cells.len() > MAX_COLUMNS => {
+                problems.push((line, "it has too many columns"));
+                *rows = Some(Rows::default());
+                return;
+            }
             None => {
                 n_columns = cells.len();
                 *rows = Some(Rows::new(cells.iter().map(|cell| names.intern(cell.trim())).collect()));
             }
+            Some(rows) if rows.columns().is_empty() => return,
             Some(_) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
             Some(rows) => {
                 if cells.len() > n_columns {
                     problems.push((line, "it has more cells than the header"));
+                }
+                if rows.is_full() {
+                    problems.push((line, "the list is too large: this line and the rest are left out"));
+                    return;
                 }
                 rows.push(cells.into_iter().map(str::trim));
             }

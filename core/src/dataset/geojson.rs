@@ -1,25 +1,35 @@
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use super::Rows;
+use super::rows::{MAX_COLUMNS, Rows};
 use crate::xml::Names;
+
+/// The most bytes of a file: read, a number takes sixteen times as many.
+const MAX_BYTES: usize = 32 << 20;
 
 /// Reads a GeoJSON feature collection as a dataset (xforms.md §3): a column `geometry`, `id`, and one per property.
 ///
 /// # Errors
 /// What is wrong with the file, in words.
 pub fn read_geojson(bytes: &[u8], names: &mut Names) -> Result<Rows, String> {
+    if bytes.len() > MAX_BYTES {
+        return Err("it is too large".into());
+    }
     let document: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON, line {}", error.line()))?;
     if document.get("type").and_then(Value::as_str) != Some("FeatureCollection") {
         return Err("not a FeatureCollection".into());
     }
     let features = document.get("features").and_then(Value::as_array).ok_or("there are no features")?;
     let mut columns = vec!["geometry".to_owned(), "id".to_owned()];
-    for feature in features {
-        for (name, _) in properties(feature) {
-            if !columns.contains(name) {
-                columns.push(name.clone());
-            }
+    let mut known: HashSet<&str> = ["geometry", "id"].into();
+    for (name, _) in features.iter().flat_map(properties) {
+        if known.insert(name) {
+            columns.push(name.clone());
         }
+    }
+    if columns.len() > MAX_COLUMNS {
+        return Err("it has too many columns".into());
     }
     let mut rows = Rows::new(columns.iter().map(|column| names.intern(column)).collect());
     for feature in features {
@@ -32,6 +42,9 @@ pub fn read_geojson(bytes: &[u8], names: &mut Names) -> Result<Rows, String> {
         let mut cells = vec![geometry, id];
         for column in columns.iter().skip(2) {
             cells.push(feature.get("properties").and_then(|all| all.get(column)).map(scalar).unwrap_or_default());
+        }
+        if rows.is_full() {
+            return Err("it is too large".into());
         }
         rows.push(cells.iter().map(String::as_str));
     }

@@ -5,6 +5,12 @@ use std::sync::OnceLock;
 use super::Dataset;
 use crate::xml::NameId;
 
+/// The most columns of a list.
+pub(super) const MAX_COLUMNS: usize = 10_000;
+
+/// The most cells of a list, empty ones among them: 500,000 rows of ten columns.
+const MAX_CELLS: usize = 5_000_000;
+
 type Index = HashMap<Box<str>, Vec<u32>>;
 
 /// A dataset in memory; a column is indexed when it is first asked for a value.
@@ -21,6 +27,11 @@ impl Rows {
     pub fn new(columns: Vec<NameId>) -> Self {
         let indexes = columns.iter().map(|_| OnceLock::new()).collect();
         Self { columns, cells: Vec::new(), indexes }
+    }
+
+    /// Whether no other row can be taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.cells.len() + self.columns.len() > MAX_CELLS
     }
 
     /// Appends a row: missing cells become empty, cells beyond the last column are dropped.

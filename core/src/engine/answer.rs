@@ -59,7 +59,7 @@ impl Engine {
             return Ok(String::new());
         }
         match self.form.controls[control].kind {
-            kind if kind.has_choices() => Ok(self.chosen(control, id, value).ok_or(ErrorKind::InvalidChoice)?),
+            kind if kind.has_choices() => Ok(self.chosen(control, id, value)?.ok_or(ErrorKind::InvalidChoice)?),
             ControlKind::Trigger if value != "OK" => Err(ErrorKind::InvalidValue.into()),
             _ => Ok(self.lexical(id, value, step.at).ok_or(ErrorKind::InvalidValue)?),
         }

@@ -1,16 +1,18 @@
 //! What one change may cost: a number typed wrong, or a form made to hurt, must neither fill the phone nor hang it.
 //!
-//! A change that would pass its budget is undone whole and refused. A change that a journal row tells of has no bounds: it
-//! was within them when it was made. Where nobody could undo anything (a record begun or opened again, a text shown) each
-//! expression has bounds of its own, and one that passes them reads as empty.
+//! A change that would pass its budget is undone whole and refused, and a record that would pass it is not begun or opened.
+//! A change that a journal row tells of has no bounds: it was within them when it was made. What is only looked at (texts,
+//! choices, constraints) has bounds for each expression, and what passes them is marked ([`super::TOO_MUCH`]), never empty.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::{Changes, Engine};
 use crate::clock::Step;
+use crate::form::MAX_NODES;
 use crate::ids::{ControlId, NodeId};
-use crate::xpath::MAX_STEPS;
+use crate::instance::MAX_BYTES;
+use crate::xpath::{MAX_DEPTH, MAX_STEPS};
 use crate::{Error, ErrorKind, Result};
 
 /// How much one change may cost.
@@ -27,18 +29,18 @@ pub struct Limits {
 impl Default for Limits {
     /// Seconds on a phone; 10,000 instances of a repeat with thirty questions; more text than a server takes with files.
     fn default() -> Self {
-        Self { steps: 100_000_000, nodes: 300_000, bytes: 64 << 20 }
+        Self { steps: 50_000_000, nodes: MAX_NODES, bytes: MAX_BYTES }
     }
 }
 
 /// What bounds the work under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Bounds {
-    /// Somebody makes a change now: it has the limits of one.
+    /// Somebody makes a change now, or begins or opens a record: it has the limits of one.
     OfAChange,
     /// A change was made, and is made again.
     None,
-    /// No change that could be undone.
+    /// Nothing changes.
     #[default]
     OfEachExpression,
 }
@@ -49,11 +51,13 @@ pub(super) struct Budget {
     limits: Limits,
     bounds: Bounds,
     steps_left: Cell<u64>,
+    /// Levels of expressions within expressions that the text under way has used up.
+    depth_used: Cell<u32>,
     is_passed: Cell<bool>,
 }
 
 impl Budget {
-    fn begin(&mut self, bounds: Bounds) {
+    pub(super) fn begin(&mut self, bounds: Bounds) {
         self.bounds = bounds;
         self.steps_left.set(self.limits.steps);
         self.is_passed.set(false);
@@ -64,8 +68,22 @@ impl Budget {
         match self.bounds {
             Bounds::OfAChange => self.steps_left.get(),
             Bounds::None => u64::MAX,
-            Bounds::OfEachExpression => MAX_STEPS,
+            Bounds::OfEachExpression => {
+                // The expressions of a text that an expression shows are part of it.
+                if self.depth_used.get() == 0 {
+                    self.steps_left.set(MAX_STEPS);
+                }
+                self.steps_left.get()
+            }
         }
+    }
+
+    pub(super) fn depth_left(&self) -> u32 {
+        MAX_DEPTH.saturating_sub(self.depth_used.get())
+    }
+
+    pub(super) fn set_depth_left(&self, depth: u32) {
+        self.depth_used.set(MAX_DEPTH.saturating_sub(depth));
     }
 
     pub(super) fn spend(&self, steps: u64) {
@@ -87,9 +105,14 @@ impl Budget {
         is_within || self.bounds == Bounds::None
     }
 
-    /// Whether there is room for another node.
+    /// An expression was given up, so that nobody knows its value.
+    pub(super) fn give_up(&self) {
+        self.pass_unless(false);
+    }
+
+    /// Whether a record may have so many nodes.
     fn has_room(&self, n_nodes: usize) -> bool {
-        self.pass_unless(n_nodes < self.limits.nodes)
+        self.pass_unless(n_nodes <= self.limits.nodes)
     }
 
     /// Whether a record can hold so many bytes.
@@ -99,6 +122,21 @@ impl Budget {
 }
 
 impl Engine {
+    /// Makes a record what it is when it is begun or opened.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`].
+    pub(super) fn made(mut self, make: impl FnOnce(&mut Self)) -> Result<Self> {
+        self.budget.begin(Bounds::OfAChange);
+        if self.budget.has_room(self.tree.n_slots()) && self.budget.fits(self.tree.n_bytes()) {
+            make(&mut self);
+        }
+        let is_passed = !self.budget.fits(self.tree.n_bytes()) || self.budget.is_passed();
+        self.budget.begin(Bounds::default());
+        self.changes = Changes::default();
+        if is_passed { Err(Error::new(ErrorKind::TooLarge, "the record as the form makes it")) } else { Ok(self) }
+    }
+
     /// Makes a change in a step, as a whole or not at all.
     ///
     /// # Errors
@@ -119,7 +157,7 @@ impl Engine {
         if done.is_ok() && self.budget.is_passed() {
             done = Err(Error::new(ErrorKind::TooLarge, "what follows from this change"));
         }
-        self.budget.begin(Bounds::OfEachExpression);
+        self.budget.begin(Bounds::default());
         if let Err(refused) = done {
             self.tree.undo_change();
             (self.step, self.stale_choices, self.stale_counts) = before;
@@ -133,12 +171,12 @@ impl Engine {
 
     /// Whether there is room for another instance.
     pub(super) fn has_room(&self) -> bool {
-        self.budget.has_room(self.tree.n_slots())
+        self.budget.has_room(self.tree.n_slots() + 1)
     }
 
-    /// Whether a record can hold a value at all.
-    pub(super) fn fits(&self, value: &str) -> bool {
-        self.budget.fits(value.len())
+    /// Whether the record can hold a value in place of another.
+    pub(super) fn fits(&self, value: &str, instead_of: &str) -> bool {
+        self.budget.fits(self.tree.n_bytes() - instead_of.len() + value.len())
     }
 
     /// Other limits, for tests that pass them.

@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
-use super::world::{View, reference};
 use super::{Engine, Words};
 use crate::form::{Itemset, Label};
 use crate::ids::{ControlId, FormulaId, NodeId};
-use crate::xpath::{Context, NodeRef, Nodes, Value, World};
+use crate::xpath::{EvalError, NodeRef, Nodes, Value, World};
+use crate::{Error, ErrorKind, Result};
 
 /// A choice that a question offers now.
 #[derive(Clone, Debug)]
@@ -57,7 +57,10 @@ impl Engine {
     pub fn offer(&self, control: ControlId, question: NodeId) -> Offer {
         let definition = &self.form.controls[control];
         let sources = match &definition.itemset {
-            Some(itemset) => self.offered(itemset, question).into_iter().map(Source::Node).collect(),
+            Some(itemset) => {
+                let offered = self.offered(itemset, question).unwrap_or_default();
+                offered.into_iter().map(Source::Node).collect()
+            }
             None => (0..definition.items.len()).map(Source::Item).collect(),
         };
         Offer { sources }
@@ -87,8 +90,23 @@ impl Engine {
         Choice { value: value.unwrap_or_default(), source }
     }
 
-    pub(super) fn offered_values(&self, control: ControlId, question: NodeId) -> HashSet<String> {
-        self.choices(control, question).into_iter().map(|choice| choice.value).collect()
+    /// The values that a question offers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] if finding them is too much work.
+    pub(super) fn offered_values(&self, control: ControlId, question: NodeId) -> Result<HashSet<String>> {
+        let definition = &self.form.controls[control];
+        let Some(itemset) = &definition.itemset else {
+            return Ok(definition.items.iter().map(|item| item.value.to_string()).collect());
+        };
+        match self.offered(itemset, question) {
+            Err(EvalError::TooMuchWork) => Err(Error::new(ErrorKind::TooLarge, "what the question offers")),
+            Err(_) => Ok(HashSet::new()),
+            Ok(nodes) => {
+                let value = |&node| self.item_text(itemset.value, question, node);
+                Ok(nodes.iter().map(value).collect())
+            }
+        }
     }
 
     /// The label of a choice in the language shown.
@@ -120,23 +138,16 @@ impl Engine {
     }
 
     /// The nodes of an itemset.
-    fn offered(&self, itemset: &Itemset, question: NodeId) -> Nodes {
-        match self.evaluate(itemset.nodeset, question) {
-            Value::Nodes(nodes) => nodes,
-            _ => Nodes::new(),
+    fn offered(&self, itemset: &Itemset, question: NodeId) -> Result<Nodes, EvalError> {
+        match self.try_evaluate(itemset.nodeset, question)? {
+            Value::Nodes(nodes) => Ok(nodes),
+            _ => Ok(Nodes::new()),
         }
     }
 
     /// A formula on an offered node, as text.
     pub(super) fn item_text(&self, formula: FormulaId, question: NodeId, node: NodeRef) -> String {
-        let context = Context { node, current: reference(question), position: 1 };
-        let view = View { engine: self, all_relevant: false };
-        let expr = &self.form.formulas[formula].expr;
-        match self.drawing(formula, question, || expr.eval(&view, &context)) {
-            Ok(Value::Nodes(nodes)) => nodes.first().map(|&node| view.text(node).into_owned()).unwrap_or_default(),
-            Ok(value) => value.to_text(&view),
-            Err(_) => String::new(),
-        }
+        self.text_of(formula, question, node, |node| self.view().text(node).into_owned())
     }
 
     /// `jr:choice-name`: the label of a value of the select at `path`, seen from `context`.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Engine;
+use crate::Result;
 use crate::form::{Control, ControlKind, DataType};
 use crate::ids::{ControlId, NodeId};
 use crate::instance::canonical;
@@ -25,20 +26,23 @@ impl Engine {
         match control {
             Some(control) => {
                 let answer = || Some(answers(&self.form.controls[control], value).collect::<Vec<_>>().join(" "));
-                self.chosen(control, id, value).or_else(answer)
+                self.chosen(control, id, value).ok().flatten().or_else(answer)
             }
             None => canonical(value, definition.data_type, &self.settings.time_zone, at),
         }
     }
 
     /// An answer in the words of what is offered, or none if it names something else.
-    pub(super) fn chosen(&self, control: ControlId, question: NodeId, value: &str) -> Option<String> {
-        let offered = self.offered_values(control, question);
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::TooLarge`] if finding out what is offered is too much work.
+    pub(super) fn chosen(&self, control: ControlId, question: NodeId, value: &str) -> Result<Option<String>> {
+        let offered = self.offered_values(control, question)?;
         let chosen = answers(&self.form.controls[control], value).map(|value| {
             let found = self.meant(&offered, value, question);
             found.or_else(|| self.meant(&offered, value.trim(), question))
         });
-        Some(chosen.collect::<Option<Vec<_>>>()?.join(" "))
+        Ok(chosen.collect::<Option<Vec<_>>>().map(|chosen| chosen.join(" ")))
     }
 
     /// The offered value that a text means: the one written like it, else the one that is the same value of the question's
@@ -63,7 +67,7 @@ impl Engine {
         if is_text(self.form.nodes[node.def].data_type) || node.value.is_empty() {
             return answers.map(str::to_owned).collect();
         }
-        let offered = self.offered_values(control, question);
+        let offered = self.offered_values(control, question).unwrap_or_default();
         answers.map(|value| self.meant(&offered, value, question).unwrap_or(value).to_owned()).collect()
     }
 

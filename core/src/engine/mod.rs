@@ -38,14 +38,14 @@ use crate::text::Language;
 use crate::xml::{Document, Names};
 use crate::xpath::date;
 
-use budget::Budget;
 pub use budget::Limits;
+use budget::{Bounds, Budget};
 use chance::Chance;
 pub use choices::{Choice, Offer};
 use lexical::Author;
 use recompute::Queue;
 pub use state::EngineState;
-pub use texts::{Part, Words};
+pub use texts::{Part, TOO_MUCH, Words};
 pub use validate::{Violation, ViolationKind};
 
 /// What a session knows of the device and the person, apart from the form.
@@ -108,8 +108,10 @@ pub struct Engine {
 
 impl Engine {
     /// A new record: static defaults → preloads → first-load → load → full calculation → counted repeats → settled.
-    #[must_use]
-    pub fn begin(form: Arc<FormDef>, settings: Settings, step: Step, last_saved: Option<&str>) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::TooLarge`] if it would pass a budget.
+    pub fn begin(form: Arc<FormDef>, settings: Settings, step: Step, last_saved: Option<&str>) -> Result<Self> {
         let tree = new_record(&form);
         Self::over(form, settings, tree, step, last_saved).begun()
     }
@@ -117,7 +119,7 @@ impl Engine {
     /// The same in a language of the form, by tag or name: what follows from the language does from the start.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::NoSuchLanguage`].
+    /// [`crate::ErrorKind::NoSuchLanguage`], [`crate::ErrorKind::TooLarge`] if it would pass a budget.
     pub fn begin_in(
         language: &str,
         form: Arc<FormDef>,
@@ -128,24 +130,24 @@ impl Engine {
         let tree = new_record(&form);
         let mut engine = Self::over(form, settings, tree, step, last_saved);
         engine.choose_language(language)?;
-        Ok(engine.begun())
+        engine.begun()
     }
 
-    fn begun(mut self) -> Self {
-        self.normalise(self.tree.root(), Author::Form);
-        self.preload(self.tree.root());
-        self.run_form_actions(FormEvent::FirstLoad);
-        self.run_form_actions(FormEvent::Load);
-        self.calculate_everything();
-        self.settle();
-        self.changes = Changes::default();
-        self
+    fn begun(self) -> Result<Self> {
+        self.made(|engine| {
+            engine.normalise(engine.tree.root(), Author::Form);
+            engine.preload(engine.tree.root());
+            engine.run_form_actions(FormEvent::FirstLoad);
+            engine.run_form_actions(FormEvent::Load);
+            engine.calculate_everything();
+            engine.settle();
+        })
     }
 
     /// A saved record opened again, as another program would have left it: load actions, full calculation, settled.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::UnreadableRecord`].
+    /// [`crate::ErrorKind::UnreadableRecord`], [`crate::ErrorKind::TooLarge`] if it would pass a budget.
     pub fn reopen(
         form: Arc<FormDef>,
         settings: Settings,
@@ -154,17 +156,17 @@ impl Engine {
         last_saved: Option<&str>,
     ) -> Result<Self> {
         let tree = read_record(&form, xml)?;
-        let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.normalise(engine.tree.root(), Author::Person);
-        engine.resume(step);
-        Ok(engine)
+        Self::over(form, settings, tree, step, last_saved).made(|engine| {
+            engine.normalise(engine.tree.root(), Author::Person);
+            engine.load();
+        })
     }
 
     /// A written record to be looked at: conditions are evaluated, nothing is calculated. A draft is restored from its
     /// state ([`Engine::from_state`]), which needs no evaluation.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::UnreadableRecord`].
+    /// [`crate::ErrorKind::UnreadableRecord`], [`crate::ErrorKind::TooLarge`] if it would pass a budget.
     pub fn restore(
         form: Arc<FormDef>,
         settings: Settings,
@@ -173,10 +175,7 @@ impl Engine {
         last_saved: Option<&str>,
     ) -> Result<Self> {
         let tree = read_record(&form, snapshot)?;
-        let mut engine = Self::over(form, settings, tree, step, last_saved);
-        engine.evaluate_conditions();
-        engine.changes = Changes::default();
-        Ok(engine)
+        Self::over(form, settings, tree, step, last_saved).made(Self::evaluate_conditions)
     }
 
     fn over(form: Arc<FormDef>, settings: Settings, tree: Tree, step: Step, last_saved: Option<&str>) -> Self {
@@ -253,20 +252,49 @@ impl Engine {
     }
 
     /// Runs what a reopened record runs: load actions and a full calculation.
-    pub fn resume(&mut self, step: Step) -> Changes {
-        self.enter(step);
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::TooLarge`] if it would pass a budget. The record is unchanged then.
+    pub fn resume(&mut self, step: Step) -> Result<Changes> {
+        self.resume_within(step, Bounds::OfAChange)
+    }
+
+    /// The same, as a journal row tells of it.
+    ///
+    /// # Errors
+    /// None.
+    pub fn replay_resume(&mut self, step: Step) -> Result<Changes> {
+        self.resume_within(step, Bounds::None)
+    }
+
+    fn resume_within(&mut self, step: Step, bounds: Bounds) -> Result<Changes> {
+        self.change(step, bounds, |engine| {
+            engine.load();
+            Ok(())
+        })
+    }
+
+    fn load(&mut self) {
         self.run_form_actions(FormEvent::Load);
         self.calculate_everything();
         self.settle();
-        self.take_changes()
     }
 
     /// End-of-form processing: revalidate actions, then the end timestamp, with no calculation after it.
-    pub fn finish(&mut self, step: Step) -> Changes {
-        self.enter(step);
-        self.run_form_actions(FormEvent::Revalidate);
-        self.propagate();
-        self.settle();
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::TooLarge`] if it would pass a budget. The record is unchanged then.
+    pub fn finish(&mut self, step: Step) -> Result<Changes> {
+        self.change(step, Bounds::OfAChange, |engine| {
+            engine.run_form_actions(FormEvent::Revalidate);
+            engine.propagate();
+            engine.settle();
+            engine.put_end(step);
+            Ok(())
+        })
+    }
+
+    fn put_end(&mut self, step: Step) {
         let now = date::format_date_time(step.at, &self.settings.time_zone);
         for id in self.tree.subtree(self.tree.root()) {
             let def = self.tree.node(id).def;
@@ -276,7 +304,6 @@ impl Engine {
                 self.changes.touched.insert(id);
             }
         }
-        self.take_changes()
     }
 
     /// Puts preloaded values in below (and at) a node.
@@ -420,8 +447,10 @@ impl Engine {
     #[must_use]
     pub fn recomputed(&self) -> Self {
         let mut other = self.clone();
+        other.budget.begin(Bounds::None);
         other.calculate_everything();
         other.settle();
+        other.budget.begin(Bounds::default());
         other.changes = Changes::default();
         other
     }

@@ -7,7 +7,7 @@ use super::world::{View, reference};
 use crate::form::{Facet, Rule};
 use crate::ids::{DefId, FormulaId, NodeId, RuleId};
 use crate::instance::{Stored, store};
-use crate::xpath::{Context, Value};
+use crate::xpath::{Context, EvalError, Value};
 
 /// Rules waiting to run, each on one node, lowest rank first.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,8 @@ impl Queue {
 }
 
 impl Engine {
-    /// Evaluates a formula on a node. One that has no value (an unknown instance, too much work) reads as empty.
+    /// Evaluates a formula on a node. One that has no value (an unknown instance, an argument that cannot be used) reads as
+    /// empty; one that is too much work is given up, and with it the change it belongs to.
     pub(super) fn evaluate(&self, formula: FormulaId, node: NodeId) -> Value {
         self.evaluate_as(formula, node, false)
     }
@@ -58,10 +59,28 @@ impl Engine {
     }
 
     fn evaluate_as(&self, formula: FormulaId, node: NodeId, all_relevant: bool) -> Value {
+        let value = self.try_evaluate_as(formula, node, all_relevant);
+        value.unwrap_or_else(|error| self.without_value(&error))
+    }
+
+    /// The same for who can say that there is no value.
+    pub(super) fn try_evaluate(&self, formula: FormulaId, node: NodeId) -> Result<Value, EvalError> {
+        self.try_evaluate_as(formula, node, false)
+    }
+
+    fn try_evaluate_as(&self, formula: FormulaId, node: NodeId, all_relevant: bool) -> Result<Value, EvalError> {
         let context = Context { node: reference(node), current: reference(node), position: 1 };
         let view = View { engine: self, all_relevant };
         let expr = &self.form.formulas[formula].expr;
-        self.drawing(formula, node, || expr.eval(&view, &context)).unwrap_or_else(|_| Value::empty())
+        self.drawing(formula, node, || expr.eval(&view, &context))
+    }
+
+    /// What an expression reads as that has no value.
+    pub(super) fn without_value(&self, error: &EvalError) -> Value {
+        if *error == EvalError::TooMuchWork {
+            self.budget.give_up();
+        }
+        Value::empty()
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -76,7 +95,7 @@ impl Engine {
 
     fn put(&mut self, id: NodeId, stored: Stored) -> bool {
         let node = self.tree.node(id);
-        if (&node.value, node.kind) == (&stored.text, stored.kind) || !self.fits(&stored.text) {
+        if (&node.value, node.kind) == (&stored.text, stored.kind) || !self.fits(&stored.text, &node.value) {
             return false;
         }
         self.tree.hold(id, stored);
@@ -89,10 +108,9 @@ impl Engine {
     /// Runs everything that waits, in order.
     pub(super) fn propagate(&mut self) {
         self.wake_readers_of_ranges();
-        while let Some((rule, node)) = self.queue.pop() {
-            if self.budget.is_passed() {
-                return;
-            }
+        while !self.budget.is_passed()
+            && let Some((rule, node)) = self.queue.pop()
+        {
             if self.tree.get(node).is_some() {
                 self.run_rule(rule, node);
             }
@@ -115,7 +133,9 @@ impl Engine {
             self.wake_rules_of(id, &wanted);
             self.check_choices_later(id);
         }
-        while let Some((rule, node)) = self.queue.pop() {
+        while !self.budget.is_passed()
+            && let Some((rule, node)) = self.queue.pop()
+        {
             if wanted(&self.form.graph.rules[rule]) && self.tree.get(node).is_some() {
                 self.run_rule(rule, node);
             }

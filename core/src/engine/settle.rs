@@ -48,7 +48,7 @@ impl Engine {
     fn drop_choices(&mut self, id: NodeId) {
         let Some(node) = self.tree.get(id).filter(|node| node.relevant && !node.value.is_empty()) else { return };
         let Some(control) = self.form.nodes[node.def].control else { return };
-        let offered = self.offered_values(control, id);
+        let Ok(offered) = self.offered_values(control, id) else { return self.budget.give_up() };
         let is_offered = |value: &str| self.meant(&offered, value, id).is_some();
         let kept = if self.form.controls[control].kind == ControlKind::Select1 {
             if is_offered(&node.value) { node.value.clone() } else { String::new() }

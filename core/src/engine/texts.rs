@@ -1,10 +1,13 @@
 use super::Engine;
 use super::world::reference;
 use crate::form::Label;
-use crate::ids::{ElementId, NodeId};
+use crate::ids::{ElementId, FormulaId, NodeId};
 use crate::text::language::{fallback_order, is_missing};
 use crate::xml::Piece;
-use crate::xpath::NodeRef;
+use crate::xpath::{Context, EvalError, NodeRef, Value};
+
+/// Stands in a text for a value that would be too much work.
+pub const TOO_MUCH: &str = "⚠";
 
 /// A part of a text: what its author wrote, or a value that an `<output>` put in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +112,31 @@ impl Engine {
         }
     }
 
+    /// What an output shows.
+    fn shown_text(&self, formula: FormulaId, question: NodeId, node: NodeRef) -> String {
+        self.text_of(formula, question, node, |node| Value::Nodes([node].into_iter().collect()).to_text(&self.view()))
+    }
+
+    /// A formula on a node on behalf of a question, as text; what would be too much work is marked.
+    pub(super) fn text_of(
+        &self,
+        formula: FormulaId,
+        question: NodeId,
+        node: NodeRef,
+        of_node: impl Fn(NodeRef) -> String,
+    ) -> String {
+        let context = Context { node, current: reference(question), position: 1 };
+        let expr = &self.form.formulas[formula].expr;
+        match self.drawing(formula, question, || expr.eval(&self.view(), &context)) {
+            Ok(Value::Nodes(nodes)) => nodes.first().map(|&node| of_node(node)).unwrap_or_default(),
+            Ok(value) => value.to_text(&self.view()),
+            Err(error) => {
+                self.without_value(&error);
+                if error == EvalError::TooMuchWork { TOO_MUCH.to_owned() } else { String::new() }
+            }
+        }
+    }
+
     /// The first language, in the order of fallback, that has something to say.
     fn itext_words(&self, id: &str, form: Option<&str>, question: NodeId) -> Words {
         let definition = &self.form;
@@ -144,7 +172,7 @@ impl Engine {
                 Piece::Text(text) => Some(Part::Authored(text.into_owned())),
                 Piece::Element(output) => {
                     let formula = *self.form.outputs.get(&output)?;
-                    Some(Part::Value(self.evaluate(formula, question).to_text(&self.view())))
+                    Some(Part::Value(self.shown_text(formula, question, reference(question))))
                 }
             })
             .collect();

@@ -11,6 +11,9 @@ use crate::instance::{Node, typed};
 use crate::xml::{Attribute, Document, NameId};
 use crate::xpath::{Axis, NameTest, NodeRef, Nodes, Value, World};
 
+/// The steps that it takes to find a text and its pieces, beside those of its expressions.
+const LOOKING_UP: u64 = 500;
+
 /// The number of a tree's document node.
 const DOCUMENT: u32 = u32::MAX;
 
@@ -305,6 +308,14 @@ impl World for View<'_> {
         self.engine.budget.spend(steps);
     }
 
+    fn depth_left(&self) -> u32 {
+        self.engine.budget.depth_left()
+    }
+
+    fn set_depth_left(&self, depth: u32) {
+        self.engine.budget.set_depth_left(depth);
+    }
+
     fn now_ms(&self) -> i64 {
         self.engine.step.at
     }
@@ -334,10 +345,12 @@ impl World for View<'_> {
     }
 
     fn itext(&self, id: &str) -> String {
+        self.engine.budget.spend(LOOKING_UP);
         self.engine.itext(id).plain()
     }
 
     fn choice_label(&self, context: NodeRef, value: &str, path: &str) -> String {
+        self.engine.budget.spend(LOOKING_UP);
         self.engine.choice_label(NodeId::from_index(context.node as usize), value, path)
     }
 

@@ -9,6 +9,9 @@ use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
 use crate::xml::{Document, NameId, Names};
 use crate::xpath::Expr;
 
+/// The most nodes a record may have, attributes among them: 10,000 instances of a repeat with thirty questions.
+pub const MAX_NODES: usize = 300_000;
+
 /// A questionnaire: everything an XForm says, compiled once and never changed.
 #[derive(Debug)]
 pub struct FormDef {

@@ -1,4 +1,5 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Condition, FormDef, Label};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, Id, IndexVec, RuleId};
@@ -75,10 +76,15 @@ impl Graph {
     /// Collects the rules of a form and puts them in order.
     ///
     /// # Errors
-    /// [`ErrorKind::Cycle`], naming the questions that depend on each other.
+    /// [`ErrorKind::Cycle`], naming the questions that depend on each other; [`ErrorKind::TooLarge`] if expressions read more
+    /// nodes than can be kept.
     pub(super) fn build(form: &FormDef) -> Result<Self> {
-        let mut builder = Builder { form, rules: IndexVec::default(), reads: Vec::new() };
+        let work_left = Cell::new(MAX_WORK);
+        let mut builder = Builder { form, rules: IndexVec::default(), reads: Vec::new(), work_left: &work_left };
         builder.collect();
+        if work_left.get() == 0 {
+            return Err(too_large());
+        }
         let order = builder.order()?;
         let Builder { mut rules, reads, .. } = builder;
         for (rank, &rule) in order.iter().enumerate() {
@@ -103,14 +109,30 @@ struct Read {
     anchor: DefId,
 }
 
+/// How many nodes the paths of all expressions may pass together, and how often one rule may have to wait for another:
+/// `/d/*` in each of ten thousand questions would be too much for a phone.
+const MAX_WORK: usize = 3_000_000;
+
+/// The most questions of a circle that are named.
+const MAX_NAMED: usize = 50;
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::TooLarge, "the expressions read more nodes than can be kept")
+}
+
 struct Builder<'f> {
     form: &'f FormDef,
     rules: IndexVec<RuleId, Rule>,
     /// Per rule what it reads.
     reads: Vec<Vec<Read>>,
+    work_left: &'f Cell<usize>,
 }
 
-impl Builder<'_> {
+impl<'f> Builder<'f> {
+    fn reader(&self, target: DefId) -> Reader<'f> {
+        Reader { form: self.form, target, reads: BTreeSet::new(), work_left: self.work_left }
+    }
+
     fn collect(&mut self) {
         let form = self.form;
         for (def, node) in form.nodes.iter() {
@@ -129,7 +151,7 @@ impl Builder<'_> {
         for (id, control) in form.controls.iter() {
             let Some(target) = control.node else { continue };
             if let Some(itemset) = &control.itemset {
-                let mut reader = Reader::new(form, target);
+                let mut reader = self.reader(target);
                 let offered = reader.read(&form.formulas[itemset.nodeset].expr);
                 if itemset.from_record {
                     reader.read_relative(&form.formulas[itemset.value].expr, &offered);
@@ -143,7 +165,7 @@ impl Builder<'_> {
                 let parent = form.nodes[target].parent.unwrap_or(target);
                 self.add_formula(parent, Facet::Count(id), formula);
             }
-            let mut reader = Reader::new(form, target);
+            let mut reader = self.reader(target);
             for label in control.label.iter().chain(&control.hint) {
                 match label {
                     Label::Formula(formula) | Label::ItextOf(formula) => {
@@ -161,7 +183,7 @@ impl Builder<'_> {
     }
 
     fn add_formula(&mut self, target: DefId, facet: Facet, formula: FormulaId) {
-        let mut reader = Reader::new(self.form, target);
+        let mut reader = self.reader(target);
         reader.read(&self.form.formulas[formula].expr);
         let alike_below = self.alike_below(target, formula, &reader.reads);
         self.add(target, facet, Some(formula), reader.reads);
@@ -201,6 +223,7 @@ impl Builder<'_> {
             let inherited = inherited.filter(|&&rule| self.rules[rule].facet == Facet::Relevant);
             own[def.index()].iter().chain(inherited).copied().collect::<Vec<_>>()
         };
+        let mut work_left = MAX_WORK;
         let mut before: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
         let mut after: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
         for (id, rule) in self.rules.iter() {
@@ -211,6 +234,7 @@ impl Builder<'_> {
                     return Err(self.cycle([id]));
                 }
                 for feeder in feeders(read.def) {
+                    work_left = work_left.checked_sub(1).ok_or_else(too_large)?;
                     before[id.index()].insert(feeder);
                     after[feeder.index()].insert(id);
                 }
@@ -232,15 +256,22 @@ impl Builder<'_> {
         }
         // What is left contains the circles and what hangs behind them; the latter can be peeled off from the other end.
         let mut left: BTreeSet<RuleId> = self.rules.ids().filter(|id| !before[id.index()].is_empty()).collect();
-        while let Some(&end) = left.iter().find(|id| after[id.index()].is_disjoint(&left)) {
+        let mut ends: Vec<RuleId> = left.iter().copied().filter(|id| after[id.index()].is_disjoint(&left)).collect();
+        while let Some(end) = ends.pop() {
             left.remove(&end);
+            for &feeder in before[end.index()].iter().filter(|feeder| left.contains(feeder)) {
+                after[feeder.index()].remove(&end);
+                if after[feeder.index()].is_disjoint(&left) {
+                    ends.push(feeder);
+                }
+            }
         }
         Err(self.cycle(left))
     }
 
     fn cycle(&self, rules: impl IntoIterator<Item = RuleId>) -> Error {
         let paths: BTreeSet<_> = rules.into_iter().map(|rule| self.form.path(self.rules[rule].target)).collect();
-        Error::new(ErrorKind::Cycle, paths.into_iter().collect::<Vec<_>>().join(", "))
+        Error::new(ErrorKind::Cycle, paths.into_iter().take(MAX_NAMED).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -249,6 +280,7 @@ struct Reader<'f> {
     form: &'f FormDef,
     target: DefId,
     reads: BTreeSet<Read>,
+    work_left: &'f Cell<usize>,
 }
 
 /// The nodes a path may stand on, and the deepest node they certainly share with the target.
@@ -258,11 +290,7 @@ struct Place {
     anchor: DefId,
 }
 
-impl<'f> Reader<'f> {
-    fn new(form: &'f FormDef, target: DefId) -> Self {
-        Self { form, target, reads: BTreeSet::new() }
-    }
-
+impl Reader<'_> {
     /// Notes what `expr` reads on the target; gives the nodes it selects if it is a path.
     fn read(&mut self, expr: &Expr) -> Place {
         let target = Place { defs: vec![self.target], anchor: self.target };
@@ -342,6 +370,10 @@ impl<'f> Reader<'f> {
                 };
                 defs.iter().filter(fits).copied().collect()
             };
+            let children = |def: DefId| match step.test {
+                NameTest::Name(name) => form.child(def, name).into_iter().collect(),
+                NameTest::Any => form.nodes[def].children.clone(),
+            };
             match step.axis {
                 Axis::Itself => {}
                 Axis::Parent => {
@@ -359,13 +391,17 @@ impl<'f> Reader<'f> {
                     place.defs = named(&[form.root()], &step.test)
                 }
                 Axis::Child => {
-                    let children = place.defs.iter().flat_map(|&def| named(&form.nodes[def].children, &step.test));
-                    place.defs = unique(children);
+                    place.defs = unique(place.defs.iter().flat_map(|&def| children(def)));
                 }
                 Axis::Attribute => {
                     let attributes = place.defs.iter().flat_map(|&def| named(&form.nodes[def].attributes, &step.test));
                     place.defs = unique(attributes);
                 }
+            }
+            let left = self.work_left.get().saturating_sub(1 + place.defs.len());
+            self.work_left.set(left);
+            if left == 0 {
+                return Place { defs: Vec::new(), anchor: form.root() };
             }
             if path.start == Start::Root {
                 shared &= step.predicates.is_empty() && step.axis == Axis::Child;
@@ -386,13 +422,8 @@ impl<'f> Reader<'f> {
 }
 
 fn unique(defs: impl Iterator<Item = DefId>) -> Vec<DefId> {
-    let mut found = Vec::new();
-    for def in defs {
-        if !found.contains(&def) {
-            found.push(def);
-        }
-    }
-    found
+    let mut known = HashSet::new();
+    defs.filter(|&def| known.insert(def)).collect()
 }
 
 /// The `<output>` elements by the text they stand in.

@@ -13,7 +13,7 @@ mod structure;
 
 pub use def::{
     Action, ActionValue, Condition, Control, ControlKind, DataType, FormDef, FormEvent, Formula, Item, Itemset, Label,
-    List, ListTree, NodeDef, Preload, Template,
+    List, ListTree, MAX_NODES, NodeDef, Preload, Template,
 };
 pub use diagnostics::{Diagnostic, DiagnosticKind, Level, diagnostics_page};
 pub use graph::{Edge, Facet, Graph, Rule};

@@ -5,5 +5,5 @@ mod tree;
 mod xml;
 
 pub use codec::{Kind, Stored, canonical, store, typed};
-pub use tree::{Node, Tree};
+pub use tree::{MAX_BYTES, Node, Tree};
 pub use xml::{Writer, add_instance, new_record, read_record};

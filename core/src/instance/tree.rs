@@ -15,6 +15,9 @@ use super::{Kind, Stored};
 use crate::form::{Condition, FormDef};
 use crate::ids::{DefId, Id, IndexVec, NodeId};
 
+/// The most bytes all values of a record may have together.
+pub const MAX_BYTES: usize = 64 << 20;
+
 /// One node of a record. Its `Debug` tells no answer.
 #[derive(Clone)]
 pub struct Node {

@@ -1,5 +1,5 @@
 use super::Tree;
-use crate::form::{FormDef, Template};
+use crate::form::{FormDef, MAX_NODES, Template};
 use crate::ids::{DefId, ElementId, NodeId};
 use crate::xml::{Document, NameId, Names, Namespace, escape_attribute, escape_text};
 use crate::{Error, ErrorKind, Result};
@@ -114,7 +114,8 @@ fn root_attributes(form: &FormDef, tree: &Tree, out: &mut String) {
 /// are missing get the form's defaults and are named in the answer, unknown ones are ignored.
 ///
 /// # Errors
-/// [`ErrorKind::UnreadableRecord`] if it is not XML or the root is another form's.
+/// [`ErrorKind::UnreadableRecord`] if it is not XML or the root is another form's. One with more than [`MAX_NODES`] nodes is
+/// given up half read, with more than these.
 pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
     let unreadable = |what: &str| Error::new(ErrorKind::UnreadableRecord, what);
     let mut names: Names = form.names.clone();
@@ -125,7 +126,12 @@ pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
     }
     let mut tree = Tree::new(form);
     let root = tree.add(form, form.root(), None);
-    Overlay { form, saved: &saved, names: &names }.fill(&mut tree, root, Some(saved.root()), own(form.instance));
+    Overlay { form, most: MAX_NODES, saved: &saved, names: &names }.fill(
+        &mut tree,
+        root,
+        Some(saved.root()),
+        own(form.instance),
+    );
     Ok(tree)
 }
 
@@ -153,18 +159,23 @@ fn own(element: ElementId) -> Template {
 
 struct Overlay<'a> {
     form: &'a FormDef,
+    /// With more nodes nothing is added any more; whoever wants the record sees that it is too large.
+    most: usize,
     saved: &'a Document,
     names: &'a Names,
 }
 
 impl<'a> Overlay<'a> {
     fn without_saved(form: &'a FormDef) -> Self {
-        Self { form, saved: &form.document, names: &form.names }
+        Self { form, most: usize::MAX, saved: &form.document, names: &form.names }
     }
 
     /// Fills a node from its saved element, or from the form's own where there is none.
     fn fill(&self, tree: &mut Tree, node: NodeId, saved: Option<ElementId>, own: Template) {
         let form = self.form;
+        if tree.n_slots() > self.most {
+            return;
+        }
         let def = tree.node(node).def;
         for &attribute in &form.nodes[def].attributes {
             if let Some(value) = self.attribute(attribute, saved, own.element) {

@@ -59,7 +59,7 @@ impl FormSession {
     /// A new record at its first screen; `language` by tag or name, else the form's default.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchLanguage`].
+    /// [`ErrorKind::NoSuchLanguage`], [`ErrorKind::TooLarge`] if what the form makes would pass a budget.
     pub fn begin(
         form: Arc<FormDef>,
         settings: Settings,
@@ -69,7 +69,7 @@ impl FormSession {
     ) -> Result<Self> {
         let engine = match language {
             Some(language) => Engine::begin_in(language, form, settings, step, last_saved)?,
-            None => Engine::begin(form, settings, step, last_saved),
+            None => Engine::begin(form, settings, step, last_saved)?,
         };
         Ok(Self::over(engine))
     }
@@ -78,7 +78,7 @@ impl FormSession {
     /// screen named. What its conditions last said is not in it; [`FormSession::from_state`] knows.
     ///
     /// # Errors
-    /// [`ErrorKind::UnreadableRecord`], [`ErrorKind::NoSuchLanguage`].
+    /// [`ErrorKind::UnreadableRecord`], [`ErrorKind::NoSuchLanguage`], [`ErrorKind::TooLarge`] if it would pass a budget.
     pub fn restore(
         form: Arc<FormDef>,
         settings: Settings,
@@ -142,7 +142,7 @@ impl FormSession {
                 self.engine.answer(node, Some(name), step)
             }
             Edit::Attach { node: None, .. } => Ok(Changes::default()),
-            Edit::Resume => Ok(self.engine.resume(step)),
+            Edit::Resume => self.engine.resume(step),
         }
     }
 
@@ -185,7 +185,8 @@ impl FormSession {
             Edit::Language { name } => Ok(self.engine.replay_language(name, step).unwrap_or_default()),
             Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
             Edit::Attach { node: Some(node), name } => self.engine.replay_answer(node, Some(name), step),
-            Edit::Attach { node: None, .. } | Edit::Resume => self.apply(edit, step),
+            Edit::Attach { node: None, .. } => self.apply(edit, step),
+            Edit::Resume => self.engine.replay_resume(step),
         }
     }
 
@@ -313,14 +314,15 @@ impl FormSession {
     /// Finalises the record if nothing stands in the way: end-of-form processing, then the frozen bytes.
     ///
     /// # Errors
-    /// Every violation; the session is unchanged then.
-    pub fn finalize(&mut self, step: Step) -> Result<Finished, Vec<Violation>> {
+    /// [`ErrorKind::TooLarge`] if end-of-form processing would pass a budget. `Ok(Err(violations))`: every violation. The
+    /// session is unchanged then.
+    pub fn finalize(&mut self, step: Step) -> Result<Result<Finished, Vec<Violation>>> {
         let violations = self.violations();
         if !violations.is_empty() {
-            return Err(violations);
+            return Ok(Err(violations));
         }
-        self.engine.finish(step);
-        Ok(self.finished())
+        self.engine.finish(step)?;
+        Ok(Ok(self.finished()))
     }
 
     /// The same record under a new `meta/instanceID`, for one that is finished and whose own is empty or another record's.

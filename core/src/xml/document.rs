@@ -12,6 +12,15 @@ use crate::{Error, ErrorKind, Result};
 /// Deeper documents are refused: the functions that walk a document call themselves once a level.
 const MAX_DEPTH: usize = 256;
 
+/// The most bytes of a document.
+const MAX_BYTES: usize = 128 << 20;
+
+/// The most elements of a document, and the most attributes: some hundred megabytes.
+const MAX_PARTS: usize = 3_000_000;
+
+/// The most attributes of one element, and the most namespaces declared around one: each is looked for among them.
+const MAX_ATTRIBUTES: usize = 1_000;
+
 /// The namespaces an XForm is made of (xforms.md §1); any other is `Other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the namespace of its name")]
@@ -82,12 +91,19 @@ impl Document {
     /// Reads a document in one pass.
     ///
     /// # Errors
-    /// [`ErrorKind::NotXml`] if it is not well-formed, has no root element, or is nested too deeply.
+    /// [`ErrorKind::NotXml`] if it is not well-formed or has no root element, [`ErrorKind::TooLarge`] beyond the limits of size
+    /// and depth.
     pub fn parse(source: Arc<str>, names: &mut Names) -> Result<Self> {
         // The reader would skip a byte order mark without counting it.
         let source = source.strip_prefix('\u{feff}').map(Arc::from).unwrap_or(source);
+        if source.len() > MAX_BYTES {
+            return Err(Error::new(ErrorKind::TooLarge, format!("more than {MAX_BYTES} bytes")));
+        }
         let mut builder = Builder::new(&source, names);
-        builder.run().map_err(|(at, what)| Error::new(ErrorKind::NotXml, format!("{what}, at byte {at}")))?;
+        if let Err((at, what)) = builder.run() {
+            let kind = if builder.is_too_large { ErrorKind::TooLarge } else { ErrorKind::NotXml };
+            return Err(Error::new(kind, format!("{what}, at byte {at}")));
+        }
         let (elements, attributes) = (builder.elements, builder.attributes);
         if elements.is_empty() {
             return Err(Error::new(ErrorKind::NotXml, "there is no element"));
@@ -126,6 +142,18 @@ impl Document {
     #[must_use]
     pub fn has_children(&self, id: ElementId) -> bool {
         self.elements[id].first_child.is_some()
+    }
+
+    /// How many elements and attributes there are in (and at) an element.
+    #[must_use]
+    pub fn n_nodes(&self, id: ElementId) -> usize {
+        let mut number = 0;
+        let mut pending = vec![id];
+        while let Some(id) = pending.pop() {
+            number += 1 + self.attributes(id).len();
+            pending.extend(self.children(id));
+        }
+        number
     }
 
     /// The name as written, prefix included.
@@ -271,6 +299,8 @@ struct Builder<'a> {
     open: Vec<(ElementId, Option<ElementId>)>,
     /// Prefixes in scope: (depth, prefix, namespace), innermost last.
     scope: Vec<(usize, &'a str, Namespace)>,
+    /// Whether what is wrong with it is its size.
+    is_too_large: bool,
 }
 
 type Problem = (u64, String);
@@ -279,7 +309,15 @@ impl<'a> Builder<'a> {
     fn new(source: &'a str, names: &'a mut Names) -> Self {
         let expected = source.len() / 40;
         let attributes = Vec::with_capacity(expected / 2);
-        Self { source, names, elements: IndexVec::default(), attributes, open: Vec::new(), scope: Vec::new() }
+        Self {
+            source,
+            names,
+            elements: IndexVec::default(),
+            attributes,
+            open: Vec::new(),
+            scope: Vec::new(),
+            is_too_large: false,
+        }
     }
 
     fn run(&mut self) -> Result<(), Problem> {
@@ -291,9 +329,8 @@ impl<'a> Builder<'a> {
             match event {
                 Event::Start(tag) => {
                     let id = self.element(&tag, after).map_err(|what| (u64::from(after), what))?;
-                    if self.open.len() >= MAX_DEPTH {
-                        return Err((u64::from(after), format!("more than {MAX_DEPTH} levels of elements")));
-                    }
+                    let is_within = self.open.len() < MAX_DEPTH;
+                    self.check_size(is_within, MAX_DEPTH, "levels").map_err(|what| (u64::from(after), what))?;
                     self.open.push((id, None));
                 }
                 Event::Empty(tag) => {
@@ -320,6 +357,7 @@ impl<'a> Builder<'a> {
     fn element(&mut self, tag: &BytesStart<'a>, after: u32) -> Result<ElementId, String> {
         let depth = self.open.len() + 1;
         let attributes = self.read_attributes(tag, depth)?;
+        self.check_size(self.elements.len() < MAX_PARTS, MAX_PARTS, "elements")?;
         let (prefix, local) = split(tag.name().into_inner());
         let namespace = self.resolve(prefix, true);
         let parent = self.open.last().map(|&(id, _)| id);
@@ -359,6 +397,9 @@ impl<'a> Builder<'a> {
                 let declared = self.source_slice(declared);
                 self.scope.push((depth, declared, Namespace::of(&attribute.value)));
             }
+            let n_own = self.attributes.len() - start;
+            self.check_size(n_own.max(self.scope.len()) < MAX_ATTRIBUTES, MAX_ATTRIBUTES, "attributes")?;
+            self.check_size(self.attributes.len() < MAX_PARTS, MAX_PARTS, "attributes")?;
             prefixed |= !prefix.is_empty();
             let name = self.names.intern(local);
             let (qualified, value) = (self.range(key), self.range(&attribute.value));
@@ -374,6 +415,11 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(to_u32(start)..to_u32(self.attributes.len()))
+    }
+
+    fn check_size(&mut self, is_within: bool, most: usize, of: &str) -> Result<(), String> {
+        self.is_too_large |= !is_within;
+        if is_within { Ok(()) } else { Err(format!("more than {most} {of}")) }
     }
 
     fn resolve(&self, prefix: &str, element: bool) -> Namespace {

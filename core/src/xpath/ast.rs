@@ -15,6 +15,7 @@ pub struct Expr {
     nodes: Vec<Node>,
     spans: Vec<Range<u32>>,
     needs: Vec<Needs>,
+    depths: Vec<u32>,
     patterns: Vec<(ExprId, Regex)>,
 }
 
@@ -255,12 +256,13 @@ impl Expr {
     }
 
     pub(super) fn empty() -> Self {
-        Self { nodes: Vec::new(), spans: Vec::new(), needs: Vec::new(), patterns: Vec::new() }
+        Self { nodes: Vec::new(), spans: Vec::new(), needs: Vec::new(), depths: Vec::new(), patterns: Vec::new() }
     }
 
     pub(super) fn push(&mut self, node: Node, span: Range<u32>) -> ExprId {
         let id = ExprId(self.nodes.len() as u32);
         self.needs.push(self.needs_of(&node));
+        self.depths.push(self.depth_of(&node));
         self.nodes.push(node);
         self.spans.push(span);
         id
@@ -273,6 +275,26 @@ impl Expr {
     /// The compiled form of the regular expression that the text literal `id` holds.
     pub(super) fn pattern(&self, id: ExprId) -> Option<&Regex> {
         self.patterns.iter().find(|(literal, _)| *literal == id).map(|(_, pattern)| pattern)
+    }
+
+    /// How many subexpressions are open at a time when `id` is evaluated.
+    pub(super) fn depth(&self, id: ExprId) -> u32 {
+        self.depths.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
+    fn depth_of(&self, node: &Node) -> u32 {
+        let deepest = |ids: &[ExprId]| ids.iter().map(|&id| self.depth(id)).max().unwrap_or_default();
+        match node {
+            Node::Number(_) | Node::Text(_) => 1,
+            Node::Path(path) => 1 + path.steps.iter().map(|step| deepest(&step.predicates)).max().unwrap_or_default(),
+            Node::Call { args, .. } => 1 + deepest(args),
+            // A chain of operators is walked to the left, so only what stands behind one is deeper.
+            Node::Binary { left, right, .. } => match self.node(*left) {
+                Node::Binary { .. } => self.depth(*left).max(1 + self.depth(*right)),
+                _ => 1 + deepest(&[*left, *right]),
+            },
+            Node::Negate(operand) => 1 + self.depth(*operand),
+        }
     }
 
     pub(super) fn needs(&self, id: ExprId) -> Needs {

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{reason} (at {}..{} of the expression)", span.start, span.end)]
 pub struct ParseError {
-    /// `XpathSyntax`, `UnknownFunction`, `WrongArguments` or `Unsupported`.
+    /// `XpathSyntax`, `UnknownFunction`, `WrongArguments`, `Unsupported` or `TooLarge`.
     pub kind: ErrorKind,
     /// The bytes of the source that are meant.
     pub span: Range<u32>,
@@ -42,7 +42,8 @@ impl EvalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownInstance(_) => ErrorKind::UnknownInstance,
-            Self::TooMuchWork | Self::Argument { .. } => ErrorKind::Unsupported,
+            Self::TooMuchWork => ErrorKind::TooLarge,
+            Self::Argument { .. } => ErrorKind::Unsupported,
         }
     }
 }

@@ -5,7 +5,14 @@ use smallvec::SmallVec;
 use super::ast::{Expr, ExprId, Node, Operator};
 use super::functions::{self, Args, Function, compile_pattern};
 use super::value::{comparable, equal};
+use super::world::MAX_TEXT;
 use super::{EvalError, NodeRef, Value, World};
+
+/// So much text is looked through in a step.
+const BYTES_A_STEP: usize = 64;
+
+/// How many levels of an expression the way to a text's own expressions is worth.
+const DEPTH_OF_A_TEXT: u32 = 8;
 
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +40,14 @@ impl Expr {
     /// no errors: they convert as xforms.md §11 says.
     pub fn eval<W: World>(&self, world: &W, context: &Context) -> Result<Value, EvalError> {
         let steps = world.steps_left();
-        let evaluator = Evaluator { expr: self, world, current: context.current, steps_left: Cell::new(steps) };
+        let evaluator = Evaluator {
+            expr: self,
+            world,
+            current: context.current,
+            steps_left: Cell::new(steps),
+            depth_left: Cell::new(world.depth_left()),
+            text_left: Cell::new(MAX_TEXT),
+        };
         let value = evaluator.eval(self.root(), Scope { node: context.node, position: context.position, memo: None });
         world.spend_steps(steps - evaluator.steps_left.get());
         value
@@ -46,6 +60,9 @@ pub(super) struct Evaluator<'e, W> {
     pub(super) world: &'e W,
     pub(super) current: NodeRef,
     steps_left: Cell<u64>,
+    depth_left: Cell<u32>,
+    /// Bytes of text that may still be made.
+    text_left: Cell<usize>,
 }
 
 /// What a subexpression sees: the whole expression's context, or a candidate of the predicate it stands in.
@@ -76,6 +93,17 @@ impl Memo {
 impl<W: World> Evaluator<'_, W> {
     pub(super) fn eval(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
         self.spend(1)?;
+        let depth = self.depth_left.get();
+        self.depth_left.set(depth.checked_sub(1).ok_or(EvalError::TooMuchWork)?);
+        let value = self.remembered(id, scope);
+        self.depth_left.set(depth);
+        if let Ok(Value::Text(text)) = &value {
+            self.make_text(text.len())?;
+        }
+        value
+    }
+
+    fn remembered(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
         match scope.memo {
             Some(memo) if self.expr.needs(id).nothing_of(memo.tree) => {
                 if let Some(value) = memo.get(id) {
@@ -92,6 +120,22 @@ impl<W: World> Evaluator<'_, W> {
     /// The value of `id`, its first node's if it is a nodeset.
     pub(super) fn scalar(&self, id: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
         Ok(self.eval(id, scope)?.into_scalar(self.world))
+    }
+
+    /// Counts text that is made or looked through. Short ones are part of the step that makes them.
+    pub(super) fn make_text(&self, n_bytes: usize) -> Result<(), EvalError> {
+        if n_bytes < BYTES_A_STEP {
+            return Ok(());
+        }
+        let left = self.text_left.get().checked_sub(n_bytes);
+        self.text_left.set(left.unwrap_or(0));
+        left.ok_or(EvalError::TooMuchWork)?;
+        self.spend_on_text(n_bytes)
+    }
+
+    /// Counts text that is looked through.
+    pub(super) fn spend_on_text(&self, n_bytes: usize) -> Result<(), EvalError> {
+        self.spend((n_bytes / BYTES_A_STEP) as u64)
     }
 
     /// Counts work done.
@@ -174,14 +218,30 @@ impl<W: World> Evaluator<'_, W> {
             (Function::PullData, &[cells, keys, key]) => self.pull_data(cells, keys, key, scope),
             (Function::Regex, &[text, pattern]) => self.matches(text, pattern, scope),
             _ => {
-                let values = args.iter().map(|&arg| self.eval(arg, scope)).collect::<Result<SmallVec<_>, _>>()?;
-                functions::apply(function, &Args::new(values, self, scope))
+                let values: SmallVec<[Value; 4]> =
+                    args.iter().map(|&arg| self.eval(arg, scope)).collect::<Result<_, _>>()?;
+                for value in &values {
+                    match value {
+                        Value::Text(text) => self.spend_on_text(text.len())?,
+                        Value::Nodes(nodes) => {
+                            self.spend_on_text(nodes.first().map_or(0, |&node| self.world.text(node).len()))?;
+                        }
+                        _ => {}
+                    }
+                }
+                let around = self.world.depth_left();
+                self.world.set_depth_left(self.depth_left.get().saturating_sub(DEPTH_OF_A_TEXT));
+                let value = functions::apply(function, &Args::new(values, self, scope));
+                self.world.set_depth_left(around);
+                value
             }
         }
     }
 
     fn matches(&self, text: ExprId, pattern: ExprId, scope: Scope<'_>) -> Result<Value, EvalError> {
         let text = self.eval(text, scope)?.to_text(self.world);
+        // A matcher may look at every place of the text once for each of its states.
+        self.spend(text.len() as u64)?;
         let matched = match self.expr.pattern(pattern) {
             Some(compiled) => compiled.is_match(&text),
             None => {
@@ -289,14 +349,25 @@ mod tests {
         const SMALL_STACK: usize = 2 * 1024 * 1024; // unoptimised; optimised code needs less than 512 KiB
         let long = format!("1{}", " + 1".repeat(10_000));
         let either = format!("false(){} or true()", " or false()".repeat(5_000));
-        let nested = format!("{}1{}", "if(1 = 1 and 2 * (3 + 4) > -(".repeat(60), "), 1, 0)".repeat(60));
-        let predicates = format!("{}1{}", "1 = 2 or count(/d/a[".repeat(60), "]) = 1".repeat(60));
+        let nests = [
+            ("if(1 = 1 and 2 * (3 + 4) > -(", "1", "), 1, 0)", "1"),
+            ("1 = 2 or count(/d/a[", "1", "]) = 1", "true"),
+            ("if(false(), 0, ", "1", ")", "1"),
+            ("false() or true() and 1 = 1 > 0 + 1 * (", "1", ")", "true"),
+            ("concat('', ", "1", ")", "1"),
+            ("coalesce('', join('', ", "1", "))", "1"),
+            ("/d[. = '' or count(/d/a[", "1", "]) = 1]/a", "x"),
+        ];
         let run = move || {
             let world = SmallWorld::new();
             assert_eq!(world.text_at("/d", &long), "10001");
             assert_eq!(world.text_at("/d", &either), "true");
-            assert_eq!(world.text_at("/d", &nested), "1");
-            assert_eq!(world.text_at("/d", &predicates), "true");
+            for (before, inmost, behind, expected) in nests {
+                let nested = |n| format!("{}{inmost}{}", before.repeat(n), behind.repeat(n));
+                let deepest = (1..128).rev().find(|&n| world.parse(&nested(n)).is_ok()).unwrap();
+                assert!(deepest > 30, "{before}: {deepest}");
+                assert_eq!(world.text_at("/d", &nested(deepest)), expected, "{before}");
+            }
         };
         std::thread::Builder::new().stack_size(SMALL_STACK).spawn(run).unwrap().join().unwrap();
     }
@@ -307,7 +378,8 @@ mod tests {
         let source = (0..9).fold("1 = 2".to_owned(), |inner, _| format!("count(/d/*[{inner} or . = 'x']) > 99"));
         let expr = world.parse(&source).unwrap();
         let current = world.node("/d");
-        let evaluator = Evaluator { expr: &expr, world: &world, current, steps_left: Cell::new(10_000) };
+        let (steps_left, depth_left, text_left) = (Cell::new(10_000), Cell::new(200), Cell::new(1000));
+        let evaluator = Evaluator { expr: &expr, world: &world, current, steps_left, depth_left, text_left };
         let outcome = evaluator.eval(expr.root(), Scope { node: current, position: 1, memo: None });
         assert_eq!(outcome, Err(EvalError::TooMuchWork));
         let pattern = "regex('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', '(?=a)(a|aa)+(?<!b)')";

@@ -79,4 +79,4 @@ pub use functions::Function;
 pub use parser::parse;
 pub use shuffle::{seed_of, shuffle};
 pub use value::{NodeRef, Nodes, Value, format_number, parse_number};
-pub use world::{MAX_STEPS, World};
+pub use world::{MAX_DEPTH, MAX_STEPS, World};

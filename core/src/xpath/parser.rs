@@ -6,27 +6,31 @@ use super::functions::{Algorithm, Function, check_date_format, compile_pattern};
 use super::lexer::{Lexer, Token};
 use crate::error::ErrorKind;
 use crate::xml::Names;
+use crate::xpath::MAX_DEPTH;
 
 /// The longest expression that is read, in bytes.
 const MAX_LENGTH: usize = 65_536;
 
-/// How deep parentheses, arguments and predicates may nest. The deepest expression takes less than 512 KiB of stack in
-/// optimised code, which is what the smallest worker thread of a phone has.
-const MAX_DEPTH: usize = 128;
+/// How deep parentheses, arguments and predicates may nest while it is read. The deepest expression takes less than 512 KiB of
+/// stack in optimised code, which is what the smallest worker thread of a phone has.
+const MAX_NESTING: usize = 128;
+
+const TOO_DEEP: &str = "the expression is nested too deeply";
 
 /// Reads an expression; names become ids of `names`, their prefixes dropped.
 ///
 /// # Errors `XpathSyntax` for what is no expression, `UnknownFunction`, `WrongArguments` for a wrong number or kind of
-/// arguments, `Unsupported` for parts of XPath 1.0 that the dialect leaves out (see the module's documentation) and for
+/// arguments, `Unsupported` for parts of XPath 1.0 that the dialect leaves out (see the module's documentation), `TooLarge` for
 /// expressions beyond the limits.
 pub fn parse(source: &str, names: &mut Names) -> Result<Expr, ParseError> {
     if source.len() > MAX_LENGTH {
-        return Err(unsupported(0..MAX_LENGTH as u32, "the expression is too long"));
+        return Err(too_large(0..MAX_LENGTH as u32, "the expression is too long"));
     }
     let tokens = Lexer::tokens(source)?;
     let mut parser = Parser { source, tokens, at: 0, depth: 0, names, expr: Expr::empty() };
     parser.expression()?;
     match parser.peek() {
+        None if parser.expr.depth(parser.expr.root()) > MAX_DEPTH => Err(too_large(0..source.len() as u32, TOO_DEEP)),
         None => Ok(parser.expr),
         Some(_) => Err(parser.unexpected("the end or an operator")),
     }
@@ -45,8 +49,8 @@ type Parsed<T> = Result<T, ParseError>;
 
 impl<'s> Parser<'s, '_> {
     fn expression(&mut self) -> Parsed<ExprId> {
-        if self.depth == MAX_DEPTH {
-            return Err(unsupported(self.here(), "the expression is nested too deeply"));
+        if self.depth == MAX_NESTING {
+            return Err(too_large(self.here(), TOO_DEEP));
         }
         self.depth += 1;
         let expression = self.binary(0);
@@ -410,6 +414,10 @@ impl<'s> Parser<'s, '_> {
     }
 }
 
+fn too_large(span: Range<u32>, reason: &str) -> ParseError {
+    ParseError { kind: ErrorKind::TooLarge, span, reason: reason.to_owned() }
+}
+
 fn unsupported(span: Range<u32>, reason: &str) -> ParseError {
     ParseError { kind: ErrorKind::Unsupported, span, reason: reason.to_owned() }
 }
@@ -560,10 +568,10 @@ mod tests {
     #[test]
     fn size_has_limits() {
         let nested = |depth| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
-        assert!(parse(&nested(MAX_DEPTH - 1), &mut Names::default()).is_ok());
-        for source in [nested(MAX_DEPTH), "(".repeat(60_000), "a[".repeat(30_000), "1+".repeat(MAX_LENGTH)] {
+        assert!(parse(&nested(MAX_NESTING - 1), &mut Names::default()).is_ok());
+        for source in [nested(MAX_NESTING), "(".repeat(60_000), "a[".repeat(30_000), "1+".repeat(MAX_LENGTH)] {
             let error = parse(&source, &mut Names::default()).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Unsupported);
+            assert_eq!(error.kind, ErrorKind::TooLarge);
         }
         assert!(parse(&format!("{}1", "-".repeat(60_000)), &mut Names::default()).is_ok());
     }

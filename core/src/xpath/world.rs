@@ -8,6 +8,13 @@ use crate::xml::NameId;
 /// How many subexpressions and nodes one evaluation may visit where nobody says otherwise.
 pub const MAX_STEPS: u64 = 10_000_000;
 
+/// How many subexpressions may be open at a time, those of texts that an expression shows among them. So many take less than
+/// two megabytes of stack, even in code that is not optimised.
+pub const MAX_DEPTH: u32 = 256;
+
+/// The most bytes of text that one evaluation may make.
+pub(super) const MAX_TEXT: usize = 64 << 20;
+
 /// What an expression can see of a record, its lists and its surroundings.
 ///
 /// Templates of repeats are never part of it. Methods take `&self`: a world whose random numbers advance keeps the
@@ -59,6 +66,14 @@ pub trait World {
 
     /// Told at the end of each evaluation how many it has visited.
     fn spend_steps(&self, _steps: u64) {}
+
+    /// How many subexpressions may be open at a time in the next evaluation.
+    fn depth_left(&self) -> u32 {
+        MAX_DEPTH
+    }
+
+    /// Told how many an evaluation leaves to the texts it asks for, which have expressions of their own.
+    fn set_depth_left(&self, _depth: u32) {}
 
     /// The present moment in milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> i64;

@@ -8,20 +8,34 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use veldwerk::client::{Client, ClientConfig, ImportFrom, ProjectSource};
-use veldwerk::engine::Settings;
+use veldwerk::clock::Step;
+use veldwerk::dataset::{self, Dataset, Rows};
+use veldwerk::engine::{Engine, Limits, Settings};
 use veldwerk::form::FormDef;
+use veldwerk::ids::NodeId;
+use veldwerk::instance::Writer;
 use veldwerk::openrosa::{form_list, manifest, record, response, settings_qr};
 use veldwerk::session::{FormSession, State};
 use veldwerk::store::{Imported, Key, NewAttachment, ProjectId, ProjectSettings};
+use veldwerk::xml::Names;
 
 /// A form with a bit of everything.
 const FORM: &str = include_str!("../seeds/form_load/small.xml");
+
+/// Counted repeats in each other.
+const NESTED: &str = include_str!("../seeds/form_load/nested.xml");
+
+/// Repeats that a person extends, whose rows read each other.
+const OPEN: &str = include_str!("../seeds/form_load/open.xml");
+
+static FORMS: LazyLock<[Arc<FormDef>; 3]> =
+    LazyLock::new(|| [FORM, NESTED, OPEN].map(|xml| Arc::new(FormDef::load(xml, &()).unwrap().0)));
 
 /// A list of forms. What was read is written and read again the same.
 pub fn list_of_forms(bytes: &[u8]) {
@@ -74,16 +88,14 @@ pub fn json_of_ours(bytes: &[u8]) {
 
 /// A session that a state gives goes on like any other.
 fn state_of_a_draft(state: &State) {
-    let (form, _) = FormDef::load(FORM, &()).unwrap();
-    let settings = Settings { time_zone: TimeZone::UTC, properties: BTreeMap::new() };
-    let Ok(mut session) = FormSession::from_state(Arc::new(form), settings, state, 7, None) else { return };
+    let [form, ..] = &*FORMS;
+    let Ok(mut session) = FormSession::from_state(Arc::clone(form), settings(), state, 7, None) else { return };
     let again = State::from_bytes(&session.state().to_bytes().unwrap()).unwrap();
     assert!(again == session.state());
     for key in session.screens() {
         let _ = session.screen(&key);
     }
-    let step = veldwerk::clock::Step { at: 1_790_000_000_000, seed: 7, number: 1_000_000 };
-    let _ = session.finalize(step);
+    let _ = session.finalize(step(1_000_000));
 }
 
 /// The folder of an exported record: `record.json`, XML and file, with a NUL between; a byte before them says whether the
@@ -185,4 +197,110 @@ fn made_to_fit(json: &[u8], xml: &[u8], photo: &[u8]) -> Vec<u8> {
         }
     }
     record.to_string().into_bytes()
+}
+
+/// A written record of [`FORM`], from a draft, a server or another program: once read, it is written and read again the same.
+pub fn written_record(bytes: &[u8]) {
+    let (Ok(text), [form, ..]) = (std::str::from_utf8(bytes), &*FORMS) else { return };
+    let Ok(engine) = Engine::restore(Arc::clone(form), settings(), text, step(1), None) else { return };
+    let written = engine.write(Writer::Draft);
+    let again = Engine::restore(Arc::clone(form), settings(), &written, step(1), None).unwrap();
+    assert!(again == engine);
+    assert_eq!(again.write(Writer::Draft), written);
+    let Ok(mut reopened) = Engine::reopen(Arc::clone(form), settings(), text, step(2), None) else { return };
+    let _ = reopened.finish(step(3));
+}
+
+/// A list in CSV: as many cells as columns in each row, and what a column holds is found in it.
+pub fn csv_list(bytes: &[u8]) {
+    let mut names = Names::default();
+    let (rows, problems) = dataset::read_csv(bytes, &mut names);
+    assert!(problems.iter().all(|(line, problem)| *line > 0 && !problem.is_empty()));
+    finds_its_cells(&rows);
+}
+
+/// A list in GeoJSON: the same.
+pub fn geojson_list(bytes: &[u8]) {
+    let mut names = Names::default();
+    match dataset::read_geojson(bytes, &mut names) {
+        Ok(rows) => finds_its_cells(&rows),
+        Err(problem) => assert!(!problem.is_empty()),
+    }
+}
+
+fn finds_its_cells(rows: &Rows) {
+    for column in 0..rows.columns().len().min(4) {
+        for row in (0..rows.len()).take(20) {
+            let cell = rows.cell(row, column).into_owned();
+            assert!(rows.find(column, &cell).contains(&(row as u32)));
+        }
+    }
+}
+
+/// What a person or a driver does, an event a line: `a PLACE TEXT` answers the PLACE-th question, `+ PLACE` and `- PLACE` add
+/// to a range and remove from it, `l TEXT` shows another language, `k` kills and restores. Incremental work gives what a full
+/// recalculation gives, and a restored record is the one in memory.
+pub fn events(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (first, lines) = text.split_once('\n').unwrap_or(("", text));
+    let form = &FORMS[first.len() % FORMS.len()];
+    let mut engine = Engine::begin(Arc::clone(form), settings(), step(0), None).unwrap();
+    engine.set_limits(Limits { steps: 2_000_000, nodes: 3_000, bytes: 1 << 20 });
+    for (number, line) in (1..).zip(lines.lines().take(60)) {
+        let mut words = line.splitn(3, ' ');
+        let [op, place, value] = std::array::from_fn(|_| words.next().unwrap_or_default());
+        event(&mut engine, form, op, place.parse().unwrap_or_default(), value, number);
+    }
+    let full = engine.recomputed();
+    assert!(engine == full, "incremental work differs from a full calculation");
+}
+
+fn event(engine: &mut Engine, form: &Arc<FormDef>, op: &str, place: usize, value: &str, number: u64) {
+    let tree = engine.tree();
+    let pick = |nodes: Vec<NodeId>| nodes.get(place % nodes.len().max(1)).copied();
+    let repeats =
+        |id: NodeId| form.nodes[tree.node(id).def].children.iter().filter(|&&def| form.nodes[def].repeat.is_some());
+    match op {
+        "a" => {
+            // What a person puts in place of a calculated value stays until what it is calculated from changes.
+            let is_asked = |&id: &NodeId| {
+                let definition = &form.nodes[tree.node(id).def];
+                definition.control.is_some() && definition.calculate.is_none()
+            };
+            let questions = tree.by_creation().filter(is_asked).collect();
+            let Some(question) = pick(questions) else { return };
+            let _ = engine.answer(question, Some(value), step(number));
+        }
+        "+" => {
+            let ranges: Vec<String> = tree
+                .by_creation()
+                .flat_map(|id| repeats(id).map(move |&def| (id, def)))
+                .map(|(id, def)| format!("{}/{}", engine.path(id), form.names.get(form.nodes[def].name)))
+                .collect();
+            let Some(range) = ranges.get(place % ranges.len().max(1)) else { return };
+            let _ = engine.add_repeat(&range.clone(), step(number));
+        }
+        "-" => {
+            let instances = tree.by_creation().filter(|&id| tree.node(id).serial > 0).collect();
+            let Some(instance) = pick(instances) else { return };
+            let _ = engine.remove_repeat(&engine.path(instance), step(number));
+        }
+        "l" => {
+            let _ = engine.set_language(value, step(number));
+        }
+        "k" => {
+            let state = engine.state();
+            let restored = Engine::from_state(Arc::clone(form), settings(), &state, 7, None).unwrap();
+            assert!(restored == *engine && restored.state() == state);
+        }
+        _ => {}
+    }
+}
+
+fn settings() -> Settings {
+    Settings { time_zone: TimeZone::UTC, properties: BTreeMap::new() }
+}
+
+fn step(number: u64) -> Step {
+    Step { at: 1_790_000_000_000, seed: 7, number }
 }

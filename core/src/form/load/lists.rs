@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Files, Loader};
@@ -6,19 +7,23 @@ use crate::form::{DiagnosticKind, List, ListTree};
 use crate::ids::ElementId;
 use crate::xml::{Document, Namespace};
 
+/// The most broken lines of a list that are told one by one.
+const MAX_TOLD: usize = 1_000;
+
 impl Loader {
     /// Reads every secondary instance that some expression uses.
     pub(super) fn read_lists(&mut self, model: ElementId, files: &dyn Files) -> Vec<List> {
         let document = Arc::clone(&self.document);
         let instances: Vec<_> =
             document.children(model).filter(|&child| self.name(child) == "instance").skip(1).collect();
+        let used = self.used_lists();
         let mut lists = Vec::new();
         for instance in instances {
             let Some(id) = self.attribute(instance, Namespace::None, "id") else { continue };
             let source = self.attribute(instance, Namespace::None, "src");
             let file = source.as_deref().and_then(file_of);
             let tree = match &source {
-                Some(source) if self.is_used(&id) => self.read_file(&id, source, files),
+                Some(source) if used.contains(&id) => self.read_file(&id, source, files),
                 Some(_) => ListTree::Missing,
                 None => match document.children(instance).next() {
                     Some(root) => ListTree::Element(Arc::clone(&document), root),
@@ -30,8 +35,10 @@ impl Loader {
         lists
     }
 
-    fn is_used(&self, id: &str) -> bool {
-        self.formulas.iter().any(|(_, formula)| formula.expr.instance_ids().any(|used| used == id))
+    /// The lists that some expression reads.
+    fn used_lists(&self) -> HashSet<String> {
+        let used = self.formulas.iter().flat_map(|(_, formula)| formula.expr.instance_ids());
+        used.map(str::to_owned).collect()
     }
 
     fn read_file(&mut self, id: &str, source: &str, files: &dyn Files) -> ListTree {
@@ -43,7 +50,7 @@ impl Loader {
         match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
             Some("csv") => {
                 let (rows, problems) = read_csv(&bytes, &mut self.names);
-                for (line, problem) in problems {
+                for (line, problem) in problems.into_iter().take(MAX_TOLD) {
                     self.warn(DiagnosticKind::BadCsv, format!("{name}, line {line}"), problem);
                 }
                 ListTree::Rows(rows)

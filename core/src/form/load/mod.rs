@@ -4,12 +4,12 @@ mod body;
 mod lists;
 mod nodes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::graph::Graph;
 use super::itext::Itext;
-use super::{Action, Control, Diagnostic, DiagnosticKind, FormDef, Formula, Label, List, Structure};
+use super::{Action, Control, Diagnostic, DiagnosticKind, FormDef, Formula, Label, List, MAX_NODES, Structure};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, IndexVec};
 use crate::xml::{Document, Names, Namespace};
 use crate::{Error, ErrorKind, Result, xpath};
@@ -38,8 +38,8 @@ impl FormDef {
     ///
     /// # Errors
     /// A form that cannot be filled: [`ErrorKind::NotXml`], [`ErrorKind::NotXforms`], an expression that cannot be read
-    /// ([`ErrorKind::XpathSyntax`], [`ErrorKind::UnknownFunction`], [`ErrorKind::WrongArguments`]) or
-    /// [`ErrorKind::Cycle`]. Everything else is a diagnostic.
+    /// ([`ErrorKind::XpathSyntax`], [`ErrorKind::UnknownFunction`], [`ErrorKind::WrongArguments`]), [`ErrorKind::Cycle`], or
+    /// [`ErrorKind::TooLarge`]. Everything else is a diagnostic.
     pub fn load(xml: &str, files: &dyn Files) -> Result<(Self, Vec<Diagnostic>)> {
         let Reading { form, diagnostics, failure } = Self::read(xml, files);
         match (failure, form) {
@@ -165,6 +165,9 @@ impl Loader {
             .find(|attribute| self.names.get(attribute.name) == "version")
             .map(|attribute| document.attribute_value(attribute).trim().to_owned());
 
+        if document.n_nodes(parts.instance) > MAX_NODES {
+            return Err(Error::new(ErrorKind::TooLarge, format!("the record has more than {MAX_NODES} nodes")));
+        }
         self.read_nodes(parts.instance, None);
         self.read_binds(parts.model);
         let body = parts.body.map(|body| self.read_controls(body, None, None)).unwrap_or_default();
@@ -309,14 +312,9 @@ impl Loader {
     }
 
     fn check_lists(&mut self, lists: &[List]) {
-        let mut unknown = Vec::new();
-        for (_, formula) in self.formulas.iter() {
-            for id in formula.expr.instance_ids() {
-                if !lists.iter().any(|list| &*list.id == id) && !unknown.iter().any(|known| known == id) {
-                    unknown.push(id.to_owned());
-                }
-            }
-        }
+        let mut known: HashSet<&str> = lists.iter().map(|list| &*list.id).collect();
+        let used = self.formulas.iter().flat_map(|(_, formula)| formula.expr.instance_ids());
+        let unknown: Vec<_> = used.filter(|&id| known.insert(id)).map(str::to_owned).collect();
         for id in unknown {
             self.warn(DiagnosticKind::UnknownList, format!("instance('{id}')"), "");
         }

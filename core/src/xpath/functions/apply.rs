@@ -22,11 +22,17 @@ pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, 
             let filled = |node: NodeRef| world.has_children(node) || !world.text(node).is_empty();
             (args.nodes(0).iter().filter(|&&node| filled(node)).count() as f64).into()
         }
-        F::Sum => numbers(args).fold(0.0, |sum, number| sum + number).into(),
-        F::Min => numbers(args).reduce(f64::min).unwrap_or(f64::NAN).into(),
-        F::Max => numbers(args).reduce(f64::max).unwrap_or(f64::NAN).into(),
+        F::Sum => numbers(args)?.fold(0.0, |sum, number| sum + number).into(),
+        F::Min => numbers(args)?.reduce(f64::min).unwrap_or(f64::NAN).into(),
+        F::Max => numbers(args)?.reduce(f64::max).unwrap_or(f64::NAN).into(),
         F::Position if args.len() == 0 => (args.position() as f64).into(),
-        F::Position => (args.nodes(0).first().map_or(0, |&node| world.position(node)) as f64).into(),
+        F::Position => {
+            let node = args.nodes(0).first();
+            let position = node.map_or(0, |&node| world.position(node));
+            // A list keeps no positions: the rows before are counted.
+            args.spend(node.filter(|node| node.tree != 0).map_or(0, |_| position as u64))?;
+            (position as f64).into()
+        }
         F::Randomize => {
             let seed = if args.len() == 1 { (world.order_seed() >> 1).cast_signed() } else { seed_of(&args.scalar(1)) };
             Value::Nodes(Nodes::from_vec(shuffle(args.nodes(0), seed)))
@@ -56,15 +62,15 @@ pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, 
             (text == "1" || text.eq_ignore_ascii_case("true")).into()
         }
         F::Checklist => {
-            let count = args.spread(2).iter().filter(|value| value.to_bool(world)).count() as f64;
+            let count = args.spread(2)?.iter().filter(|value| value.to_bool(world)).count() as f64;
             let (least, most) = (args.number(0), args.number(1));
             ((least == NO_BOUND || count >= least) && (most == NO_BOUND || count <= most)).into()
         }
         F::WeightedChecklist => (args.number(0)..=args.number(1)).contains(&weight_of_true(args)).into(),
 
         F::Text => args.text(0).into(),
-        F::Concat => args.spread_texts(0).concat().into(),
-        F::Join => args.spread_texts(1).join(&args.text(0)).into(),
+        F::Concat => args.spread_texts(0)?.concat().into(),
+        F::Join => args.spread_texts(1)?.join(&args.text(0)).into(),
         F::Substr => {
             let end = if args.len() > 2 { args.number(2) } else { f64::INFINITY };
             text::substr(&args.text(0), args.number(1), end).into()
@@ -129,23 +135,32 @@ pub(in crate::xpath) fn apply<W: World>(function: Function, args: &Args<'_, '_, 
             None => Value::empty(),
         },
 
-        F::Area => points(args).map_or(f64::NAN, |points| geo::area(&points)).into(),
-        F::Distance => points(args).map_or(f64::NAN, |points| geo::length(&points)).into(),
+        F::Area => points(args)?.map_or(f64::NAN, |points| geo::area(&points)).into(),
+        F::Distance => points(args)?.map_or(f64::NAN, |points| geo::length(&points)).into(),
         F::Geofence => {
             let point = geo::points(&args.text(0)).and_then(|points| points.first().copied());
             let shape = geo::points(&args.text(1));
             point.zip(shape).is_some_and(|(point, shape)| geo::contains(&shape, point)).into()
         }
-        F::Intersects => points(args).is_some_and(|points| geo::crosses_itself(&points)).into(),
+        F::Intersects => match points(args)? {
+            Some(points) => {
+                // Each leg is compared with each other.
+                let n_legs = points.len() as u64;
+                args.spend(n_legs.saturating_mul(n_legs) / 2)?;
+                geo::crosses_itself(&points).into()
+            }
+            None => false.into(),
+        },
 
         F::If | F::Coalesce | F::Depend | F::IndexedRepeat | F::PullData | F::Regex => Value::empty(),
     })
 }
 
 /// The numbers among the arguments and their nodes; what is empty or no number is left out.
-fn numbers<W: World>(args: &Args<'_, '_, W>) -> impl Iterator<Item = f64> {
+fn numbers<W: World>(args: &Args<'_, '_, W>) -> Result<impl Iterator<Item = f64>, EvalError> {
     let world = args.world();
-    args.spread(0).into_iter().map(move |value| value.to_number(world)).filter(|number| !number.is_nan())
+    let values = args.spread(0)?.into_iter();
+    Ok(values.map(move |value| value.to_number(world)).filter(|number| !number.is_nan()))
 }
 
 /// The sum of the weights of what is true, among the pairs from argument 2 on.
@@ -154,9 +169,9 @@ fn weight_of_true<W: World>(args: &Args<'_, '_, W>) -> f64 {
 }
 
 /// The points of all arguments and their nodes in one line; `None` if one is malformed.
-fn points<W: World>(args: &Args<'_, '_, W>) -> Option<Vec<geo::Point>> {
-    let lines = args.spread_texts(0).iter().map(|text| geo::points(text)).collect::<Option<Vec<_>>>()?;
-    Some(lines.concat())
+fn points<W: World>(args: &Args<'_, '_, W>) -> Result<Option<Vec<geo::Point>>, EvalError> {
+    let lines = args.spread_texts(0)?.iter().map(|text| geo::points(text)).collect::<Option<Vec<_>>>();
+    Ok(lines.map(|lines| lines.concat()))
 }
 
 /// The argument's text, or without one that of the context node.

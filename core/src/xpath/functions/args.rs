@@ -2,7 +2,7 @@ use smallvec::SmallVec;
 
 use crate::xpath::eval::{Evaluator, Scope};
 use crate::xpath::value::node_text;
-use crate::xpath::{NodeRef, Value, World};
+use crate::xpath::{EvalError, NodeRef, Value, World};
 
 /// The arguments of one call, and where it stands.
 pub(in crate::xpath) struct Args<'c, 'e, W> {
@@ -80,26 +80,48 @@ impl<'c, 'e, W: World> Args<'c, 'e, W> {
     }
 
     /// The arguments from `first` on, with every nodeset spread into the values of its nodes.
-    pub(super) fn spread(&self, first: usize) -> Vec<Value> {
-        let mut spread = Vec::new();
-        for value in self.values.iter().skip(first) {
-            match value {
-                Value::Nodes(nodes) => spread.extend(nodes.iter().map(|&node| self.world().value(node))),
-                scalar => spread.push(scalar.clone()),
-            }
-        }
-        spread
+    pub(super) fn spread(&self, first: usize) -> Result<Vec<Value>, EvalError> {
+        self.spread_as(
+            first,
+            |node| self.world().value(node),
+            Value::clone,
+            |value| match value {
+                Value::Text(text) => text.len(),
+                _ => 0,
+            },
+        )
     }
 
     /// The same as texts.
-    pub(super) fn spread_texts(&self, first: usize) -> Vec<String> {
+    pub(super) fn spread_texts(&self, first: usize) -> Result<Vec<String>, EvalError> {
+        let text = |value: &Value| value.to_text(self.world());
+        self.spread_as(first, |node| node_text(node, self.world()), text, String::len)
+    }
+
+    fn spread_as<T>(
+        &self,
+        first: usize,
+        of_node: impl Fn(NodeRef) -> T,
+        of_scalar: impl Fn(&Value) -> T,
+        n_bytes: impl Fn(&T) -> usize,
+    ) -> Result<Vec<T>, EvalError> {
         let mut spread = Vec::new();
+        let mut put = |item: T| {
+            self.evaluator.make_text(n_bytes(&item))?;
+            spread.push(item);
+            Ok(())
+        };
         for value in self.values.iter().skip(first) {
             match value {
-                Value::Nodes(nodes) => spread.extend(nodes.iter().map(|&node| node_text(node, self.world()))),
-                scalar => spread.push(scalar.to_text(self.world())),
+                Value::Nodes(nodes) => nodes.iter().try_for_each(|&node| put(of_node(node)))?,
+                scalar => put(of_scalar(scalar))?,
             }
         }
-        spread
+        Ok(spread)
+    }
+
+    /// Counts work that a function does beside looking at its arguments.
+    pub(super) fn spend(&self, steps: u64) -> Result<(), EvalError> {
+        self.evaluator.spend(steps)
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use crate::xpath::World;
 
 /// The UTF-16 units from `start` (included) to `end` (excluded), both from 0; negative ones count from the end.
@@ -14,12 +16,13 @@ pub(super) fn substr(text: &str, start: f64, end: f64) -> String {
 
 /// `text` with each character of `from` replaced by the one at the same place of `to`, or dropped if `to` is shorter.
 pub(super) fn translate(text: &str, from: &str, to: &str) -> String {
-    text.chars()
-        .filter_map(|c| match from.chars().position(|replaced| replaced == c) {
-            Some(index) => to.chars().nth(index),
-            None => Some(c),
-        })
-        .collect()
+    let mut to = to.chars();
+    let mut replaced = HashMap::new();
+    for c in from.chars() {
+        let other = to.next();
+        replaced.entry(c).or_insert(other);
+    }
+    text.chars().filter_map(|c| replaced.get(&c).copied().unwrap_or(Some(c))).collect()
 }
 
 /// `text` without blanks at its ends, and with single ones inside.

@@ -1,0 +1,6 @@
+//! See `veldwerk_fuzz::strangers::csv_list`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| veldwerk_fuzz::strangers::csv_list(bytes));
