@@ -36,7 +36,7 @@ use report::{Met, Report};
 
 /// So many walks are replayed by one process; then their outputs are compared and forgotten.
 const SLICE: usize = 60;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(15);
 const SECONDS_OF_DAY: i64 = 86_400;
 
 /// What is asked for: `--veldwerk PROGRAM --classes CLASSPATH [--seeds N] [--seed N] [--form NAME] [FOLDER]...`
@@ -102,17 +102,36 @@ impl Options {
     }
 }
 
-/// Our own forms, then those in the folders, by path.
-fn forms(options: &Options, _work: &Path) -> Vec<PathBuf> {
+/// Our own forms, those of the cases included, then those in the folders, by path.
+fn forms(options: &Options, work: &Path) -> Vec<PathBuf> {
     let mut forms = Vec::new();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/forms");
-    for folder in [&own].into_iter().chain(&options.folders) {
+    let cases = work.join("cases");
+    write_cases(&cases).expect("the cases' forms are written");
+    for folder in [&own, &cases].into_iter().chain(&options.folders) {
         find_forms(folder, &mut forms);
     }
     if let Some(only) = &options.only {
         forms.retain(|form| name(form) == *only);
     }
     forms
+}
+
+/// The forms of `tests/cases`, each under its name.
+fn write_cases(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for case in veldwerk_tests::cases::all() {
+        let letters = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let name: String = case.name.chars().map(letters).collect();
+        let name = name.split('-').filter(|word| !word.is_empty()).take(8).collect::<Vec<_>>().join("-");
+        fs::write(folder.join(format!("{name}.xml")), &case.xml)?;
+        let media = folder.join(format!("{name}-media"));
+        for (file, contents) in &case.files {
+            fs::create_dir_all(&media)?;
+            fs::write(media.join(file), contents)?;
+        }
+    }
+    Ok(())
 }
 
 /// The files below `folder` that look like a questionnaire.

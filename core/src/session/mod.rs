@@ -102,6 +102,24 @@ impl FormSession {
         Ok(session)
     }
 
+    /// A record that was written to be sent, opened again in `language`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnreadableRecord`], [`ErrorKind::NoSuchLanguage`], [`ErrorKind::TooLarge`] if it would pass a budget.
+    pub fn reopen(
+        form: Arc<FormDef>,
+        settings: Settings,
+        language: Option<&str>,
+        record: &str,
+        step: Step,
+    ) -> Result<Self> {
+        let mut engine = Engine::reopen(form, settings, record, step, None)?;
+        if let Some(language) = language {
+            engine.choose_language(language)?;
+        }
+        Ok(Self::over(engine))
+    }
+
     /// Takes up the `meta/instanceID` under which a draft is known: a record that is begun again must not get another.
     pub fn keep_instance_id(&mut self, id: &str) {
         if !id.is_empty() && self.instance_id() != id {
