@@ -467,8 +467,18 @@ fn a_record_from_elsewhere_is_bounded_like_our_own() {
 }
 
 #[test]
-fn actions_that_set_each_other_end() {
+fn actions_that_set_each_other_end_and_many_are_paid_for() {
     on_small_stack(|| {
+        let actions = "<setvalue event='odk-new-repeat' ref='/d/r/v' value='1'/>".repeat(20_000);
+        let rows = form(
+            "<n/><r jr:template=''><v/></r>",
+            "",
+            &format!(
+                "<input ref='/d/n'/><repeat nodeset='/d/r' jr:count='/d/n'><input ref='/d/r/v'/>{actions}</repeat>"
+            ),
+        );
+        is_undone_within(Limits { steps: 2_000_000, ..Limits::default() }, &rows, "/d/n", "9999", "0");
+
         let sets = |own: &str, other: &str| {
             format!(
                 "<input ref='/d/{own}'><setvalue event='xforms-value-changed' ref='/d/{other}' value='concat(/d/{other}, /d/{own}, 1)'/></input>"

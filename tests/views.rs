@@ -141,6 +141,7 @@ fn a_screen_says_which_instances_are_around_it() {
     );
     session.apply(&Edit::Add { range: "/d/o".into() }, step(1)).unwrap();
     session.apply(&Edit::Add { range: "/d/o[2]/i".into() }, step(2)).unwrap();
+    session.apply(&Edit::Add { range: "/d/o[2]/i".into() }, step(3)).unwrap();
     let around = |screen: &str| {
         let view = session.screen(&session.screen_at(screen).unwrap());
         let row = |instance: &veldwerk::session::InstanceView| {

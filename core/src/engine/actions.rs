@@ -24,6 +24,8 @@ impl Engine {
     pub(super) fn run_new_repeat_actions(&mut self, instance: NodeId) {
         let form = Arc::clone(&self.form);
         let repeat = Some(self.tree.node(instance).def);
+        // Each is looked at for each new instance.
+        self.budget.spend(form.actions.len() as u64);
         let around = |def| form.ancestors(def).find(|&def| form.nodes[def].repeat.is_some());
         let is_meant = |action: &&Action| {
             let concerned = match action.scope {

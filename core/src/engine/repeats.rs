@@ -119,7 +119,7 @@ impl Engine {
     }
 
     fn new_instance(&mut self, parent: NodeId, repeat: DefId) -> Result<()> {
-        if !self.has_room() {
+        if !self.has_room() || self.budget.is_passed() {
             return Err(ErrorKind::TooLarge.into());
         }
         let form = std::sync::Arc::clone(&self.form);
