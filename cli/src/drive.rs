@@ -450,8 +450,9 @@ impl<'j> Run<'j> {
             for &def in &form.nodes[tree.node(parent).def].children {
                 if form.nodes[def].repeat.is_some() && seen.insert((parent, def)) {
                     let reference = format!("{}/{}", engine.path(parent), form.names.get(form.nodes[def].name));
+                    let can_add = engine.may_add(def) && engine.is_range_relevant(parent, def);
                     let count = tree.children_of(parent, def).len();
-                    ranges.push(json!({ "ref": reference, "count": count, "can_add": engine.may_add(def) }));
+                    ranges.push(json!({ "ref": reference, "count": count, "can_add": can_add }));
                 }
             }
         }

@@ -19,7 +19,7 @@ impl Engine {
     pub fn add_repeat(&mut self, range: &str, step: Step) -> Result<Changes> {
         let (parent, repeat) = self.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
         self.check_repeat(repeat)?;
-        if !self.tree.node(parent).relevant {
+        if !self.is_range_relevant(parent, repeat) {
             return Err(ErrorKind::NotRelevant.into());
         }
         if self.tree.children_of(parent, repeat).len() >= MAX_INSTANCES {
@@ -108,6 +108,14 @@ impl Engine {
     #[must_use]
     pub fn may_add(&self, repeat: DefId) -> bool {
         self.check_repeat(repeat).is_ok()
+    }
+
+    /// Whether a range is asked about: the node around it is relevant, and its instances are not all switched off.
+    #[must_use]
+    pub fn is_range_relevant(&self, parent: NodeId, repeat: DefId) -> bool {
+        let instances = self.tree.children_of(parent, repeat);
+        let some_instance = || instances.iter().any(|&instance| self.tree.node(instance).relevant);
+        self.tree.node(parent).relevant && (instances.is_empty() || some_instance())
     }
 
     /// Appends instances to a range, each a clone of the template → preloads → new-repeat actions; their rules are queued,

@@ -1,5 +1,6 @@
 use super::Engine;
 use super::repeats::MAX_INSTANCES;
+use super::world::View;
 use crate::form::ControlKind;
 use crate::ids::{ControlId, NodeId};
 
@@ -35,7 +36,7 @@ impl Engine {
         if self.tree.get(parent).is_none() {
             return;
         }
-        let number = self.evaluate_raw(formula, parent).to_number(&self.view());
+        let number = self.evaluate_raw(formula, parent).to_number(&View { engine: self, all_relevant: true });
         let wanted = if number >= 1.0 { (number as usize).min(MAX_INSTANCES) } else { 0 };
         let there = self.tree.children_of(parent, repeat).len();
         if there < wanted {

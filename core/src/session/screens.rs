@@ -77,15 +77,7 @@ impl FormSession {
             // The repeat may lie deeper than the node around its control.
             tree.instances_below(self.form(), around, def).first().copied()
         })?;
-        let relevant = tree.node(parent).relevant && self.range_is_relevant(parent, repeat);
-        (relevant && self.engine.may_add(repeat)).then_some((parent, repeat))
-    }
-
-    /// A range whose instances are all switched off is not asked about.
-    fn range_is_relevant(&self, parent: NodeId, repeat: DefId) -> bool {
-        let tree = self.engine.tree();
-        let instances = tree.children_of(parent, repeat);
-        instances.is_empty() || instances.iter().any(|&instance| tree.node(instance).relevant)
+        (self.engine.is_range_relevant(parent, repeat) && self.engine.may_add(repeat)).then_some((parent, repeat))
     }
 
     fn has_question(&self, controls: &[ControlId], around: NodeId) -> bool {
