@@ -1,36 +1,78 @@
-//! Short names of months and days for `format-date`, in the languages of our own questionnaires; English elsewhere.
+//! Short names of months and days for `format-date`: CLDR's, for the language of the form; English for a language that CLDR
+//! does not know. Digits stay 0 to 9.
 
-const MONTHS: &[(&str, [&str; 12])] = &[
-    ("en", ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]),
-    ("nl", ["jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"]),
-    ("tr", ["Oca", "Şub", "Mar", "Nis", "May", "Haz", "Tem", "Ağu", "Eyl", "Eki", "Kas", "Ara"]),
-    (
-        "ar",
-        ["يناير", "فبراير", "مارس", "أبريل", "مايو", "يونيو", "يوليو", "أغسطس", "سبتمبر", "أكتوبر", "نوفمبر", "ديسمبر"],
-    ),
-    ("ti", ["ጥሪ", "ለካቲት", "መጋቢት", "ሚያዝያ", "ግንቦት", "ሰነ", "ሓምለ", "ነሓሰ", "መስከረም", "ጥቅምቲ", "ሕዳር", "ታሕሳስ"]),
-];
+use icu_calendar::Gregorian;
+use icu_datetime::DateTimeFormatterPreferences;
+use icu_datetime::fieldsets::enums::DateFieldSet;
+use icu_datetime::input::Date;
+use icu_datetime::pattern::{DateTimePattern, FixedCalendarDateTimeNames, MonthNameLength, WeekdayNameLength};
+use icu_locale_core::Locale;
+use writeable::TryWriteable;
 
-const WEEKDAYS: &[(&str, [&str; 7])] = &[
-    ("en", ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]),
-    ("nl", ["zo", "ma", "di", "wo", "do", "vr", "za"]),
-    ("tr", ["Paz", "Pzt", "Sal", "Çar", "Per", "Cum", "Cmt"]),
-    ("ar", ["الأحد", "الاثنين", "الثلاثاء", "الأربعاء", "الخميس", "الجمعة", "السبت"]),
-    ("ti", ["ሰንበት", "ሰኑይ", "ሰሉስ", "ረቡዕ", "ሓሙስ", "ዓርቢ", "ቀዳም"]),
-];
+/// In the patterns of CLDR: a month and a day of the week, abbreviated, as they stand within a date.
+const MONTH: &str = "MMM";
+const WEEKDAY: &str = "EEE";
 
 /// `month` from 1; empty beyond 12.
 pub(super) fn month_name(tag: Option<&str>, month: u8) -> String {
-    name(MONTHS, tag, usize::from(month).wrapping_sub(1))
+    name(tag, MONTH, month, 1)
 }
 
-/// `weekday` from 0, Sunday.
+/// `weekday` from 0, Sunday; empty beyond 6.
 pub(super) fn weekday_name(tag: Option<&str>, weekday: u8) -> String {
-    name(WEEKDAYS, tag, usize::from(weekday))
+    const MONTH_BEGINNING_ON_SUNDAY: u8 = 3; // of 2026
+    if weekday > 6 { String::new() } else { name(tag, WEEKDAY, MONTH_BEGINNING_ON_SUNDAY, weekday + 1) }
 }
 
-fn name<const N: usize>(table: &[(&str, [&str; N])], tag: Option<&str>, index: usize) -> String {
-    let base = tag.and_then(|tag| tag.split('-').next()).unwrap_or("en");
-    let row = table.iter().find(|(language, _)| *language == base).or(table.first());
-    row.and_then(|(_, names)| names.get(index)).map_or_else(String::new, |name| (*name).to_owned())
+fn name(tag: Option<&str>, pattern: &str, month: u8, day: u8) -> String {
+    let known = tag.filter(|tag| is_known(tag)).unwrap_or("en");
+    written(known, pattern, month, day).unwrap_or_default()
+}
+
+/// Whether CLDR has names in a language: it numbers the months of all others.
+fn is_known(tag: &str) -> bool {
+    written(tag, MONTH, 1, 1).is_some_and(|january| january != "M01")
+}
+
+/// What a pattern makes of a day of 2026.
+fn written(tag: &str, pattern: &str, month: u8, day: u8) -> Option<String> {
+    let locale: Locale = tag.parse().ok()?;
+    let pattern: DateTimePattern = pattern.parse().ok()?;
+    let mut names: FixedCalendarDateTimeNames<Gregorian, DateFieldSet> =
+        FixedCalendarDateTimeNames::new_without_number_formatting(DateTimeFormatterPreferences::from(&locale));
+    names.include_month_names(MonthNameLength::Abbreviated).ok()?;
+    names.include_weekday_names(WeekdayNameLength::Abbreviated).ok()?;
+    let date = Date::try_new_gregorian(2026, month, day).ok()?;
+    let written = names.with_pattern_unchecked(&pattern).format(&date).try_write_to_string().ok()?.into_owned();
+    Some(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_language_or_english() {
+        for (tag, months, days) in [
+            (None, "Jan Mar Dec", "Sun Wed Sat"),
+            (Some("en"), "Jan Mar Dec", "Sun Wed Sat"),
+            (Some("nl"), "jan mrt dec", "zo wo za"),
+            (Some("nl-BE"), "jan mrt dec", "zo wo za"),
+            (Some("tr"), "Oca Mar Ara", "Paz Çar Cmt"),
+            (Some("ar"), "يناير مارس ديسمبر", "الأحد الأربعاء السبت"),
+            (Some("ti"), "ጥሪ መጋ ታሕ", "ሰን ረቡ ቀዳ"),
+            (Some("fr"), "janv. mars déc.", "dim. mer. sam."),
+            (Some("fa"), "ژانویه مارس دسامبر", "یکشنبه چهارشنبه شنبه"),
+            (Some("sw"), "Jan Mac Des", "Jumapili Jumatano Jumamosi"),
+            (Some("zh-Hant"), "1月 3月 12月", "週日 週三 週六"),
+            (Some("pt-BR"), "jan. mar. dez.", "dom. qua. sáb."),
+            (Some("x-own"), "Jan Mar Dec", "Sun Wed Sat"),
+            (Some("tlh"), "Jan Mar Dec", "Sun Wed Sat"),
+            (Some("no tag"), "Jan Mar Dec", "Sun Wed Sat"),
+        ] {
+            assert_eq!([1, 3, 12].map(|month| month_name(tag, month)).join(" "), months, "{tag:?}");
+            assert_eq!([0, 3, 6].map(|day| weekday_name(tag, day)).join(" "), days, "{tag:?}");
+        }
+        assert_eq!([month_name(None, 0), month_name(None, 13), weekday_name(None, 7)], [const { String::new() }; 3]);
+    }
 }
