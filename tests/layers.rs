@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["form"],
     &["instance"],
     &["engine", "openrosa"],
-    &["session", "store", "sync"],
+    &["check", "session", "store", "sync"],
     &["client"],
 ];
 

@@ -65,6 +65,7 @@ enum Command {
     /// List the finalised records
     Outbox,
     Fill(fill::FillArgs),
+    Check(check::CheckArgs),
     Answer(answer::AnswerArgs),
     Send(records::SendArgs),
     Retry(exits::RetryArgs),
@@ -110,11 +111,12 @@ fn words_of_panic(location: Option<&Location<'_>>) -> String {
     Error::new(ErrorKind::Internal, place.unwrap_or_default()).to_string()
 }
 
-/// Does what is asked; false if the demo found that something is not as it must be.
+/// Does what is asked; false if something is not as it must be: what the demo shows, a form that is checked.
 fn run(arguments: &Arguments) -> Result<bool> {
     let open = || Context::open(&arguments.global);
     let done = match &arguments.command {
         Command::Demo(args) => return demo::run(args),
+        Command::Check(args) => return check::run(args, arguments.global.json),
         Command::Project(command) => projects::run(&open()?, command),
         Command::Refresh => projects::refresh(&open()?),
         Command::Forms => records::forms(&open()?),

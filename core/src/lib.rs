@@ -1,6 +1,7 @@
 //! Veldwerk: an offline-first survey client core.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
+pub mod check;
 #[cfg(feature = "store")]
 pub mod client;
 pub mod clock;

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use super::Client;
+use crate::check::lint;
 use crate::form::{Diagnostic, Files, FormDef};
 use crate::store::{FailedForm, FormKey, FormSummary, ProjectId, Store};
 use crate::{Error, ErrorKind, Result};
@@ -56,12 +57,15 @@ impl Client {
         Ok(form)
     }
 
-    /// What the author of a form should know: what is missing, unsupported or without effect.
+    /// What the author of a form should know: what is missing, unsupported, without effect or meant otherwise.
     ///
     /// # Errors
     /// As [`Client::form`].
     pub fn form_notices(&self, key: FormKey) -> Result<Vec<Diagnostic>> {
-        Ok(self.load(key)?.1)
+        let (form, mut notices) = self.load(key)?;
+        notices.extend(lint(&form, Some(&StoredFiles { store: &self.inner.store, form: key })));
+        notices.sort_by_key(Diagnostic::level);
+        Ok(notices)
     }
 
     /// Where a picture, sound or video of a form lies; none if it is not there.
@@ -121,6 +125,10 @@ struct StoredFiles<'s> {
 }
 
 impl Files for StoredFiles<'_> {
+    fn contains(&self, name: &str) -> bool {
+        self.store.form_file(self.form, name).is_ok_and(|file| file.is_some())
+    }
+
     fn read(&self, name: &str) -> Option<Vec<u8>> {
         let file = self.store.form_file(self.form, name).ok()??;
         if file.is_data {

@@ -4,13 +4,13 @@
 //! A change that a journal row tells of has no bounds: it was within them when it was made. What is only looked at (texts,
 //! choices, constraints) has bounds for each expression, and what passes them is marked ([`super::TOO_MUCH`]), never empty.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::{Changes, Engine};
 use crate::clock::Step;
 use crate::form::MAX_NODES;
-use crate::ids::{ControlId, NodeId};
+use crate::ids::{ControlId, FormulaId, Id, NodeId};
 use crate::instance::MAX_BYTES;
 use crate::xpath::{MAX_DEPTH, MAX_STEPS};
 use crate::{Error, ErrorKind, Result};
@@ -33,6 +33,15 @@ impl Default for Limits {
     }
 }
 
+/// How much work an expression was: counted, so that it is the same on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How often it was evaluated.
+    pub evaluations: u64,
+    /// Subexpressions and nodes visited in all, those of expressions it asks for itself among them.
+    pub steps: u64,
+}
+
 /// What bounds the work under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Bounds {
@@ -53,6 +62,8 @@ pub(super) struct Budget {
     steps_left: Cell<u64>,
     /// Levels of expressions within expressions that the text under way has used up.
     depth_used: Cell<u32>,
+    spent: Cell<u64>,
+    work: RefCell<Vec<Work>>,
     is_passed: Cell<bool>,
 }
 
@@ -86,7 +97,25 @@ impl Budget {
         self.depth_used.set(MAX_DEPTH.saturating_sub(depth));
     }
 
+    /// Steps of all work since the record was opened.
+    pub(super) fn spent(&self) -> u64 {
+        self.spent.get()
+    }
+
+    /// Notes that a formula was evaluated, and what it cost.
+    pub(super) fn note(&self, formula: FormulaId, steps: u64) {
+        let mut all = self.work.borrow_mut();
+        if all.len() <= formula.index() {
+            all.resize(formula.index() + 1, Work::default());
+        }
+        if let Some(work) = all.get_mut(formula.index()) {
+            work.evaluations += 1;
+            work.steps += steps;
+        }
+    }
+
     pub(super) fn spend(&self, steps: u64) {
+        self.spent.set(self.spent.get().saturating_add(steps));
         let left = self.steps_left.get();
         self.steps_left.set(left.saturating_sub(steps));
         self.pass_unless(steps < left);
@@ -177,6 +206,13 @@ impl Engine {
     /// Whether the record can hold a value in place of another.
     pub(super) fn fits(&self, value: &str, instead_of: &str) -> bool {
         self.budget.fits(self.tree.n_bytes() - instead_of.len() + value.len())
+    }
+
+    /// How much work each expression was since the record was opened; one that was never evaluated may be left out.
+    #[must_use]
+    pub fn work(&self) -> Vec<(FormulaId, Work)> {
+        let all = self.budget.work.borrow();
+        all.iter().enumerate().map(|(index, &work)| (FormulaId::from_index(index), work)).collect()
     }
 
     /// Other limits, for tests that pass them.

@@ -22,7 +22,9 @@ impl Engine {
     /// Evaluates something on behalf of a formula on a node, which draws its own random numbers.
     pub(super) fn drawing<T>(&self, formula: FormulaId, node: NodeId, evaluate: impl FnOnce() -> T) -> T {
         let around = self.chance.replace(Chance { source: Some((formula, node)), ..Chance::default() });
+        let before = self.budget.spent();
         let value = evaluate();
+        self.budget.note(formula, self.budget.spent() - before);
         self.chance.replace(around);
         value
     }

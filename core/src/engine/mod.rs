@@ -38,8 +38,8 @@ use crate::text::Language;
 use crate::xml::{Document, Names};
 use crate::xpath::date;
 
-pub use budget::Limits;
 use budget::{Bounds, Budget};
+pub use budget::{Limits, Work};
 use chance::Chance;
 pub use choices::{Choice, Offer};
 use lexical::Author;

@@ -94,6 +94,23 @@ diagnostic_kinds! {
     MissingColumn "missing-column" Error "A list lacks a column that the form reads, so what is read is always empty." "Correct the column's name in the form or in the file."
     // Texts
     MissingText "missing-text" Warning "A text that the form refers to is missing in its default language." "Add the text."
+    MissingTranslation "missing-translation" Warning "A text is not translated; another language is shown in its place." "Add the translation."
+    MissingSound "missing-sound" Warning "A text has no sound, and the form has sound for others like it." "Record it, or leave it out everywhere."
+    UnusedText "unused-text" Note "A text is never shown." "Remove it, or refer to it."
+    NoLabel "no-label" Note "A question has no words, so its name is shown." "Add a label."
+    // Choices
+    ChoiceWithoutValue "choice-without-value" Error "A choice has no value, so choosing it is no answer." "Fill in the choice's name."
+    ChoiceWithBlank "choice-with-blank" Error "A choice of a question that takes several has a blank in its value, so it cannot be told from two." "Leave blanks out of the choice's name."
+    DuplicateChoice "duplicate-choice" Warning "Two choices of a question have the same value, so nobody can tell which was chosen." "Give each choice a name of its own."
+    NoChoices "no-choices" Warning "A question offers no choices." "Fill in its list."
+    NeverChosen "never-chosen" Warning "An expression compares an answer with something that its question does not offer, so it never matches." "Compare with the name of a choice, not with its label."
+    UnusedList "unused-list" Note "A list is never used." "Remove it, or use it."
+    // Questions and expressions
+    ManyNodes "many-nodes" Warning "An expression needs one value, and names a question that is answered in many rows; the first row's is taken." "Say which row is meant, or use sum(), join(), max() …"
+    RequiredReadonly "required-readonly" Error "A question must be answered and cannot be, so the record can never be finished." "Take off required or read_only, or give it a value."
+    UnknownAppearance "unknown-appearance" Warning "A question has an appearance that no ODK client knows; it is shown the plain way." "Correct the appearance."
+    MisplacedAppearance "misplaced-appearance" Note "A question has an appearance that is for other kinds of questions." "Remove it, or correct the type."
+    DearExpression "dear-expression" Warning "An expression is so much work that a phone will be slow." "Look up rows by one column, and calculate what is needed often in a question of its own."
 }
 
 /// Something in a form that its author should know.

@@ -57,6 +57,19 @@ impl Itext {
         texts.get(id).copied()
     }
 
+    /// Every text of one language with its id, in the order of the form.
+    pub fn texts<'d>(
+        &self,
+        document: &'d Document,
+        names: &Names,
+        language: usize,
+    ) -> impl Iterator<Item = (std::borrow::Cow<'d, str>, ElementId)> {
+        let id = names.find("id");
+        let translation = self.translations.get(language).map(|translation| translation.element);
+        let texts = translation.into_iter().flat_map(|element| document.children(element));
+        texts.filter_map(move |text| Some((document.attribute(text, Namespace::None, id)?, text)))
+    }
+
     /// The `<value>` of a text: with this `form`, or the one without (`long` is preferred over it, xforms.md §5).
     #[must_use]
     pub fn value(&self, document: &Document, names: &Names, text: ElementId, form: Option<&str>) -> Option<ElementId> {

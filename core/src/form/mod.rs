@@ -3,6 +3,7 @@
 //! [`FormDef::load`] gives the definition and a list of [`Diagnostic`]s. A form with warnings can be filled; only one that
 //! cannot be filled at all is an error.
 
+mod appearance;
 mod def;
 mod diagnostics;
 mod graph;
@@ -11,6 +12,7 @@ mod itext;
 mod load;
 mod structure;
 
+pub use appearance::Fit;
 pub use def::{
     Action, ActionValue, Condition, Control, ControlKind, DataType, FormDef, FormEvent, Formula, Item, Itemset, Label,
     List, ListTree, MAX_NODES, NodeDef, Preload, Template,

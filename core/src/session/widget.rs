@@ -97,7 +97,7 @@ const UNACCEPTABLE_ACCURACY_M: f64 = 100.0;
 impl Widget {
     pub(super) fn of(control: &Control, node: &NodeDef) -> Self {
         let text = |name: &str| control.setting(name).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-        let appearances = appearances(&control.appearance);
+        let appearances = control.appearances();
         Self {
             scale: (control.kind == ControlKind::Range).then(|| Scale::of(control)).flatten(),
             upload: (control.kind == ControlKind::Upload).then(|| Upload::of(control, node)),
@@ -183,44 +183,9 @@ impl Number {
     }
 }
 
-/// The words of an appearance; blanks inside parentheses do not part it (`ex:org.app.SCAN(mode='a b')`).
-fn appearances(written: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut depth = 0_usize;
-    for letter in written.chars() {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        match words.last_mut() {
-            Some(_) if depth == 0 && letter.is_whitespace() => words.push(String::new()),
-            Some(word) if depth == 0 => word.extend(letter.to_lowercase()),
-            Some(word) => word.push(letter),
-            None => {}
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn appearances_are_words_and_parentheses_hold_together() {
-        let rows: [(&str, &[&str]); 5] = [
-            ("", &[]),
-            ("  Minimal   quick ", &["minimal", "quick"]),
-            ("ex:org.App.SCAN(mode='A b', n=(1 2)) Draw", &["ex:org.app.scan(mode='A b', n=(1 2))", "draw"]),
-            ("columns-3 ) no-buttons", &["columns-3", ")", "no-buttons"]),
-            ("search('f' never closed", &["search('f' never closed"]),
-        ];
-        for (written, words) in rows {
-            assert_eq!(appearances(written), words, "{written}");
-        }
-    }
 
     #[test]
     fn decimals_are_those_of_the_scale() {

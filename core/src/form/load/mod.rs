@@ -18,6 +18,11 @@ use crate::{Error, ErrorKind, Result, xpath};
 pub trait Files {
     /// The bytes of a file, or `None` if it is not there.
     fn read(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Whether there is such a file.
+    fn contains(&self, name: &str) -> bool {
+        self.read(name).is_some()
+    }
 }
 
 impl Files for BTreeMap<String, Vec<u8>> {
@@ -207,7 +212,7 @@ impl Loader {
         self.check_texts(&form);
         match Graph::build(&form) {
             Ok(graph) => form.graph = graph,
-            Err(cycle) => self.fail(cycle.kind(), "", cycle.detail()),
+            Err(refused) => self.fail(refused.kind(), "", refused.detail()),
         }
         let diagnostics = std::mem::take(&mut self.diagnostics);
         Ok(Reading { form: Some(form), diagnostics, failure: self.failure.take() })

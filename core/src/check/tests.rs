@@ -1,0 +1,252 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::ErrorKind;
+use crate::form::DiagnosticKind as K;
+
+/// A form of the record `<d>` around `nodes`.
+fn form(nodes: &str, model: &str, body: &str) -> String {
+    format!(
+        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa">
+        <h:head><h:title>T</h:title><model><instance><d id="t">{nodes}<meta><instanceID/></meta></d></instance>{model}
+        <bind nodeset="/d/meta/instanceID" jr:preload="uid"/></model></h:head><h:body>{body}</h:body></h:html>"#
+    )
+}
+
+fn input(name: &str) -> String {
+    format!(r#"<input ref="/d/{name}"><label>{name}</label></input>"#)
+}
+
+fn select(name: &str, element: &str, values: &[&str]) -> String {
+    let items: String =
+        values.iter().map(|value| format!("<item><label>x</label><value>{value}</value></item>")).collect();
+    format!(r#"<{element} ref="/d/{name}"><label>{name}</label>{items}</{element}>"#)
+}
+
+fn calculated(name: &str, expression: &str) -> String {
+    let expression = expression.replace('<', "&lt;").replace('"', "&quot;");
+    format!(r#"<bind nodeset="/d/{name}" calculate="{expression}"/>"#)
+}
+
+/// What is told, as kind, place and detail.
+fn told(xml: &str) -> Vec<(K, String, String)> {
+    let report = check(xml, &(), None);
+    report.diagnostics.into_iter().map(|told| (told.kind, told.place, told.detail)).collect()
+}
+
+/// Kind, place and detail.
+type Said<'a> = (K, &'a str, &'a str);
+
+/// Each form says exactly this.
+fn expect(rows: Vec<(String, Vec<Said<'_>>)>) {
+    for (xml, expected) in rows {
+        let told = told(&xml);
+        let told: Vec<_> = told.iter().map(|(kind, place, detail)| (*kind, place.as_str(), detail.as_str())).collect();
+        assert_eq!(told, expected, "{xml}");
+    }
+}
+
+const REPEAT: &str = r#"<r jr:template=""><v/><x/></r><n/>"#;
+const REPEAT_BODY: &str = r#"<group ref="/d/r"><label>R</label><repeat nodeset="/d/r"><input ref="/d/r/v"><label>v</label></input></repeat></group>"#;
+
+#[test]
+fn one_value_of_many_rows_is_pointed_out() {
+    let outside = |expression: &str| form(REPEAT, &calculated("n", expression), REPEAT_BODY);
+    let inside = |expression: &str| form(REPEAT, &calculated("r/x", expression), REPEAT_BODY);
+    let many = |place, detail| vec![(K::ManyNodes, place, detail)];
+    let list = r#"<instance id="l"><root><item><name>a</name></item><item><name>b</name></item></root></instance>"#;
+    let of_list = |expression: &str| form("<n/>", &(list.to_owned() + &calculated("n", expression)), &input("n"));
+    expect(vec![
+        (outside("/d/r/v + 1"), many("/d/n", "/d/r/v in calculation")),
+        (outside("if(/d/r/v > 1, 1, 2)"), many("/d/n", "/d/r/v in calculation")),
+        (outside("sum(/d/r/v)"), vec![]),
+        (outside("join(',', /d/r/v)"), vec![]),
+        (outside("max(/d/r/v, 3)"), vec![]),
+        (outside("/d/r[position() = 1]/v"), vec![]),
+        (outside("indexed-repeat(/d/r/v, /d/r, 1)"), vec![]),
+        (inside("/d/r/v"), vec![]),
+        (inside("../v"), vec![]),
+        (inside("../../r/v"), many("/d/r/x", "../../r/v in calculation")),
+        (inside("count(../../r)"), vec![]),
+        (inside("sum(../../r[v > current()/../v]/v)"), vec![]),
+        (of_list("instance('l')/root/item/name"), many("/d/n", "instance('l')/root/item/name in calculation")),
+        (of_list("instance('l')/root/item[name = 'a']/name"), vec![]),
+        (of_list("count(instance('l')/root/item)"), vec![]),
+    ]);
+}
+
+#[test]
+fn a_circle_is_told_with_its_questions() {
+    let circle = |detail: &'static str| (K::Refused(ErrorKind::Cycle), "", detail);
+    let binds =
+        [calculated("a", "/d/b"), calculated("b", "/d/a"), calculated("e", "/d/a"), calculated("g", "/d/g + 1")];
+    expect(vec![
+        (form("<a/><b/><e/>", &binds[..3].concat(), &input("a")), vec![circle("/d/a, /d/b")]),
+        (form("<g/>", &binds[3], &input("g")), vec![circle("/d/g")]),
+    ]);
+}
+
+#[test]
+fn a_form_that_cannot_be_filled_is_told_all_that_is_wrong() {
+    let syntax = K::Refused(ErrorKind::XpathSyntax);
+    let unknown = K::Refused(ErrorKind::UnknownFunction);
+    let binds = [calculated("a", "1 +"), calculated("b", "nope()"), r#"<bind nodeset="/d/z" type="int"/>"#.to_owned()];
+    let told = told(&form("<a/><b/>", &binds.concat(), &select("a", "select1", &["x", "x"])));
+    let kinds: Vec<_> = told.iter().map(|(kind, place, _)| (*kind, place.as_str())).collect();
+    assert_eq!(kinds, [(syntax, "/d/a"), (unknown, "/d/b"), (K::RuleOfNothing, "/d/z"), (K::DuplicateChoice, "/d/a")]);
+    for (xml, kind) in [("<html/>", ErrorKind::NotXforms), ("<a", ErrorKind::NotXml)] {
+        let report = check(xml, &(), None);
+        assert_eq!(report.diagnostics.iter().map(|told| told.kind).collect::<Vec<_>>(), [K::Refused(kind)]);
+    }
+}
+
+#[test]
+fn choices_have_values_of_their_own() {
+    let one = |values: &[&str]| form("<q/>", "", &select("q", "select1", values));
+    let several = |values: &[&str]| form("<q/>", "", &select("q", "select", values));
+    let list = |predicate: &str| {
+        let item = |name: &str, of: &str| format!("<item><name>{name}</name><label>{name}</label><of>{of}</of></item>");
+        let items = [item("a", "1"), item("a", "2"), item("", "1")].concat();
+        let model = format!(r#"<instance id="l"><root>{items}</root></instance>"#);
+        let body = format!(
+            r#"<select1 ref="/d/q"><label>q</label><itemset nodeset="instance('l')/root/item{predicate}"><value ref="name"/><label ref="label"/></itemset></select1>"#
+        );
+        form("<q/><of/>", &model, &(input("of") + &body))
+    };
+    expect(vec![
+        (one(&["a", "b"]), vec![]),
+        (one(&["a", "b", "a"]), vec![(K::DuplicateChoice, "/d/q", "a")]),
+        (one(&["a", ""]), vec![(K::ChoiceWithoutValue, "/d/q", "1 of 2")]),
+        (one(&["a b"]), vec![]),
+        (several(&["a b", "c"]), vec![(K::ChoiceWithBlank, "/d/q", "a b")]),
+        (one(&[]), vec![(K::NoChoices, "/d/q", "")]),
+        (list(""), vec![(K::ChoiceWithoutValue, "/d/q", "1 of 3"), (K::DuplicateChoice, "/d/q", "a")]),
+        // Two of one name that are never offered together are none too many.
+        (list("[of = /d/of]"), vec![(K::ChoiceWithoutValue, "/d/q", "1 of 3")]),
+        (list("[name != '']"), vec![(K::DuplicateChoice, "/d/q", "a")]),
+    ]);
+}
+
+#[test]
+fn what_is_never_offered_is_never_chosen() {
+    let compare = |expression: &str| {
+        form("<q/><n/>", &calculated("n", expression), &(select("q", "select", &["a", "02"]) + &input("n")))
+    };
+    let never = |detail| vec![(K::NeverChosen, "/d/n", detail)];
+    expect(vec![
+        (compare("/d/q = 'a'"), vec![]),
+        (compare("../q = 'a b'"), never("/d/q with 'a b' in calculation")),
+        (compare("'yes' != ../q"), never("/d/q with 'yes' in calculation")),
+        (compare("selected(/d/q, 'A')"), never("/d/q with 'A' in calculation")),
+        (compare("/d/q = 2"), vec![]),
+        (compare("/d/q = ''"), vec![]),
+        (compare("count-selected(/d/q) = 7"), vec![]),
+    ]);
+}
+
+#[test]
+fn lists_and_their_columns_are_there_and_used() {
+    let list = r#"<instance id="l"><root><item><name>a</name></item></root></instance>"#;
+    let with = |expression: &str| form("<n/>", &(list.to_owned() + &calculated("n", expression)), &input("n"));
+    expect(vec![
+        (with("1"), vec![(K::UnusedList, "l", "")]),
+        (with("instance('l')/root/item[nam = 'a']/name"), vec![(K::MissingColumn, "l", "nam")]),
+        (with("instance('l')/root/item[name = 'a']/label"), vec![(K::MissingColumn, "l", "label")]),
+        (with("pulldata('l', 'name', 'name', 'a')"), vec![]),
+    ]);
+    let csv =
+        r#"<instance id="c" src="jr://file-csv/c.csv"/>"#.to_owned() + &calculated("n", "pulldata('c', 'x', 'y', 'a')");
+    let files = BTreeMap::from([("c.csv".to_owned(), b"y,z\na,1\n".to_vec())]);
+    let report = check(&form("<n/>", &csv, &input("n")), &files, None);
+    let told: Vec<_> = report.diagnostics.iter().map(|told| (told.kind, told.detail.as_str())).collect();
+    assert_eq!(told, [(K::MissingColumn, "x")]);
+}
+
+#[test]
+fn questions_that_must_and_cannot_be_answered_are_errors() {
+    let with = |rules: &str, value: &str| {
+        form(&format!("<a>{value}</a>"), &format!(r#"<bind nodeset="/d/a" {rules}/>"#), &input("a"))
+    };
+    let stuck = vec![(K::RequiredReadonly, "/d/a", "")];
+    expect(vec![
+        (with(r#"required="true()" readonly="true()""#, ""), stuck),
+        (with(r#"required="true()" readonly="true()""#, "x"), vec![]),
+        (with(r#"required="true()" readonly="true()" calculate="1""#, ""), vec![]),
+        (with(r#"required="true()" readonly="true()" relevant="1 = 2""#, ""), vec![]),
+        (with(r#"required="true()""#, ""), vec![]),
+        (form("<a/>", "", r#"<input ref="/d/a"/>"#), vec![(K::NoLabel, "/d/a", "")]),
+    ]);
+}
+
+#[test]
+fn appearances_are_known_and_in_their_place() {
+    let looks = |kind: &str, data_type: &str, appearance: &str| {
+        let bind = format!(r#"<bind nodeset="/d/a" type="{data_type}"/>"#);
+        let items = if kind.starts_with("select") { "<item><label>x</label><value>x</value></item>" } else { "" };
+        let body = format!(r#"<{kind} ref="/d/a" appearance="{appearance}"><label>a</label>{items}</{kind}>"#);
+        form("<a/>", &bind, &body)
+    };
+    let unknown = |word| vec![(K::UnknownAppearance, "/d/a", word)];
+    let elsewhere = |word| vec![(K::MisplacedAppearance, "/d/a", word)];
+    expect(vec![
+        (looks("input", "string", "multiline"), vec![]),
+        (looks("input", "string", "multilin"), unknown("multilin")),
+        (looks("input", "date", "Month-Year"), vec![]),
+        (looks("input", "string", "month-year"), elsewhere("month-year")),
+        (looks("select1", "string", "columns-3 no-buttons"), vec![]),
+        (looks("select1", "string", "columns-x"), unknown("columns-x")),
+        (looks("input", "int", "ex:org.app.SCAN(a='b c')"), vec![]),
+        (looks("range", "int", "vertical w4"), vec![]),
+        (looks("upload", "binary", "signature"), vec![]),
+        (looks("input", "geopoint", "placement-map"), vec![]),
+    ]);
+}
+
+#[test]
+fn each_language_says_and_sounds_the_same() {
+    let text = |id: &str, values: &str| format!(r#"<text id="{id}">{values}</text>"#);
+    let value = |words: &str| format!("<value>{words}</value>");
+    let sound = |name: &str| format!(r#"<value form="audio">jr://audio/{name}</value>"#);
+    let itext = |en: &str, fr: &str| {
+        format!(
+            r#"<itext><translation lang="English (en)">{en}</translation><translation lang="French (fr)">{fr}</translation></itext>"#
+        )
+    };
+    let body = r#"<input ref="/d/a"><label ref="jr:itext('a')"/></input>"#;
+    let with = |en: &str, fr: &str| form("<a/>", &itext(en, fr), body);
+    let a = text("a", &value("A"));
+    expect(vec![
+        (with(&a, &a), vec![]),
+        (with(&a, ""), vec![(K::MissingTranslation, "/d/a, label", "in French (fr)")]),
+        (with(&a, &text("a", &value("-"))), vec![(K::MissingTranslation, "/d/a, label", "in French (fr)")]),
+        (with(&(a.clone() + &text("z", &value("Z"))), &a), vec![(K::UnusedText, "z", "")]),
+        (
+            with(&text("a", &(value("A") + &sound("a.mp3"))), &a),
+            vec![(K::MissingSound, "/d/a, label", "in French (fr)")],
+        ),
+        (with("", ""), vec![(K::MissingText, "a", "")]),
+    ]);
+    // Of files is spoken only where they are at hand.
+    let xml = with(&text("a", &(value("A") + &sound("a.mp3"))), &text("a", &(value("A") + &sound("b.mp3"))));
+    let files = BTreeMap::from([("b.mp3".to_owned(), Vec::new())]);
+    let report = check(&xml, &files, Some(&files));
+    let told: Vec<_> = report.diagnostics.iter().map(|told| (told.kind, told.place.as_str())).collect();
+    assert_eq!(told, [(K::MissingFile, "a.mp3")]);
+    let french = report.languages.iter().find(|language| language.name.contains("fr")).unwrap();
+    assert_eq!((french.texts, french.missing_texts, french.sounds, french.missing_sounds), (1, 0, 1, 0));
+}
+
+#[test]
+fn the_dearest_expression_is_the_one_that_reads_most() {
+    let items: String = (0..500).map(|n| format!("<item><name>n{n}</name><v>{n}</v></item>")).collect();
+    let list = format!(r#"<instance id="l"><root>{items}</root></instance>"#);
+    let binds =
+        list + &calculated("n", "sum(instance('l')/root/item[v > string-length(/d/a)]/v)") + &calculated("m", "/d/a");
+    let xml = form("<a/><n/><m/>", &binds, &input("a"));
+    let dearest = check(&xml, &(), None).dearest;
+    let names: Vec<_> = dearest.iter().map(|cost| (cost.place.as_str(), cost.part, cost.evaluations)).collect();
+    // Once when the record is begun, once for the answer.
+    assert_eq!(names, [("/d/n", "calculation", 2), ("/d/m", "calculation", 2)]);
+    assert!(dearest[0].steps > 1000 && dearest[1].steps < 20, "{dearest:?}");
+    assert_eq!(check(&xml, &(), None).dearest, dearest, "work is counted, not timed");
+}
