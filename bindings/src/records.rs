@@ -509,6 +509,8 @@ pub struct MaintenanceReport {
     pub n_strays: u64,
     /// Files that nothing had named for a month, deleted.
     pub n_deleted: u64,
+    /// Bytes of disk that the database has given back.
+    pub bytes_freed: u64,
 }
 
 /// A file of an answer that is not there.
@@ -534,6 +536,7 @@ impl From<client::MaintenanceReport> for MaintenanceReport {
             missing: report.missing.iter().map(missing).collect(),
             n_strays: report.n_strays,
             n_deleted: report.n_deleted,
+            bytes_freed: report.bytes_freed,
         }
     }
 }

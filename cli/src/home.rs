@@ -114,6 +114,9 @@ fn report_words(report: &MaintenanceReport) -> Vec<String> {
     if report.n_strays > 0 {
         lines.push(format!("{} files belong to nothing; each is kept for a month.", report.n_strays));
     }
+    if report.bytes_freed > 0 {
+        lines.push(format!("The database has given back {}.", bytes(report.bytes_freed)));
+    }
     lines
 }
 
@@ -140,5 +143,8 @@ fn report_json(report: &MaintenanceReport) -> Value {
             "illegible": salvage.is_illegible,
         })
     });
-    json!({ "salvage": salvage, "missing": missing, "strays": report.n_strays, "deleted": report.n_deleted })
+    json!({
+        "salvage": salvage, "missing": missing, "strays": report.n_strays, "deleted": report.n_deleted,
+        "freed": report.bytes_freed,
+    })
 }

@@ -71,6 +71,7 @@ mod ids;
 mod import;
 mod key;
 mod last_saved;
+mod leaves;
 mod maintenance;
 mod migrations;
 mod offers;

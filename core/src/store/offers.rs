@@ -116,6 +116,15 @@ impl Store {
             drop_old(transaction, project, listing.at_ms)
         })
     }
+
+    /// Removes the versions of every project that left 30 days before `now` and that no draft or record uses.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageFull`.
+    pub(super) fn drop_forms_that_left(&self, now: i64) -> Result<()> {
+        let projects = self.projects()?;
+        self.write(|transaction| projects.iter().try_for_each(|project| drop_old(transaction, project.id, now)))
+    }
 }
 
 /// Notes the failures of the versions listed now, and gives their codes by form id.

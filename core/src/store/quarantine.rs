@@ -16,9 +16,21 @@ const UNFINISHED: &str = "salvaging.db";
 const FINISHED: &str = "salvaged.db";
 /// A copy of a damaged database, of which more can be read than of itself.
 pub(super) const MENDING: &str = "mending.db";
+/// Another, of which single pages are read.
+pub(super) const LEAVES: &str = "leaves.db";
 /// What a salvage no longer needs when it is done, or was cut off.
-const LEFTOVERS: [&str; 6] =
-    [UNFINISHED, "salvaging.db-journal", MENDING, "mending.db-wal", "mending.db-journal", "mending.db-shm"];
+const LEFTOVERS: [&str; 10] = [
+    UNFINISHED,
+    "salvaging.db-journal",
+    MENDING,
+    "mending.db-wal",
+    "mending.db-journal",
+    "mending.db-shm",
+    LEAVES,
+    "leaves.db-wal",
+    "leaves.db-journal",
+    "leaves.db-shm",
+];
 /// What belongs to a database, the database last: while it has its place, the others are looked for again.
 const DATABASE_FILES: [&str; 4] = ["store.db-wal", "store.db-journal", "store.db-shm", "store.db"];
 

@@ -98,6 +98,8 @@ reasons! {
     AttachmentMissing "attachment-missing"
     /// A file of the record is not what was stored.
     AttachmentDamaged "attachment-damaged"
+    /// It was read back from a damaged database, and nothing proves that it is what was written.
+    Unproved "unproved"
     /// The record cannot be read on this device.
     UnreadableRecord "unreadable-record"
 }
