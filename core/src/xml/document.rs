@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::{NameId, Names};
+use super::{NameId, Names, is_name};
 use crate::ids::{ElementId, IndexVec};
 use crate::{Error, ErrorKind, Result};
 
@@ -358,7 +358,7 @@ impl<'a> Builder<'a> {
         let depth = self.open.len() + 1;
         let attributes = self.read_attributes(tag, depth)?;
         self.check_size(self.elements.len() < MAX_PARTS, MAX_PARTS, "elements")?;
-        let (prefix, local) = split(tag.name().into_inner());
+        let (prefix, local) = self.checked(tag.name().into_inner())?;
         let namespace = self.resolve(prefix, true);
         let parent = self.open.last().map(|&(id, _)| id);
         if parent.is_none() && !self.elements.is_empty() {
@@ -405,16 +405,36 @@ impl<'a> Builder<'a> {
             let (qualified, value) = (self.range(key), self.range(&attribute.value));
             self.attributes.push(Attribute { namespace: Namespace::None, name, qualified, value });
         }
-        if prefixed {
-            // Only now are all declarations of this tag known.
-            for index in start..self.attributes.len() {
-                let qualified = self.attributes[index].qualified.clone();
-                let key = self.source.get(qualified.start as usize..qualified.end as usize);
-                let (prefix, _) = split(key.unwrap_or_default());
+        // Only now are all declarations of this tag known.
+        let mut keys = Vec::with_capacity(self.attributes.len() - start);
+        for index in start..self.attributes.len() {
+            let qualified = self.attributes[index].qualified.clone();
+            let key = self.source.get(qualified.start as usize..qualified.end as usize).unwrap_or_default();
+            let (prefix, _) = self.checked(key)?;
+            if prefixed {
                 self.attributes[index].namespace = self.resolve(prefix, false);
             }
+            keys.push(key);
         }
-        Ok(to_u32(start)..to_u32(self.attributes.len()))
+        keys.sort_unstable();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("the attribute {} stands twice", pair[0])),
+            None => Ok(to_u32(start)..to_u32(self.attributes.len())),
+        }
+    }
+
+    /// Prefix and local name, if they are names of XML and the prefix is declared: what another program would not read is not
+    /// read here either, or it would be written into a record that no server takes.
+    fn checked<'n>(&self, qualified: &'n str) -> Result<(&'n str, &'n str), String> {
+        let (prefix, local) = split(qualified);
+        let is_plain = prefix.is_empty() && !qualified.starts_with(':');
+        if !is_name(local) || !(is_plain || is_name(prefix)) {
+            return Err("a name is none of XML".into());
+        }
+        let is_declared = is_plain
+            || matches!(prefix, "xml" | "xmlns")
+            || self.scope.iter().rev().any(|(_, declared, _)| *declared == prefix);
+        if is_declared { Ok((prefix, local)) } else { Err(format!("the prefix {prefix} is not declared")) }
     }
 
     fn check_size(&mut self, is_within: bool, most: usize, of: &str) -> Result<(), String> {
@@ -464,6 +484,30 @@ mod tests {
     fn parse(source: &str) -> (Document, Names) {
         let mut names = Names::default();
         (Document::parse(source.into(), &mut names).unwrap(), names)
+    }
+
+    #[test]
+    fn what_no_xml_parser_takes_is_refused_with_its_place() {
+        for (source, what) in [
+            ("<d><1/></d>", "a name is none of XML, at byte 7"),
+            ("<d><-a/></d>", "a name is none of XML, at byte 8"),
+            ("<d><a&b/></d>", "a name is none of XML, at byte 9"),
+            ("<d><a:b:c xmlns:a='u'/></d>", "a name is none of XML, at byte 23"),
+            ("<d><:a/></d>", "a name is none of XML, at byte 8"),
+            ("<d 1='x'/>", "a name is none of XML, at byte 10"),
+            ("<d><orx:meta/></d>", "the prefix orx is not declared, at byte 14"),
+            ("<d><a xmlns:p='u'/><p:b/></d>", "the prefix p is not declared, at byte 25"),
+            ("<d jr:count='1'/>", "the prefix jr is not declared, at byte 17"),
+            ("<d a='1' b='2' a='3'/>", "the attribute a stands twice, at byte 22"),
+        ] {
+            let error = Document::parse(source.into(), &mut Names::default()).unwrap_err();
+            assert_eq!((error.kind(), error.detail()), (ErrorKind::NotXml, what), "{source}");
+        }
+        for source in
+            ["<p:d xmlns:p='u' xml:lang='nl' p:a='1' a='2'/>", "<ሀ-1.b_ü/>", "<d xmlns='u' xmlns:p='v'><p:a/></d>"]
+        {
+            assert!(Document::parse(source.into(), &mut Names::default()).is_ok(), "{source}");
+        }
     }
 
     #[test]

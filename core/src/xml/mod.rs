@@ -5,5 +5,5 @@ mod names;
 mod writer;
 
 pub use document::{Attribute, Document, Element, Namespace, Piece};
-pub use names::{NameId, Names};
+pub use names::{NameId, Names, is_name};
 pub use writer::{escape_attribute, escape_text, is_allowed};
