@@ -412,3 +412,19 @@ fn a_root_of_another_name_is_no_root() {
     engine.answer(a, Some("x"), step(1)).unwrap();
     assert_eq!(engine.add_repeat("/d/a", step(2)).unwrap_err().kind(), ErrorKind::NoSuchNode);
 }
+
+#[test]
+fn choices_that_are_grouped_are_offered_one_after_the_other() {
+    let record = Record::of(&form(
+        "<d id='f'><s/></d>",
+        "<bind nodeset='/d/s'/>",
+        "<select1 ref='/d/s'><label>s</label><choices><label>Old</label><item><label>A</label><value>a</value></item></choices>
+            <item><label>B</label><value>b</value></item>
+            <choices><choices><item><label>C</label><value>c</value></item></choices></choices></select1>",
+    ));
+    let node = record.engine.find("/d/s").unwrap();
+    let control = record.engine.form().nodes[record.engine.tree().node(node).def].control.unwrap();
+    let offered: Vec<_> = record.engine.choices(control, node).into_iter().map(|choice| choice.value).collect();
+    assert_eq!(offered, ["a", "b", "c"]);
+    assert_eq!(record.told, ["no-effect /d/s"], "the heading is not shown, and that is told");
+}

@@ -47,7 +47,7 @@ impl Loader {
                 "group" => ControlKind::Group,
                 "repeat" => ControlKind::Repeat,
                 // Parts of the control around them, read with it.
-                "label" | "hint" | "item" | "itemset" | "value" => continue,
+                "label" | "hint" | "item" | "itemset" | "choices" | "value" => continue,
                 _ => {
                     if !self.read_action(child, parent) {
                         self.warn(DiagnosticKind::Unsupported, format!("body element {name}"), "");
@@ -195,6 +195,13 @@ impl Loader {
                     self.controls[id].items.push(item);
                 }
                 "itemset" => self.controls[id].itemset = self.read_itemset(child, base, place),
+                // XForms groups choices so; they are offered one after the other.
+                "choices" => {
+                    if document.children(child).any(|part| self.name(part) == "label") {
+                        self.warn(DiagnosticKind::NoEffect, place, "the heading of a group of choices is not shown");
+                    }
+                    self.read_choices(child, id, base, place);
+                }
                 _ => {}
             }
         }

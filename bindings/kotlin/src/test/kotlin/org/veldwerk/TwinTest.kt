@@ -45,7 +45,7 @@ class TwinTest {
     private fun joined(client: Client): FormSummary {
         val running = TryOutServer.start(folder.resolve("server")).also { server = it }
         val project = client.addProject(running.settingsCode, null).project
-        val outcomes = runBlocking { client.refresh(project.id, SyncHandle()) }
+        val outcomes = runBlocking { client.refresh(project.id, SyncHandle()) }.forms
         assertTrue(outcomes.all { it.problem == null }, outcomes.toString())
         return client.forms(project.id).single { it.formId == "pi_newcomers" }
     }
