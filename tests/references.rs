@@ -10,6 +10,7 @@ use veldwerk::clock::Step;
 use veldwerk::engine::{Engine, Settings};
 use veldwerk::form::{ControlKind, FormDef};
 use veldwerk::instance::Writer;
+use veldwerk::xml::{Document, Names};
 
 /// A form from its instance, the rest of its model, and its body.
 fn form(instance: &str, model: &str, body: &str) -> String {
@@ -427,4 +428,16 @@ fn choices_that_are_grouped_are_offered_one_after_the_other() {
     let offered: Vec<_> = record.engine.choices(control, node).into_iter().map(|choice| choice.value).collect();
     assert_eq!(offered, ["a", "b", "c"]);
     assert_eq!(record.told, ["no-effect /d/s"], "the heading is not shown, and that is told");
+}
+
+#[test]
+fn a_prefix_that_an_element_declares_for_itself_is_declared_in_what_is_sent() {
+    let record = Record::of(&form(
+        "<d id='f'><a><o:b xmlns:o='urn:o'/></a><orx:meta xmlns:orx='http://openrosa.org/xforms'><orx:instanceID/></orx:meta></d>",
+        "",
+        "",
+    ));
+    let sent = record.engine.write(Writer::Submission);
+    Document::parse(sent.as_str().into(), &mut Names::default()).unwrap_or_else(|error| panic!("{error}: {sent}"));
+    assert_eq!(sent.matches("xmlns:o=").count(), 1, "{sent}");
 }

@@ -94,7 +94,8 @@ fn root_attributes(form: &FormDef, tree: &Tree, out: &mut String) {
     }
     let around =
         std::iter::successors(document.element(form.instance).parent, |&element| document.element(element).parent);
-    for element in around {
+    // Also what an element inside declares for itself: elements are written without their declarations.
+    for element in around.chain(document.below(form.instance)) {
         for attribute in document.attributes(element) {
             let name = document.attribute_name(attribute);
             if let Some(prefix) = name.strip_prefix("xmlns:")

@@ -144,16 +144,20 @@ impl Document {
         self.elements[id].first_child.is_some()
     }
 
+    /// The elements inside an element, at every depth.
+    pub fn below(&self, id: ElementId) -> impl Iterator<Item = ElementId> {
+        let mut pending: Vec<_> = self.children(id).collect();
+        std::iter::from_fn(move || {
+            let next = pending.pop()?;
+            pending.extend(self.children(next));
+            Some(next)
+        })
+    }
+
     /// How many elements and attributes there are in (and at) an element.
     #[must_use]
     pub fn n_nodes(&self, id: ElementId) -> usize {
-        let mut number = 0;
-        let mut pending = vec![id];
-        while let Some(id) = pending.pop() {
-            number += 1 + self.attributes(id).len();
-            pending.extend(self.children(id));
-        }
-        number
+        std::iter::once(id).chain(self.below(id)).map(|id| 1 + self.attributes(id).len()).sum()
     }
 
     /// The name as written, prefix included.
