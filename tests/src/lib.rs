@@ -4,8 +4,10 @@
 pub mod cases;
 pub mod central;
 pub mod dice;
+pub mod matrix;
 pub mod memory_store;
 pub mod notation;
+pub mod pages;
 pub mod person;
 pub mod phone;
 pub mod raw_server;

@@ -288,6 +288,14 @@ impl Scenario {
         self
     }
 
+    /// Something that the core hands over to draw a question: a piece of the `Debug` of its view.
+    #[track_caller]
+    pub fn expect_view(&mut self, path: &str, piece: &str) -> &mut Self {
+        let view = format!("{:?}", self.session.question_at(self.node(path)).expect("a question"));
+        assert!(view.contains(piece), "{piece} is not in {view}");
+        self
+    }
+
     /// The screen that is shown.
     #[track_caller]
     pub fn expect_screen(&mut self, screen: &str) -> &mut Self {
@@ -324,6 +332,7 @@ impl Scenario {
     /// kill                reopen        finalise       refuse CODE STEP     refuse finalise a b
     /// a = 3               a is irrelevant              rows of r = 2    choices of s = a b
     /// label of a = Words  screen = a    screens = a b end     sends <a>3</a>     sends no <b>
+    /// view of a has rows: Some(4)
     /// ```
     ///
     /// # Panics
@@ -356,6 +365,10 @@ impl Scenario {
             "rows" => self.expect_count(left.trim_start_matches("rows of "), right.parse().expect("a number")),
             "choices" => self.expect_choices(left.trim_start_matches("choices of "), &list),
             "label" => self.expect_label(left.trim_start_matches("label of "), right),
+            "view" => {
+                let (path, piece) = rest.trim_start_matches("of ").split_once(" has ").expect("a piece");
+                self.expect_view(path, piece)
+            }
             "screen" => self.expect_screen(right),
             "screens" => self.expect_screens(&list),
             path if first == "is" => self.expect_is(path, second),

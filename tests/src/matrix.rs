@@ -1,0 +1,299 @@
+//! `tests/matrix.toml`: what works of XLSForm, XForms and their functions, each row with something small that shows it.
+//!
+//! A `[[part]]` is a table of the page: `title`, `about`, and perhaps a `form` ([`crate::notation`]) and `files` that all its
+//! rows share. A `[[part.row]]` says `what`, how it `works` and what is to be noted (`note`), and then how that is tried:
+//!
+//! ```text
+//! values   lines of `EXPRESSION → VALUE`, or `EXPRESSION ✗ CODE` for one that a form is not opened with, or not without that code
+//! form     more of the form, in the notation; or
+//! model, body    a form in XML: what stands in its model (between the tags), and in its body
+//! files    what lies beside the form
+//! says     codes of docs/errors.md and docs/diagnostics.md that are said of the form; no others may be said when it is opened
+//! steps    what is done and what must come of it (`Scenario::play`)
+//! cases    literate cases that show it, by file and heading
+//! see      rows that this one becomes: it works as the worst of them
+//! outside  what is left to do for the app that draws the questions, or for pyxform
+//! ```
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Deserialize;
+use veldwerk::check::check;
+use veldwerk::form::FormDef;
+
+use crate::cases::Case;
+use crate::notation::xform;
+use crate::scenario::{Files, Scenario};
+
+/// How something works, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Works {
+    /// Whole.
+    Yes,
+    /// The core hands over what is needed, and the app that draws the questions does it.
+    App,
+    /// In part.
+    Partly,
+    /// Not at all.
+    No,
+}
+
+/// The table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    part: Vec<Part>,
+}
+
+/// Rows that belong together.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Part {
+    /// Heading.
+    pub title: String,
+    about: String,
+    form: String,
+    files: TextFiles,
+    row: Vec<Row>,
+}
+
+/// One thing that a form may have.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Row {
+    /// Its name, in Markdown.
+    pub what: String,
+    works: Option<Works>,
+    /// What is to be noted.
+    pub note: String,
+    form: String,
+    model: String,
+    body: String,
+    files: TextFiles,
+    values: String,
+    steps: String,
+    says: BTreeSet<String>,
+    cases: Vec<String>,
+    /// What it becomes: rows by their name.
+    pub see: Vec<String>,
+    /// Who does what is left.
+    pub outside: String,
+}
+
+type TextFiles = std::collections::BTreeMap<String, String>;
+
+impl Row {
+    /// Whether something is run for it.
+    #[must_use]
+    pub fn is_tried(&self) -> bool {
+        !self.cases.is_empty() || !self.says.is_empty() || !self.values.is_empty() || !self.steps.is_empty()
+    }
+
+    /// Runs what shows it.
+    ///
+    /// # Panics
+    /// If that does not hold.
+    pub fn try_out(&self, part: &Part, cases: &[Case]) {
+        println!("{}: {}", part.title, self.what);
+        for name in &self.cases {
+            let case =
+                cases.iter().find(|case| case.name == *name).unwrap_or_else(|| panic!("no case is called {name}"));
+            assert!(case.open.is_none() || self.works > Some(Works::Yes), "{name} does not hold yet");
+        }
+        let files: Files = part
+            .files
+            .iter()
+            .chain(&self.files)
+            .map(|(name, text)| (name.clone(), text.clone().into_bytes()))
+            .collect();
+        let mut calculations = String::new();
+        let mut expected = Vec::new();
+        for line in self.values.lines().filter(|line| !line.trim().is_empty()) {
+            let calculation = |name: &str, expression: &str| {
+                format!("calc {name} = \"{}\";\n", expression.trim().replace('\\', "\\\\").replace('"', "\\\""))
+            };
+            if let Some((expression, code)) = line.split_once('✗') {
+                let said = said(&self.xml(part, &calculation("v", expression)), &files);
+                assert!(said.all.contains(code.trim()), "{line}: {:?}", said.all);
+            } else {
+                let (expression, value) = line.split_once('→').unwrap_or_else(|| panic!("no value: {line}"));
+                let name = format!("v{}", expected.len());
+                calculations.push_str(&calculation(&name, expression));
+                expected.push((name, value.trim(), line));
+            }
+        }
+        if expected.is_empty() && self.steps.is_empty() && self.says.is_empty() {
+            return;
+        }
+        let xml = self.xml(part, &calculations);
+        let said = said(&xml, &files);
+        assert!(said.all.is_superset(&self.says), "said: {:?}", said.all);
+        assert!(said.at_opening.is_subset(&self.says), "said when it is opened: {:?}", said.at_opening);
+        if self.steps.is_empty() && expected.is_empty() {
+            return;
+        }
+        let mut scenario = Scenario::begin(&xml, &files, "Europe/Amsterdam");
+        for step in self.steps.lines().map(str::trim).filter(|step| !step.is_empty()) {
+            println!("  {step}");
+            scenario.play(step);
+        }
+        for (name, value, line) in expected {
+            println!("  {line}");
+            scenario.expect(&name, value);
+        }
+    }
+
+    fn xml(&self, part: &Part, calculations: &str) -> String {
+        if self.model.is_empty() {
+            return xform(&format!("{}\n{}\n{calculations}", part.form, self.form));
+        }
+        format!(
+            r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa" xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms" xmlns:entities="http://www.opendatakit.org/xforms/entities" xmlns:ev="http://www.w3.org/2001/xml-events"><h:head><h:title>Row</h:title><model>{}</model></h:head><h:body>{}</h:body></h:html>"#,
+            self.model, self.body
+        )
+    }
+}
+
+/// Codes of what is said of a form.
+struct Said {
+    at_opening: BTreeSet<String>,
+    all: BTreeSet<String>,
+}
+
+fn said(xml: &str, files: &Files) -> Said {
+    let codes = |told: Vec<veldwerk::form::Diagnostic>| told.iter().map(|told| told.kind.code().to_owned()).collect();
+    Said { at_opening: codes(FormDef::read(xml, files).diagnostics), all: codes(check(xml, files, None).diagnostics) }
+}
+
+impl Matrix {
+    /// The table as it is written.
+    ///
+    /// # Panics
+    /// On one that cannot be read.
+    #[must_use]
+    pub fn read() -> Self {
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("matrix.toml")).expect("the table");
+        toml::from_str(&text).unwrap_or_else(|error| panic!("the matrix: {error}"))
+    }
+
+    /// All rows with their parts.
+    pub fn rows(&self) -> impl Iterator<Item = (&Part, &Row)> {
+        self.part.iter().flat_map(|part| part.row.iter().map(move |row| (part, row)))
+    }
+
+    /// The rows that a row becomes.
+    ///
+    /// # Panics
+    /// If there is not exactly one of each name.
+    #[must_use]
+    pub fn seen_by(&self, row: &Row) -> Vec<&Row> {
+        let one_called = |name: &String| {
+            let called = |row: &Row| row.see.is_empty() && row.what.replace('`', "") == name.replace('`', "");
+            let found: Vec<_> = self.rows().map(|(_, row)| row).filter(|row| called(row)).collect();
+            assert_eq!(found.len(), 1, "{}: rows called {name}", row.what);
+            found[0]
+        };
+        row.see.iter().map(one_called).collect()
+    }
+
+    /// How a row works: as it says itself, or as the worst of the rows that it becomes.
+    ///
+    /// # Panics
+    /// If it says nothing.
+    #[must_use]
+    pub fn works(&self, row: &Row) -> Works {
+        let seen = || self.seen_by(row).into_iter().filter_map(|seen| seen.works).max();
+        row.works.or_else(seen).unwrap_or_else(|| panic!("{} does not say how it works", row.what))
+    }
+
+    fn count(&self, works: Works) -> usize {
+        self.rows().filter(|(_, row)| self.works(row) == works).count()
+    }
+
+    /// The Markdown of `docs/support-matrix.md`.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let [yes, app, partly, no] = [Works::Yes, Works::App, Works::Partly, Works::No].map(|works| self.count(works));
+        let mut page = format!(
+            "# What works\n\n\
+             Rendered from `tests/matrix.toml`. A test runs what each row says and compares this page, so it says what the \
+             program does, not what was once meant.\n\n\
+             Of {} rows **{yes} work**, **{partly} work in part**, **{no} do not work**, and {app} are for the **app** that \
+             draws the questions: the core reads them and hands over what it needs; none of it is lost.\n\n\
+             `veldwerk check FORM.xml` says the same of one form. Nothing that does not work is passed over in silence: the \
+             code in a row is what is said of a form that has it ([of forms](diagnostics.md), [errors](errors.md)).\n",
+            yes + app + partly + no
+        );
+        for part in &self.part {
+            let _ = write!(page, "\n## {}\n\n", part.title);
+            if !part.about.is_empty() {
+                let _ = write!(page, "{}\n\n", part.about.trim());
+            }
+            let has_examples = part.row.iter().any(|row| !row.examples().is_empty());
+            page.push_str(if has_examples {
+                "| what | works | remarks | for example |\n|---|---|---|---|\n"
+            } else {
+                "| what | works | remarks |\n|---|---|---|\n"
+            });
+            for row in &part.row {
+                let works = match self.works(row) {
+                    Works::Yes => "yes",
+                    Works::App => "app",
+                    Works::Partly => "**partly**",
+                    Works::No => "**no**",
+                };
+                let _ = write!(page, "| {} | {works} | {} |", in_cell(&row.what), in_cell(&row.remarks()));
+                if has_examples {
+                    let _ = write!(page, " {} |", in_cell(&row.examples()));
+                }
+                page.push('\n');
+            }
+        }
+        page
+    }
+}
+
+impl Row {
+    fn remarks(&self) -> String {
+        let mut remarks: Vec<String> = Vec::new();
+        if !self.note.is_empty() {
+            remarks.push(self.note.trim().to_owned());
+        }
+        if !self.see.is_empty() {
+            remarks.push(format!("See {}.", self.see.join(", ")));
+        }
+        if !self.outside.is_empty() {
+            remarks.push(self.outside.trim().to_owned());
+        }
+        let mut codes = self.says.clone();
+        if self.works == Some(Works::No) {
+            codes.extend(self.values.lines().filter_map(|line| Some(line.split_once('✗')?.1.trim().to_owned())));
+        }
+        if !codes.is_empty() {
+            let codes: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
+            remarks.push(format!("Said: {}.", codes.join(", ")));
+        }
+        remarks.join(" ")
+    }
+
+    /// The first values, as the page shows them.
+    fn examples(&self) -> String {
+        let short = self.values.lines().filter(|line| line.len() < MAX_EXAMPLE);
+        let examples = short.filter_map(|line| line.split_once('→')).take(2).map(|(expression, value)| {
+            let (expression, value) = (expression.trim(), value.trim());
+            if value.is_empty() { format!("`{expression}` is empty") } else { format!("`{expression}` is `{value}`") }
+        });
+        examples.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Longest example that the page shows, in bytes.
+const MAX_EXAMPLE: usize = 70;
+
+fn in_cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
