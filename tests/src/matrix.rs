@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use veldwerk::check::check;
-use veldwerk::form::FormDef;
+use veldwerk::form::{Diagnostic, FormDef};
 
 use crate::cases::Case;
 use crate::notation::xform;
@@ -164,8 +164,15 @@ struct Said {
 }
 
 fn said(xml: &str, files: &Files) -> Said {
-    let codes = |told: Vec<veldwerk::form::Diagnostic>| told.iter().map(|told| told.kind.code().to_owned()).collect();
-    Said { at_opening: codes(FormDef::read(xml, files).diagnostics), all: codes(check(xml, files, None).diagnostics) }
+    let codes = |told: Vec<Diagnostic>| told.iter().map(|told| told.kind.code().to_owned()).collect();
+    let mut reading = FormDef::read(xml, files);
+    // Said when a form is kept for drafts.
+    let kept = reading.form.as_mut().and_then(FormDef::ensure_instance_id);
+    reading.diagnostics.extend(kept);
+    let mut all: BTreeSet<String> = codes(check(xml, files, None).diagnostics);
+    let at_opening: BTreeSet<String> = codes(reading.diagnostics);
+    all.extend(at_opening.iter().cloned());
+    Said { at_opening, all }
 }
 
 impl Matrix {

@@ -14,7 +14,8 @@
 //! ```
 //! Questions are named by the type of their bind, or by their control: `select1 select rank trigger range upload`; `node` and
 //! `calc` have none. The root is `d`. A repeat has a template and one row, as pyxform writes it; `empty` leaves out the row,
-//! `plain` the template. An attribute of its own is `attribute NAME "text"`.
+//! `plain` the template. An attribute of its own is `attribute NAME "text"`; one of its bind or of its control is
+//! `on-bind NAME "text"` or `on-control NAME "text"`.
 
 use std::fmt::Write as _;
 
@@ -34,7 +35,7 @@ pub fn xform(text: &str) -> String {
     let Inside { nodes, body, .. } = root;
     let itext = if itext.is_empty() { itext } else { format!("<itext>{itext}</itext>") };
     format!(
-        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa" xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms"><h:head><h:title>Case</h:title><model>{itext}<instance><d id="case" version="1">{nodes}<meta><instanceID/></meta></d></instance>{lists}{binds}<bind nodeset="/d/meta/instanceID" type="string" jr:preload="uid"/>{actions}</model></h:head><h:body>{body}</h:body></h:html>"#
+        r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa" xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms" xmlns:entities="http://www.opendatakit.org/xforms/entities"><h:head><h:title>Case</h:title><model>{itext}<instance><d id="case" version="1">{nodes}<meta><instanceID/></meta></d></instance>{lists}{binds}<bind nodeset="/d/meta/instanceID" type="string" jr:preload="uid"/>{actions}</model></h:head><h:body>{body}</h:body></h:html>"#
     )
 }
 
@@ -245,6 +246,12 @@ impl Form<'_> {
                     said.label.push_str(&element);
                 }
                 "default" => said.default = self.text(),
+                "on-bind" => {
+                    let _ = write!(said.bind, r#" {}="{}""#, self.word(), escape(&self.text()));
+                }
+                "on-control" => {
+                    let _ = write!(said.control, r#" {}="{}""#, self.word(), escape(&self.text()));
+                }
                 "attribute" => {
                     let _ = write!(said.attributes, r#" {}="{}""#, self.word(), self.text());
                 }
