@@ -11,6 +11,7 @@
 //! says     codes of docs/errors.md and docs/diagnostics.md that are said of the form; no others may be said when it is opened
 //! steps    what is done and what must come of it (`Scenario::play`)
 //! cases    literate cases that show it, by file and heading
+//! tests    functions of `tests/*.rs` that show what the client does, by file and name
 //! see      rows that this one becomes: it works as the worst of them
 //! outside  what is left to do for the app that draws the questions, or for pyxform
 //! ```
@@ -77,6 +78,7 @@ pub struct Row {
     steps: String,
     says: BTreeSet<String>,
     cases: Vec<String>,
+    tests: Vec<String>,
     /// What it becomes: rows by their name.
     pub see: Vec<String>,
     /// Who does what is left.
@@ -89,7 +91,11 @@ impl Row {
     /// Whether something is run for it.
     #[must_use]
     pub fn is_tried(&self) -> bool {
-        !self.cases.is_empty() || !self.says.is_empty() || !self.values.is_empty() || !self.steps.is_empty()
+        !self.cases.is_empty()
+            || !self.tests.is_empty()
+            || !self.says.is_empty()
+            || !self.values.is_empty()
+            || !self.steps.is_empty()
     }
 
     /// Runs what shows it.
@@ -217,23 +223,39 @@ impl Matrix {
         row.works.or_else(seen).unwrap_or_else(|| panic!("{} does not say how it works", row.what))
     }
 
-    fn count(&self, works: Works) -> usize {
-        self.rows().filter(|(_, row)| self.works(row) == works).count()
+    /// How many rows of the parts of one kind work how.
+    fn counts(&self, kind: &str) -> [usize; 4] {
+        let rows = || self.rows().filter(|(part, _)| part.kind() == kind);
+        [Works::Yes, Works::App, Works::Partly, Works::No]
+            .map(|works| rows().filter(|(_, row)| self.works(row) == works).count())
     }
 
     /// The Markdown of `docs/support-matrix.md`.
     #[must_use]
     pub fn page(&self) -> String {
-        let [yes, app, partly, no] = [Works::Yes, Works::App, Works::Partly, Works::No].map(|works| self.count(works));
-        let mut page = format!(
+        let mut page = String::from(
             "# What works\n\n\
              Rendered from `tests/matrix.toml`. A test runs what each row says and compares this page, so it says what the \
              program does, not what was once meant.\n\n\
-             Of {} rows **{yes} work**, **{partly} work in part**, **{no} do not work**, and {app} are for the **app** that \
-             draws the questions: the core reads them and hands over what it needs; none of it is lost.\n\n\
-             `veldwerk check FORM.xml` says the same of one form. Nothing that does not work is passed over in silence: the \
-             code in a row is what is said of a form that has it ([of forms](diagnostics.md), [errors](errors.md)).\n",
-            yes + app + partly + no
+             | | yes | app | partly | no |\n|---|---|---|---|---|\n",
+        );
+        let mut kinds: Vec<&str> = self.part.iter().map(Part::kind).collect();
+        kinds.dedup();
+        let mut all = [0; 4];
+        for kind in kinds {
+            let counts = self.counts(kind);
+            all = std::array::from_fn(|works| all[works] + counts[works]);
+            let [yes, app, partly, no] = counts;
+            let _ = writeln!(page, "| {kind} | {yes} | {app} | {partly} | {no} |");
+        }
+        let [yes, app, partly, no] = all;
+        let _ = write!(
+            page,
+            "| **all rows** | **{yes}** | **{app}** | **{partly}** | **{no}** |\n\n\
+             *App*: the core reads it and hands over what is needed, and the app that draws the questions does the rest.\n\n\
+             A code after *said* is what is said of a form that has the thing ([of forms](diagnostics.md), \
+             [errors](errors.md)), by `veldwerk check FORM.xml` and when the form is downloaded; where none stands, the form \
+             opens and nothing is said.\n"
         );
         for part in &self.part {
             let _ = write!(page, "\n## {}\n\n", part.title);
@@ -253,7 +275,7 @@ impl Matrix {
                     Works::Partly => "**partly**",
                     Works::No => "**no**",
                 };
-                let _ = write!(page, "| {} | {works} | {} |", in_cell(&row.what), in_cell(&row.remarks()));
+                let _ = write!(page, "| {} | {works} | {} |", in_cell(&row.what), in_cell(&self.remarks(row)));
                 if has_examples {
                     let _ = write!(page, " {} |", in_cell(&row.examples()));
                 }
@@ -264,14 +286,44 @@ impl Matrix {
     }
 }
 
+impl Matrix {
+    /// What stands beside a row: its own words, what does not work of what it becomes, and where that stands.
+    fn remarks(&self, row: &Row) -> String {
+        let mut remarks = row.own_remarks();
+        let seen = self.seen_by(row);
+        for seen in seen.iter().filter(|seen| seen.works > Some(Works::Yes) && seen.works == Some(self.works(row))) {
+            remarks.extend(seen.own_remarks());
+        }
+        let places = seen.iter().map(|seen| {
+            let (part, _) = self.rows().find(|(_, row)| std::ptr::eq(*row, *seen)).expect("it is one of them");
+            format!("[{}](#{})", seen.what, anchor(&part.title))
+        });
+        let places: Vec<_> = places.collect();
+        if !places.is_empty() {
+            remarks.push(format!("→ {}", places.join(", ")));
+        }
+        remarks.join(" ")
+    }
+}
+
+impl Part {
+    /// What its title begins with.
+    fn kind(&self) -> &str {
+        self.title.split(':').next().unwrap_or_default()
+    }
+}
+
+/// How a heading is linked to.
+fn anchor(heading: &str) -> String {
+    let heading = heading.to_lowercase().replace(' ', "-");
+    heading.chars().filter(|letter| letter.is_alphanumeric() || *letter == '-').collect()
+}
+
 impl Row {
-    fn remarks(&self) -> String {
+    fn own_remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = Vec::new();
         if !self.note.is_empty() {
             remarks.push(self.note.trim().to_owned());
-        }
-        if !self.see.is_empty() {
-            remarks.push(format!("See {}.", self.see.join(", ")));
         }
         if !self.outside.is_empty() {
             remarks.push(self.outside.trim().to_owned());
@@ -284,7 +336,7 @@ impl Row {
             let codes: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
             remarks.push(format!("Said: {}.", codes.join(", ")));
         }
-        remarks.join(" ")
+        remarks
     }
 
     /// The first values, as the page shows them.

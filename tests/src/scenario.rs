@@ -296,6 +296,13 @@ impl Scenario {
         self
     }
 
+    /// The form's title.
+    #[track_caller]
+    pub fn expect_title(&mut self, title: &str) -> &mut Self {
+        assert_eq!(self.form.title, title);
+        self
+    }
+
     /// The screen that is shown.
     #[track_caller]
     pub fn expect_screen(&mut self, screen: &str) -> &mut Self {
@@ -332,7 +339,7 @@ impl Scenario {
     /// kill                reopen        finalise       refuse CODE STEP     refuse finalise a b
     /// a = 3               a is irrelevant              rows of r = 2    choices of s = a b
     /// label of a = Words  screen = a    screens = a b end     sends <a>3</a>     sends no <b>
-    /// view of a has rows: Some(4)
+    /// view of a has rows: Some(4)               title = Words
     /// ```
     ///
     /// # Panics
@@ -369,6 +376,7 @@ impl Scenario {
                 let (path, piece) = rest.trim_start_matches("of ").split_once(" has ").expect("a piece");
                 self.expect_view(path, piece)
             }
+            "title" => self.expect_title(right),
             "screen" => self.expect_screen(right),
             "screens" => self.expect_screens(&list),
             path if first == "is" => self.expect_is(path, second),
