@@ -55,7 +55,7 @@ fn everything_else_is_said_and_the_form_works() {
         (form("", r#"<input ref="/d/x"/>"#), DiagnosticKind::BadReference, "/d/x"),
         (form("", r#"<input ref="/d/a"><label ref="jr:itext('gone')"/></input>"#), DiagnosticKind::MissingText, "gone"),
         (form(r#"<bind nodeset="/d/a" calculate="instance('x')/root/item"/>"#, ""), DiagnosticKind::UnknownList, "x"),
-        (form("", r#"<dance ref="/d/a"/>"#), DiagnosticKind::Unsupported, "dance"),
+        (form("", r#"<dance ref="/d/a"/>"#), DiagnosticKind::UnknownPart, "/d/a"),
         (form(r#"<odk:setgeopoint ref="/d/a" event="odk-instance-load"/>"#, ""), DiagnosticKind::Unsupported, "/d/a"),
         (
             form(r#"<submission base64RsaPublicKey="k"/>"#, ""),

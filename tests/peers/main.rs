@@ -120,7 +120,7 @@ fn forms(options: &Options, work: &Path) -> Vec<PathBuf> {
 /// The forms of `tests/cases`, each under its name.
 fn write_cases(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
-    for case in veldwerk_tests::cases::all() {
+    for case in veldwerk_tests::cases::all().into_iter().filter(veldwerk_tests::cases::Case::is_played) {
         let letters = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let name: String = case.name.chars().map(letters).collect();
         let name = name.split('-').filter(|word| !word.is_empty()).take(8).collect::<Vec<_>>().join("-");

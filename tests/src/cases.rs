@@ -1,11 +1,14 @@
 //! `tests/cases/*.md`: prose with small forms in it, what is done with each, and what must come of it.
 //!
 //! A case is a heading of level two, a form in a fence called `form` ([`crate::notation`]) or `xml`, perhaps files in fences
-//! called `csv NAME`, and steps in a fence called `steps` ([`crate::scenario::Scenario::play`]), one a line. `Time zone: ZONE`
-//! says where the record is; `Open: reason` that the case does not hold yet.
+//! called `csv NAME`, and steps in a fence called `steps` ([`crate::scenario::Scenario::play`]), one a line. A fence called
+//! `told` holds all that is said of the form when it is installed: `code place: detail`. `Time zone: ZONE` says where the
+//! record is; `Open: reason` that the case does not hold yet.
 
 use std::fs;
 use std::path::Path;
+
+use veldwerk::form::FormDef;
 
 use crate::scenario::{Files, Scenario};
 
@@ -23,20 +26,43 @@ pub struct Case {
     /// Why it does not hold yet.
     pub open: Option<String>,
     steps: Vec<String>,
+    told: Option<Vec<String>>,
 }
 
 impl Case {
+    /// Whether a record of its form is filled: not where only what is said of the form matters.
+    #[must_use]
+    pub fn is_played(&self) -> bool {
+        self.told.is_none() || !self.steps.is_empty()
+    }
+
     /// Plays the steps.
     ///
     /// # Panics
     /// At the first step that does not hold; the step is printed before.
     pub fn play(&self) {
+        if let Some(expected) = &self.told {
+            assert_eq!(told(&self.xml, &self.files), *expected, "{}", self.name);
+        }
+        if !self.is_played() {
+            return;
+        }
         let mut scenario = Scenario::begin(&self.xml, &self.files, &self.time_zone);
         for step in &self.steps {
             println!("{}: {step}", self.name);
             scenario.play(step);
         }
     }
+}
+
+/// What is said of a form when it is installed.
+fn told(xml: &str, files: &Files) -> Vec<String> {
+    let diagnostics = FormDef::read(xml, files).diagnostics;
+    let told = diagnostics.into_iter().map(|told| match (told.kind.code(), told.place, told.detail) {
+        (code, place, detail) if detail.is_empty() => format!("{code} {place}"),
+        (code, place, detail) => format!("{code} {place}: {detail}"),
+    });
+    told.map(|told| told.replace(" :", ":")).collect()
 }
 
 /// All cases, by file and place.
@@ -88,6 +114,7 @@ impl Case {
             ("csv" | "file", name) => {
                 self.files.insert(name.to_owned(), (lines.join("\n") + "\n").into_bytes());
             }
+            ("told", _) => self.told = Some(lines.iter().map(|line| line.trim().to_owned()).collect()),
             ("steps", _) => {
                 let steps =
                     lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#'));

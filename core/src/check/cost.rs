@@ -56,7 +56,8 @@ pub(super) fn dearest(form: &Arc<FormDef>) -> (Vec<Cost>, Vec<Diagnostic>) {
     (costs, told.0)
 }
 
-/// A record in which every question that applies has been answered once, in their order; none if no record can be begun.
+/// A record in which every question that applies has been answered once, in their order, and in a repeat in one row: an answer
+/// may bring the next row, and so without end. None if no record can be begun.
 fn filled(form: &Arc<FormDef>) -> Option<Engine> {
     let settings = Settings { time_zone: jiff::tz::TimeZone::UTC, properties: BTreeMap::new() };
     let step = |number| Step { at: MOMENT_MS, seed: 0, number };
@@ -67,7 +68,7 @@ fn filled(form: &Arc<FormDef>) -> Option<Engine> {
     loop {
         let mut due = Vec::new();
         engine.walk(&mut |_, control, node| {
-            if form.controls[control].kind.is_question() && tried.insert(node) {
+            if form.controls[control].kind.is_question() && tried.insert(control) {
                 due.push((control, node));
             }
         });

@@ -250,3 +250,11 @@ fn the_dearest_expression_is_the_one_that_reads_most() {
     assert!(dearest[0].steps > 1000 && dearest[1].steps < 20, "{dearest:?}");
     assert_eq!(check(&xml, &(), None).dearest, dearest, "work is counted, not timed");
 }
+
+#[test]
+fn a_repeat_that_goes_on_as_long_as_the_answer_is_one_ends_the_count() {
+    let body = REPEAT_BODY.replace("<repeat nodeset", r#"<repeat jr:count="/d/n" nodeset"#);
+    let of_rows = form(REPEAT, &calculated("n", "count(/d/r[v = 'a']) + 1"), &body);
+    let report = check(&of_rows, &(), None);
+    assert!(report.dearest.iter().any(|cost| cost.place == "/d/n" && cost.evaluations < 10), "{:?}", report.dearest);
+}

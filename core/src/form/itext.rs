@@ -51,8 +51,13 @@ impl Itext {
         let translation = self.translations.get(language)?;
         let texts = translation.texts.get_or_init(|| {
             let id = names.find("id");
-            let texts = document.children(translation.element);
-            texts.filter_map(|text| Some((document.attribute(text, Namespace::None, id)?.into(), text))).collect()
+            let mut texts = HashMap::new();
+            for text in document.children(translation.element) {
+                if let Some(id) = document.attribute(text, Namespace::None, id) {
+                    texts.entry(id.into()).or_insert(text);
+                }
+            }
+            texts
         });
         texts.get(id).copied()
     }

@@ -21,15 +21,23 @@ impl Loader {
         if !matches!(name.as_str(), "setvalue" | "setgeopoint" | "recordaudio") {
             return false;
         }
+        self.taken.element(element);
         let context = self.scope_node(scope);
         let Some(Target { def: Some(target), reference }) = self.target(element, context) else {
             let written = ["ref", "bind"].iter().find_map(|name| self.attribute(element, Namespace::None, name));
+            self.taken.whole(element);
             self.warn(DiagnosticKind::ActionOnNothing, written.unwrap_or_default(), "");
             return true;
         };
+        self.taken.about(element, target);
         if name != "setvalue" {
+            self.taken.whole(element);
             self.warn(DiagnosticKind::Unsupported, reference, format!("the action {name}"));
             return true;
+        }
+        if self.attribute(element, Namespace::None, "value").is_some() && !self.document.text(element).trim().is_empty()
+        {
+            self.warn(DiagnosticKind::NoEffect, reference.as_str(), "a setvalue has a value, so its text is not used");
         }
         let events = self.events(element, &reference);
         let Ok(value) = self.action_value(element, target, &reference) else { return true };

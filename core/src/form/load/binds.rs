@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Loader;
@@ -17,15 +18,19 @@ impl Loader {
     pub(super) fn read_binds(&mut self, model: ElementId) {
         let document = Arc::clone(&self.document);
         let binds: Vec<_> = document.children(model).filter(|&child| self.name(child) == "bind").collect();
+        let mut earlier = HashMap::new();
         for bind in binds {
             let path = self
                 .attribute(bind, Namespace::None, "nodeset")
                 .or_else(|| self.attribute(bind, Namespace::None, "ref"))
                 .unwrap_or_default();
             let Some(def) = self.follow(&path, self.nodes.root()) else {
+                self.taken.whole(bind);
                 self.warn(DiagnosticKind::RuleOfNothing, path, "");
                 continue;
             };
+            self.taken.element(bind);
+            self.taken.about(bind, def);
             let path = self.nodes.path(&self.names, def);
             if let Some(id) = self.attribute(bind, Namespace::None, "id")
                 && *self.bind_ids.entry(id).or_insert(def) != def
@@ -33,6 +38,27 @@ impl Loader {
                 self.warn(DiagnosticKind::Duplicate, path.clone(), "the id of the bind");
             }
             self.read_bind(bind, def, &path);
+            self.compare_binds(bind, def, &path, &mut earlier);
+        }
+    }
+
+    /// Several binds of one node merge, and of one attribute the last counts (xforms.md §4): what that leaves without effect is
+    /// told. `earlier` holds the last bind of each node.
+    fn compare_binds(&mut self, bind: ElementId, def: DefId, path: &str, earlier: &mut HashMap<DefId, ElementId>) {
+        let document = Arc::clone(&self.document);
+        let Some(earlier) = earlier.insert(def, bind) else { return };
+        for attribute in document.attributes(earlier) {
+            let again = document.attribute(bind, attribute.namespace, Some(attribute.name));
+            let name = self.names.get(attribute.name).to_owned();
+            if !matches!(name.as_str(), "nodeset" | "ref" | "id")
+                && again.is_some_and(|again| again != document.attribute_value(attribute))
+            {
+                self.warn(
+                    DiagnosticKind::NoEffect,
+                    path,
+                    format!("{name} stands in two binds, and the last one counts"),
+                );
+            }
         }
     }
 
@@ -63,11 +89,17 @@ impl Loader {
         let document = Arc::clone(&self.document);
         let mut preload = None;
         let mut preload_parameter = String::new();
-        for attribute in document.attributes(bind) {
+        for (number, attribute) in document.numbered_attributes(bind) {
             let value = document.attribute_value(attribute);
             let name = self.names.get(attribute.name).to_owned();
             match (attribute.namespace, name.as_str()) {
-                (Namespace::None, "type") => self.nodes[def].data_type = data_type(&value),
+                (Namespace::None, "type") => {
+                    let data_type = data_type(&value);
+                    if data_type.is_none() {
+                        self.warn(DiagnosticKind::UnknownType, path, value.trim());
+                    }
+                    self.nodes[def].data_type = data_type.unwrap_or_default();
+                }
                 (Namespace::None, "relevant") => {
                     if let Some(condition) = self.condition(&value, def, path) {
                         self.nodes[def].relevant = condition;
@@ -96,8 +128,9 @@ impl Loader {
                 (Namespace::OpenRosa, "max-pixels") => self.nodes[def].max_pixels = value.trim().parse().ok(),
                 (Namespace::Odk, "quality") => self.nodes[def].quality = Some(value.trim().into()),
                 (Namespace::Odk, "allow-mock-accuracy") => self.nodes[def].allows_mock_places = value.trim() == "true",
-                _ => {}
+                _ => continue,
             }
+            self.taken.attribute(number);
         }
         if let Some(preload) = preload {
             self.nodes[def].preload = self.preload(&preload, &preload_parameter, path);
@@ -151,8 +184,10 @@ impl Loader {
     }
 }
 
-fn data_type(name: &str) -> DataType {
-    match name.trim().rsplit(':').next().unwrap_or_default() {
+/// The type of a name; none if there is no such type. Of the types of XML Schema and of JavaRosa those that behave like a text
+/// are texts.
+fn data_type(name: &str) -> Option<DataType> {
+    Some(match name.trim().rsplit(':').next().unwrap_or_default() {
         "int" | "integer" => DataType::Int,
         "decimal" => DataType::Decimal,
         "boolean" => DataType::Boolean,
@@ -164,6 +199,10 @@ fn data_type(name: &str) -> DataType {
         "geoshape" => DataType::Geoshape,
         "barcode" => DataType::Barcode,
         "binary" => DataType::Binary,
-        _ => DataType::String,
-    }
+        "" | "string" | "text" | "select" | "select1" | "selectOne" | "listItem" | "listItems" | "rank" | "intent" => {
+            DataType::String
+        }
+        "anyURI" | "base64Binary" | "hexBinary" | "ID" | "NCName" | "token" | "normalizedString" => DataType::String,
+        _ => return None,
+    })
 }

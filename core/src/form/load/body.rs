@@ -34,28 +34,16 @@ impl Loader {
         let mut controls = Vec::new();
         let children: Vec<_> = document.children(container).collect();
         for child in children {
-            let name = self.name(child).to_owned();
-            let kind = match name.as_str() {
-                "input" => ControlKind::Input,
-                "secret" => ControlKind::Secret,
-                "select1" => ControlKind::Select1,
-                "select" => ControlKind::Select,
-                "rank" => ControlKind::Rank,
-                "range" => ControlKind::Range,
-                "trigger" => ControlKind::Trigger,
-                "upload" => ControlKind::Upload,
-                "group" => ControlKind::Group,
-                "repeat" => ControlKind::Repeat,
-                // Parts of the control around them, read with it.
-                "label" | "hint" | "item" | "itemset" | "choices" | "value" => continue,
-                _ => {
-                    if !self.read_action(child, parent) {
-                        self.warn(DiagnosticKind::Unsupported, format!("body element {name}"), "");
-                    }
-                    continue;
+            match control_kind(self.name(child)) {
+                Some(kind) => {
+                    self.taken.element(child);
+                    controls.extend(self.read_control(child, kind, parent, context));
                 }
-            };
-            controls.extend(self.read_control(child, kind, parent, context));
+                // Parts of the control around them are read with it.
+                None => {
+                    self.read_action(child, parent);
+                }
+            }
         }
         controls
     }
@@ -74,6 +62,7 @@ impl Loader {
         if node.is_none() && (is_named || kind != ControlKind::Group) {
             self.warn(DiagnosticKind::BadReference, place.clone(), kind.name());
             if kind != ControlKind::Group {
+                self.leave_out(element);
                 return None;
             }
         }
@@ -85,11 +74,17 @@ impl Loader {
         if self.attribute(element, Namespace::None, "query").is_some() {
             self.warn(DiagnosticKind::Unsupported, place.clone(), "choices by query from itemsets.csv");
         }
+        if let Some(node) = node {
+            self.taken.about(element, node);
+        }
         let inside = node.or(context);
         let base = inside.unwrap_or(DefId(0));
         let id = self.add_control(element, kind, node, parent);
         self.read_texts(element, id, base, &place);
-        self.read_choices(element, id, base, &place);
+        // The ticks of a range may have words.
+        if kind.has_choices() || kind == ControlKind::Range {
+            self.read_choices(element, id, base, &place);
+        }
         if kind == ControlKind::Repeat {
             self.read_repeat(element, id, base, &place);
         } else if let Some(node) = node
@@ -99,6 +94,24 @@ impl Loader {
         }
         self.controls[id].children = self.read_controls(element, Some(id), inside);
         Some(id)
+    }
+
+    /// Leaves out a control that names no node, with all that is in it: a question that is not asked for this is told.
+    fn leave_out(&mut self, element: ElementId) {
+        let document = Arc::clone(&self.document);
+        self.taken.whole(element);
+        let mut inside: Vec<_> =
+            document.below(element).filter(|&inside| control_kind(self.name(inside)).is_some()).collect();
+        inside.sort_unstable();
+        for inside in inside {
+            let named =
+                ["ref", "nodeset", "bind"].iter().find_map(|name| self.attribute(inside, Namespace::None, name));
+            if named.is_none() && self.name(inside) == "group" {
+                continue;
+            }
+            let what = format!("{}, inside of one that names no node", self.name(inside));
+            self.warn(DiagnosticKind::BadReference, named.unwrap_or_default(), what);
+        }
     }
 
     fn only_repeat_of(&self, group: ElementId) -> Option<ElementId> {
@@ -115,9 +128,16 @@ impl Loader {
         parent: Option<ControlId>,
         context: Option<DefId>,
     ) -> Option<ControlId> {
-        let id = self.read_control(repeat, ControlKind::Repeat, parent, context)?;
+        self.taken.element(repeat);
+        let Some(id) = self.read_control(repeat, ControlKind::Repeat, parent, context) else {
+            self.taken.whole(group);
+            return None;
+        };
         let base = self.controls[id].node.unwrap_or(DefId(0));
-        self.controls[id].label = None;
+        if self.controls[id].label.take().is_some() {
+            let place = self.nodes.path(&self.names, base);
+            self.warn(DiagnosticKind::NoEffect, place, "a label inside of a repeat is not shown, that of the group is");
+        }
         self.read_texts(group, id, base, "a repeat");
         if self.controls[id].appearance.is_empty() {
             self.controls[id].appearance =
@@ -135,9 +155,10 @@ impl Loader {
     ) -> ControlId {
         let document = Arc::clone(&self.document);
         let mut settings = Vec::new();
-        for attribute in document.attributes(element) {
+        for (number, attribute) in document.numbered_attributes(element) {
             let name = self.names.get(attribute.name);
             if SETTINGS.contains(&name) {
+                self.taken.attribute(number);
                 settings.push((name.into(), document.attribute_value(attribute).into()));
             }
         }
@@ -163,14 +184,19 @@ impl Loader {
         let children: Vec<_> = document.children(element).collect();
         for child in children {
             match self.name(child) {
-                "label" => self.controls[id].label = self.read_label(child, base, place),
-                "hint" => self.controls[id].hint = self.read_label(child, base, place),
+                "label" if self.controls[id].label.is_none() => {
+                    self.controls[id].label = self.read_label(child, base, place);
+                }
+                "hint" if self.controls[id].hint.is_none() => {
+                    self.controls[id].hint = self.read_label(child, base, place);
+                }
                 _ => {}
             }
         }
     }
 
     fn read_label(&mut self, element: ElementId, base: DefId, place: &str) -> Option<Label> {
+        self.taken.element(element);
         match self.attribute(element, Namespace::None, "ref") {
             Some(source) => self.label_reference(&source, base, place),
             None => Some(Label::Literal(element)),
@@ -183,11 +209,15 @@ impl Loader {
         for child in children {
             match self.name(child) {
                 "item" => {
+                    self.taken.element(child);
                     let parts: Vec<_> = document.children(child).collect();
                     let mut item = Item { value: "".into(), label: None };
                     for part in parts {
                         match self.name(part) {
-                            "value" => item.value = document.text(part).trim().into(),
+                            "value" => {
+                                self.taken.element(part);
+                                item.value = document.text(part).trim().into();
+                            }
                             "label" => item.label = self.read_label(part, base, place),
                             _ => {}
                         }
@@ -197,7 +227,9 @@ impl Loader {
                 "itemset" => self.controls[id].itemset = self.read_itemset(child, base, place),
                 // XForms groups choices so; they are offered one after the other.
                 "choices" => {
-                    if document.children(child).any(|part| self.name(part) == "label") {
+                    self.taken.element(child);
+                    if let Some(label) = document.children(child).find(|&part| self.name(part) == "label") {
+                        self.taken.whole(label);
                         self.warn(DiagnosticKind::NoEffect, place, "the heading of a group of choices is not shown");
                     }
                     self.read_choices(child, id, base, place);
@@ -209,20 +241,34 @@ impl Loader {
 
     fn read_itemset(&mut self, element: ElementId, base: DefId, place: &str) -> Option<Itemset> {
         let document = Arc::clone(&self.document);
-        let source = self.attribute(element, Namespace::None, "nodeset")?;
+        self.taken.element(element);
+        let Some(source) = self.attribute(element, Namespace::None, "nodeset") else {
+            self.warn(DiagnosticKind::NoEffect, place, "an itemset names no nodes");
+            return None;
+        };
         let nodeset = self.formula(&source, base, place)?;
-        let mut value = None;
+        let (mut value, mut names_value) = (None, false);
         let mut label = None;
         let parts: Vec<_> = document.children(element).collect();
         for part in parts {
-            let reference = self.attribute(part, Namespace::None, "ref");
-            match (self.name(part), reference) {
-                ("value", Some(source)) => value = self.formula(&source, base, place),
-                ("label", Some(source)) => label = self.label_reference(&source, base, place),
-                _ => {}
+            let name = self.name(part).to_owned();
+            if !matches!(name.as_str(), "value" | "label") {
+                continue;
+            }
+            let Some(source) = self.attribute(part, Namespace::None, "ref") else { continue };
+            self.taken.element(part);
+            match name.as_str() {
+                "value" => {
+                    names_value = true;
+                    value = self.formula(&source, base, place);
+                }
+                _ => label = self.label_reference(&source, base, place),
             }
         }
         let from_record = self.formulas[nodeset].expr.instance_ids().next().is_none();
+        if !names_value {
+            self.warn(DiagnosticKind::NoEffect, place, "an itemset names no value");
+        }
         Some(Itemset { nodeset, value: value?, label, from_record })
     }
 
@@ -238,4 +284,21 @@ impl Loader {
         let fixed = self.attribute(element, Namespace::JavaRosa, "noAddRemove");
         self.controls[id].fixed = fixed.is_some_and(|fixed| fixed.trim() != "false()");
     }
+}
+
+/// The kind of control that an element of this name is.
+fn control_kind(name: &str) -> Option<ControlKind> {
+    Some(match name {
+        "input" => ControlKind::Input,
+        "secret" => ControlKind::Secret,
+        "select1" => ControlKind::Select1,
+        "select" => ControlKind::Select,
+        "rank" => ControlKind::Rank,
+        "range" => ControlKind::Range,
+        "trigger" => ControlKind::Trigger,
+        "upload" => ControlKind::Upload,
+        "group" => ControlKind::Group,
+        "repeat" => ControlKind::Repeat,
+        _ => return None,
+    })
 }

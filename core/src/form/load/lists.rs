@@ -18,14 +18,35 @@ impl Loader {
             document.children(model).filter(|&child| self.name(child) == "instance").skip(1).collect();
         let used = self.used_lists();
         let mut lists = Vec::new();
+        let mut known = HashSet::new();
         for instance in instances {
-            let Some(id) = self.attribute(instance, Namespace::None, "id") else { continue };
+            let Some(id) = self.attribute(instance, Namespace::None, "id") else {
+                self.taken.whole(instance);
+                self.warn(
+                    DiagnosticKind::NoEffect,
+                    "model",
+                    "a second instance without an id, by which it could be used",
+                );
+                continue;
+            };
+            self.taken.element(instance);
             let source = self.attribute(instance, Namespace::None, "src");
+            if !known.insert(id.clone()) {
+                self.taken.whole(instance);
+                self.warn(DiagnosticKind::Duplicate, id, "an instance");
+                continue;
+            }
+            let content = document.children(instance).next();
+            // What stands in a list that comes from a file is there for programs that look for some element.
+            match (&source, content) {
+                (Some(_), _) => self.taken.whole(instance),
+                (None, content) => content.into_iter().for_each(|content| self.taken.whole(content)),
+            }
             let file = source.as_deref().and_then(file_of);
             let tree = match &source {
                 Some(source) if used.contains(&id) => self.read_file(&id, source, files),
                 Some(_) => ListTree::Missing,
-                None => match document.children(instance).next() {
+                None => match content {
                     Some(root) => ListTree::Element(Arc::clone(&document), root),
                     None => ListTree::Missing,
                 },

@@ -1,11 +1,14 @@
 mod actions;
 mod binds;
 mod body;
+mod leftovers;
 mod lists;
 mod nodes;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+
+use leftovers::Taken;
 
 use super::graph::Graph;
 use super::itext::Itext;
@@ -81,6 +84,7 @@ impl FormDef {
             formulas: IndexVec::default(),
             outputs: HashMap::new(),
             actions: Vec::new(),
+            taken: Taken::default(),
             diagnostics: Vec::new(),
             failure: None,
         };
@@ -113,7 +117,7 @@ pub struct Reading {
 
 /// The parts of the document that the loader starts from.
 struct Parts {
-    title: String,
+    title: Option<ElementId>,
     model: ElementId,
     itext: Option<ElementId>,
     instance: ElementId,
@@ -134,8 +138,13 @@ impl Parts {
         let model = named(head, "model").ok_or_else(|| not_a_form("there is no model"))?;
         let holder = named(model, "instance").ok_or_else(|| not_a_form("there is no instance"))?;
         let instance = document.children(holder).next().ok_or_else(|| not_a_form("the instance is empty"))?;
-        let title = named(head, "title").map(|title| document.text(title).trim().to_owned()).unwrap_or_default();
-        Ok(Self { title, model, itext: named(model, "itext"), instance, body: named(root, "body") })
+        Ok(Self {
+            title: named(head, "title"),
+            model,
+            itext: named(model, "itext"),
+            instance,
+            body: named(root, "body"),
+        })
     }
 }
 
@@ -151,6 +160,7 @@ struct Loader {
     formulas: IndexVec<FormulaId, Formula>,
     outputs: HashMap<ElementId, FormulaId>,
     actions: Vec<Action>,
+    taken: Taken,
     diagnostics: Vec<Diagnostic>,
     /// The first thing that makes the form impossible to fill.
     failure: Option<Error>,
@@ -159,6 +169,7 @@ struct Loader {
 impl Loader {
     fn run(&mut self, parts: &Parts, files: &dyn Files) -> Result<Reading> {
         let document = Arc::clone(&self.document);
+        self.take_sections(parts);
         let id = document
             .attribute(parts.instance, Namespace::None, self.names.find("id"))
             .map(|id| id.trim().to_owned())
@@ -185,9 +196,14 @@ impl Loader {
         self.read_outputs(parts);
         let lists = self.read_lists(parts.model, files);
         self.check_lists(&lists);
+        parts.itext.into_iter().for_each(|itext| self.take_itext(itext));
         let itext = parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
+        let title = parts.title.map(|title| document.text(title).trim().to_owned());
+        let title = title.filter(|title| !title.is_empty());
+        let public_key = self.read_submission(parts.model);
+        self.tell_leftovers();
         let mut form = FormDef {
-            title: if parts.title.is_empty() { id.clone() } else { parts.title.clone() },
+            title: title.unwrap_or_else(|| id.clone()),
             id,
             version,
             names: std::mem::take(&mut self.names),
@@ -203,12 +219,8 @@ impl Loader {
             graph: Graph::default(),
             instance: parts.instance,
             added_namespace: None,
-            public_key: None,
+            public_key,
         };
-        form.public_key = submission_attribute(&form.document, &form.names, parts.model, "base64RsaPublicKey");
-        if form.public_key.is_some() {
-            self.warn(DiagnosticKind::Refused(ErrorKind::EncryptionNeeded), "submission", "");
-        }
         self.check_texts(&form);
         match Graph::build(&form) {
             Ok(graph) => form.graph = graph,
@@ -216,6 +228,29 @@ impl Loader {
         }
         let diagnostics = std::mem::take(&mut self.diagnostics);
         Ok(Reading { form: Some(form), diagnostics, failure: self.failure.take() })
+    }
+
+    /// Marks the sections that the loader starts from.
+    fn take_sections(&mut self, parts: &Parts) {
+        let document = Arc::clone(&self.document);
+        let around = std::iter::successors(Some(parts.instance), |&element| document.element(element).parent);
+        around.chain(parts.title).chain(parts.itext).chain(parts.body).for_each(|section| self.taken.element(section));
+        // Of the first instance only its place in the model says what it is.
+        if let Some(holder) = document.element(parts.instance).parent {
+            self.attribute(holder, Namespace::None, "id");
+        }
+        self.attribute(parts.model, Namespace::None, "id");
+    }
+
+    /// Reads where and how records are to be sent, as far as the form is concerned: the public key.
+    fn read_submission(&mut self, model: ElementId) -> Option<String> {
+        let document = Arc::clone(&self.document);
+        let submission = document.children(model).find(|&child| self.name(child) == "submission")?;
+        self.taken.element(submission);
+        self.attribute(submission, Namespace::None, "action");
+        let public_key = self.attribute(submission, Namespace::None, "base64RsaPublicKey")?;
+        self.warn(DiagnosticKind::Refused(ErrorKind::EncryptionNeeded), "submission", "");
+        Some(public_key)
     }
 
     fn warn(&mut self, kind: DiagnosticKind, place: impl Into<String>, detail: impl Into<String>) {
@@ -233,8 +268,13 @@ impl Loader {
         self.names.get(self.document.element(element).name)
     }
 
-    fn attribute(&self, element: ElementId, namespace: Namespace, name: &str) -> Option<String> {
-        self.document.attribute(element, namespace, self.names.find(name)).map(|value| value.into_owned())
+    /// The value of an attribute, which is marked as read.
+    fn attribute(&mut self, element: ElementId, namespace: Namespace, name: &str) -> Option<String> {
+        let name = self.names.find(name)?;
+        let mut attributes = self.document.numbered_attributes(element);
+        let (number, found) = attributes.find(|(_, found)| found.name == name && found.namespace == namespace)?;
+        self.taken.attribute(number);
+        Some(self.document.attribute_value(found).into_owned())
     }
 
     /// Compiles an expression. One that cannot be read makes the form impossible to fill; the first such is reported.
@@ -275,6 +315,10 @@ impl Loader {
         let found: Vec<_> =
             document.elements().filter(|(_, element)| element.name == output).map(|(id, _)| id).collect();
         for id in found {
+            let parent = document.element(id).parent;
+            if parent.is_some_and(|parent| matches!(self.name(parent), "label" | "hint" | "value")) {
+                self.taken.element(id);
+            }
             let Some(source) =
                 self.attribute(id, Namespace::None, "value").or_else(|| self.attribute(id, Namespace::None, "ref"))
             else {

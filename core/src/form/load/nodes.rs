@@ -9,6 +9,7 @@ impl Loader {
     /// One definition per path of the primary instance: repeated siblings and templates share it.
     pub(super) fn read_nodes(&mut self, element: ElementId, parent: Option<DefId>) -> DefId {
         let document = Arc::clone(&self.document);
+        self.taken.element(element);
         let name = document.element(element).name;
         let is_template = self.attribute(element, Namespace::JavaRosa, "template").is_some();
         let known = parent.and_then(|parent| self.nodes.child(parent, name));
@@ -17,11 +18,16 @@ impl Loader {
         let sample = self.samples.entry(def).or_default();
         let slot = if is_template { &mut sample.0 } else { &mut sample.1 };
         slot.get_or_insert(element);
-        for attribute in document.attributes(element) {
+        for (number, attribute) in document.numbered_attributes(element) {
+            if attribute.namespace == Namespace::JavaRosa {
+                self.taken.about(element, def);
+                continue;
+            }
+            self.taken.attribute(number);
             let qualified = document.attribute_name(attribute);
             let mut known = self.nodes[def].attributes.iter();
             let is_known = known.any(|&known| &*self.nodes[known].qualified == qualified);
-            if attribute.namespace != Namespace::JavaRosa && !qualified.starts_with("xmlns") && !is_known {
+            if !is_known {
                 self.nodes.push(NodeDef::new(attribute.name, qualified, Some(def), true));
             }
         }
