@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+use veldwerk::form::{FormDef, Level};
 use veldwerk::xpath::Function;
-use veldwerk_tests::matrix::{Matrix, Works};
+use veldwerk_tests::matrix::{Matrix, Works, golden};
+use veldwerk_tests::scenario::{Files, Scenario};
 use veldwerk_tests::{cases, pages};
 
 #[test]
@@ -50,6 +52,21 @@ fn every_function_has_a_row() {
     for name in Function::ALL.iter().flat_map(|function| function.names()).chain(&["instance", "current"]) {
         assert!(named.contains(name), "{name}() has no row");
     }
+}
+
+#[test]
+fn what_pyxform_makes_of_every_type_and_column_opens() {
+    let told = FormDef::read(&golden("xlsform.xml"), &()).diagnostics;
+    let matrix = Matrix::read();
+    let rows: BTreeSet<&str> = matrix.rows().flat_map(|(_, row)| &row.says).map(String::as_str).collect();
+    for told in told.iter().filter(|told| told.level() < Level::Note) {
+        assert!(rows.contains(told.kind.code()), "{told}");
+    }
+    let mut record = Scenario::begin(&golden("xlsform.xml"), &Files::new(), "Europe/Amsterdam");
+    for step in ["answer /all/who nl", "choices of /all/town = ams", "rows of /all/person = 30"] {
+        record.play(step);
+    }
+    record.play("/all/meta/instanceName = Of nl");
 }
 
 #[test]

@@ -8,11 +8,12 @@
 //! form     more of the form, in the notation; or
 //! model, body    a form in XML: what stands in its model (between the tags), and in its body
 //! files    what lies beside the form
-//! says     codes of docs/errors.md and docs/diagnostics.md that are said of the form; no others may be said when it is opened
+//! says     codes of docs/errors.md and docs/diagnostics.md that are said of the form; no other error or warning may be said
 //! steps    what is done and what must come of it (`Scenario::play`)
 //! cases    literate cases that show it, by file and heading
 //! tests    functions of `tests/*.rs` that show what the client does, by file and name
 //! see      rows that this one becomes: it works as the worst of them
+//! becomes  pieces of `golden/xlsform.xml`, which pyxform makes of `golden/xlsform.md` (`cargo xtask test --only xlsform`)
 //! outside  what is left to do for the app that draws the questions, or for pyxform
 //! ```
 
@@ -22,7 +23,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use veldwerk::check::check;
-use veldwerk::form::{Diagnostic, FormDef};
+use veldwerk::form::{FormDef, Level};
 
 use crate::cases::Case;
 use crate::notation::xform;
@@ -76,11 +77,13 @@ pub struct Row {
     files: TextFiles,
     values: String,
     steps: String,
-    says: BTreeSet<String>,
+    /// Codes of what is said.
+    pub says: BTreeSet<String>,
     cases: Vec<String>,
     tests: Vec<String>,
     /// What it becomes: rows by their name.
     pub see: Vec<String>,
+    becomes: Vec<String>,
     /// Who does what is left.
     pub outside: String,
 }
@@ -137,7 +140,7 @@ impl Row {
         let xml = self.xml(part, &calculations);
         let said = said(&xml, &files);
         assert!(said.all.is_superset(&self.says), "said: {:?}", said.all);
-        assert!(said.at_opening.is_subset(&self.says), "said when it is opened: {:?}", said.at_opening);
+        assert!(said.to_look_at.is_subset(&self.says), "said, and not told here: {:?}", said.to_look_at);
         if self.steps.is_empty() && expected.is_empty() {
             return;
         }
@@ -163,22 +166,36 @@ impl Row {
     }
 }
 
+/// A file of `tests/golden`.
+///
+/// # Panics
+/// If it is not there.
+#[must_use]
+pub fn golden(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)).expect("a golden file")
+}
+
 /// Codes of what is said of a form.
+#[derive(Default)]
 struct Said {
-    at_opening: BTreeSet<String>,
     all: BTreeSet<String>,
+    /// All but what is merely good to know.
+    to_look_at: BTreeSet<String>,
 }
 
 fn said(xml: &str, files: &Files) -> Said {
-    let codes = |told: Vec<Diagnostic>| told.iter().map(|told| told.kind.code().to_owned()).collect();
     let mut reading = FormDef::read(xml, files);
     // Said when a form is kept for drafts.
     let kept = reading.form.as_mut().and_then(FormDef::ensure_instance_id);
-    reading.diagnostics.extend(kept);
-    let mut all: BTreeSet<String> = codes(check(xml, files, None).diagnostics);
-    let at_opening: BTreeSet<String> = codes(reading.diagnostics);
-    all.extend(at_opening.iter().cloned());
-    Said { at_opening, all }
+    let mut said = Said::default();
+    for told in reading.diagnostics.iter().chain(&kept).chain(&check(xml, files, None).diagnostics) {
+        let code = told.kind.code().to_owned();
+        if told.level() < Level::Note {
+            said.to_look_at.insert(code.clone());
+        }
+        said.all.insert(code);
+    }
+    said
 }
 
 impl Matrix {
