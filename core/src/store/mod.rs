@@ -3,7 +3,7 @@
 //! A *home* is a folder that one process at a time owns. It holds `store.db` (projects, forms with their lists, drafts and
 //! their journals, the outbox), `files/` (attachments, each sealed with a key of its own), `media/` (pictures, sound and
 //! video of forms, readable because players want a path), `home.json` (format and key id, no secret), `lock`, `reserve`
-//! (room for a full disk), while it is open `open`, and after an update `store.db.before-2` until it has proved itself.
+//! (room for a full disk), while it is open `open`, and after an update `store.db.before-3` until it has proved itself.
 //!
 //! The store takes and gives plain data: rows as small structs, XML as bytes, journal rows as text. It knows no form and
 //! no network, starts no thread, asks no clock: every moment is an argument, in milliseconds since 1970 (UTC). One
@@ -71,7 +71,6 @@ mod ids;
 mod import;
 mod key;
 mod last_saved;
-mod leaves;
 mod maintenance;
 mod migrations;
 mod offers;

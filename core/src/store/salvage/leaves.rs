@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
-use super::folder::io_error;
-use super::{Key, connection};
 use crate::Result;
+use crate::store::folder::io_error;
+use crate::store::{Key, connection};
 
 /// The pages of a damaged database, in a copy whose definitions can be changed.
 pub(super) struct Leaves<'k> {
@@ -49,8 +49,8 @@ impl<'k> Leaves<'k> {
         Ok(Self { path: copy, key, n_pages, slots })
     }
 
-    /// Gives every row of `table`, as `like` defines it, that lies on a page that can be read and whose proof holds. The rows have the
-    /// columns of the table, in order.
+    /// Gives every row of `table`, as `like` defines it, that lies on a page that can be read and whose proof holds, with the number of
+    /// the page. The rows have the columns of the table, in order; those of a page are neighbours in it.
     ///
     /// # Errors
     /// Those of `take`; `StorageDamaged` and others if the copy cannot be worked with.
@@ -58,7 +58,7 @@ impl<'k> Leaves<'k> {
         &self,
         like: &Connection,
         table: &str,
-        take: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+        take: &mut dyn FnMut(u32, &Row<'_>) -> Result<()>,
     ) -> Result<()> {
         let (columns, definition) = described(like, table)?;
         let names = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -66,12 +66,12 @@ impl<'k> Leaves<'k> {
         for pages in pages.chunks(self.slots.len().max(1)) {
             self.point(pages, &definition)?;
             let reader = connection::open_damaged(&self.path, self.key, true)?;
-            for (slot, _) in self.slots.iter().zip(pages) {
+            for (slot, page) in self.slots.iter().zip(pages) {
                 let Ok(mut query) = reader.prepare(&format!("SELECT {names} FROM leaf_{slot}")) else { continue };
                 let Ok(mut rows) = query.query([]) else { continue };
                 while let Ok(Some(row)) = rows.next() {
                     if columns.iter().enumerate().all(|(at, column)| column.fits(row, at)) {
-                        take(row)?;
+                        take(*page, row)?;
                     }
                 }
             }
