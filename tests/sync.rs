@@ -7,19 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use veldwerk::client::{Client, Network, ProjectSource, RecordState, Records, SendOutcome, SubmissionId};
-use veldwerk::clock::FixedClock;
 use veldwerk::error::ErrorKind;
 use veldwerk::openrosa::digest_auth::{self, Account, Qop};
 use veldwerk::openrosa::form_list::{self, ListedForm};
 use veldwerk::openrosa::response;
 use veldwerk::store::{Attachment, ForgetSent, Imported, NewAttachment, NewRecord, ProjectId, ProjectSettings};
-use veldwerk::sync::http::Http;
 use veldwerk::sync::policy::{SyncPolicy, Timeouts};
-use veldwerk::sync::{Cancel, FileProblem, Nudge, Project, Reason, State, SyncJob, Turn, Until};
+use veldwerk::sync::{Cancel, FileProblem, Project, Reason, State, SyncJob, Until};
 use veldwerk_server::faults::{Fault, Proxy};
 use veldwerk_tests::memory_store::MemoryStore;
 use veldwerk_tests::phone::config;
 use veldwerk_tests::raw_server::{Heard, Plan, RawServer};
+use veldwerk_tests::site::job_with;
 
 const XML: &str = "<?xml version=\"1.0\"?><visit id=\"visit\"><meta><instanceID>uuid:1</instanceID></meta></visit>";
 const PATIENT: Until = Until::Empty { limit_ms: 60_000, longest_wait_ms: 5 };
@@ -33,23 +32,8 @@ fn job(url: &str, store: &Arc<MemoryStore>) -> SyncJob<MemoryStore> {
 }
 
 fn impatient_job(url: &str, store: &Arc<MemoryStore>, stall: Duration) -> SyncJob<MemoryStore> {
-    job_with(url, store, Timeouts { connect: LONG, first_byte: stall, stall, reply: stall, ..Timeouts::default() })
-}
-
-fn job_with(url: &str, store: &Arc<MemoryStore>, timeouts: Timeouts) -> SyncJob<MemoryStore> {
-    let policy = SyncPolicy { timeouts, ..SyncPolicy::default() };
-    SyncJob {
-        store: store.clone(),
-        transport: Arc::new(Http::new(&policy).unwrap()),
-        policy,
-        project: Project::new(url, None).unwrap(),
-        clock: Arc::new(FixedClock(1_700_000_000_000)),
-        seed: 7,
-        on_progress: Arc::new(|_| {}),
-        cancel: Cancel::default(),
-        nudge: Nudge::default(),
-        turn: Turn::default(),
-    }
+    let timeouts = Timeouts { connect: LONG, first_byte: stall, stall, reply: stall, ..Timeouts::default() };
+    job_with(url, store, SyncPolicy { timeouts, ..SyncPolicy::default() })
 }
 
 fn stored() -> Plan {

@@ -8,9 +8,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, mpsc};
+use std::time::Duration;
 
 use veldwerk::client::{Cancel, Client, Until};
 use veldwerk::store::Key;
@@ -20,7 +20,7 @@ use veldwerk_tests::dice::Dice;
 use crate::deed::Line;
 use crate::forms::FIRST_MOMENT;
 use crate::ledger::Ledger;
-use crate::report::Report;
+use crate::report::{Report, count, of};
 use crate::stage::{self, Stage};
 use crate::worker::{Orders, pause_us};
 use crate::{Options, audit, exports};
@@ -43,44 +43,14 @@ struct Counts {
     removals: AtomicU64,
 }
 
-impl Counts {
-    fn add(counter: &AtomicU64, n: u64) {
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
-}
-
 pub(crate) fn run(options: &Options) -> Report {
     let central = Central::start(Rules { latency: Duration::from_millis(2), ..Rules::default() });
-    let report = Mutex::new(Report::new("crash: a process killed at random moments", options.seed));
+    let mut report = Report::new("crash: a process killed at random moments", options.seed);
     let counts = Counts::default();
-    let began = Instant::now();
-    let next = AtomicU64::new(0);
-    let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for thread in 0..n_threads {
-            let (central, report, counts, next) = (&central, &report, &counts, &next);
-            scope.spawn(move || {
-                let stage = Stage::new(central, thread);
-                let is_over = || {
-                    counts.kills.load(Ordering::Relaxed) >= options.count
-                        || began.elapsed() > Duration::from_secs(options.seconds)
-                };
-                while !is_over() {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if options.only.is_some_and(|only| only != number) {
-                        if number > options.only.unwrap_or_default() {
-                            return;
-                        }
-                        continue;
-                    }
-                    let losses = live(&stage, central, options.seed, number, counts);
-                    report.lock().unwrap_or_else(PoisonError::into_inner).lose(number, losses);
-                }
-            });
-        }
+    let is_over = || of(&counts.kills) >= options.count;
+    stage::on_every_core(&central, options, &mut report, is_over, |stage, number| {
+        live(stage, &central, options.seed, number, &counts)
     });
-    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     report.row("kills", of(&counts.kills));
     report.row("homes", of(&counts.homes));
     report.row("calls that had returned", of(&counts.deeds));
@@ -123,7 +93,7 @@ fn live(stage: &Stage, central: &Central, seed: u64, number: u64, counts: &Count
         let n_lines = dice.small_below(300);
         let after_us = dice.small_below(8000);
         losses.extend(kill(&orders, n_lines, after_us, &mut ledger));
-        Counts::add(&counts.kills, 1);
+        count(&counts.kills, 1);
 
         let client = match stage::open(&home, orders.now_ms, orders.home_seed) {
             Ok(client) => client,
@@ -136,25 +106,25 @@ fn live(stage: &Stage, central: &Central, seed: u64, number: u64, counts: &Count
         losses.extend(ledger.check_server(&client, &stage.received(central), false));
         drop(client);
         let secrets = ledger.removed().filter_map(|url| stage.token_of(url));
-        Counts::add(&counts.removals, ledger.removed().count().min(1) as u64);
+        count(&counts.removals, ledger.removed().count().min(1) as u64);
         losses.extend(audit::look(&home, &Key::from_bytes([7; 32]), secrets));
         losses.extend(exports::check(stage, &place, &ledger));
-        Counts::add(&counts.exports, ledger.exports.len() as u64);
+        count(&counts.exports, ledger.exports.len() as u64);
         if !losses.is_empty() {
             break;
         }
     }
     let (drafts, records) = ledger.size();
-    Counts::add(&counts.homes, 1);
-    Counts::add(&counts.deeds, ledger.n_ended);
-    Counts::add(&counts.drafts, drafts as u64);
-    Counts::add(&counts.records, records as u64);
+    count(&counts.homes, 1);
+    count(&counts.deeds, ledger.n_ended);
+    count(&counts.drafts, drafts as u64);
+    count(&counts.records, records as u64);
     if losses.is_empty() {
         let now_ms = FIRST_MOMENT + n_lives as i64 * BETWEEN_LIVES_MS;
         let client = stage::open(&home, now_ms, 1).unwrap();
         send_everything(&client);
         let received = stage.received(central);
-        Counts::add(&counts.received, received.len() as u64);
+        count(&counts.received, received.len() as u64);
         losses.extend(ledger.check_server(&client, &received, true));
         drop(client);
         losses.extend(clean(&home, now_ms));

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use veldwerk_tests::dice::{Dice, bytes};
 use crate::Options;
 use crate::forms::{self, BARE, FIRST_MOMENT, VISIT};
 use crate::ledger::Files;
-use crate::report::{Report, size};
+use crate::report::{Report, count, of, size};
 use crate::stage;
 
 const PHONES: u64 = 8;
@@ -55,9 +55,7 @@ pub(crate) fn run(options: &Options) -> Report {
     let counts = Counts::default();
     let traffic = Mutex::new(Traffic::default());
     let began = Instant::now();
-    let is_over = || {
-        counts.made.load(Ordering::Relaxed) >= options.count || began.elapsed() > Duration::from_secs(options.seconds)
-    };
+    let is_over = || of(&counts.made) >= options.count || began.elapsed() > Duration::from_secs(options.seconds);
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let proxies: Vec<Proxy> = (0..PHONES).map(|_| network.block_on(Proxy::start(central.address())).unwrap()).collect();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -172,7 +170,7 @@ impl<'c> Phone<'c> {
     /// Makes records, sends them until they are there, compares, and forgets them.
     fn batch(&mut self, counts: &Counts) -> Vec<String> {
         let refreshed = self.client.refresh_blocking(self.project, Arc::new(|_| {}), Cancel::default());
-        Counts::add(&counts.refreshes_failed, u64::from(refreshed.is_err()));
+        count(&counts.refreshes_failed, u64::from(refreshed.is_err()));
         let ids: Vec<SubmissionId> = (0..BATCH).map(|_| self.make(counts)).collect();
         // Pressed again and again, as a person would whose records do not go.
         let began = Instant::now();
@@ -248,14 +246,14 @@ impl<'c> Phone<'c> {
             } else {
                 draft.attach_from(&node, "jpg", &mut &content[..]).unwrap()
             };
-            Counts::add(&counts.files, 1);
-            Counts::add(&counts.useful_bytes, file.size);
+            count(&counts.files, 1);
+            count(&counts.useful_bytes, file.size);
             files.insert(name, file);
         }
         let Finalization::Finalized { record, .. } = draft.finalize().unwrap() else { panic!("violations") };
         let xml = String::from_utf8(self.client.store().submission_xml(record).unwrap()).unwrap();
-        Counts::add(&counts.made, 1);
-        Counts::add(&counts.useful_bytes, xml.len() as u64);
+        count(&counts.made, 1);
+        count(&counts.useful_bytes, xml.len() as u64);
         self.made.push((xml, files));
         record
     }
@@ -299,14 +297,7 @@ fn strange_name(dice: &mut Dice, number: usize) -> String {
     format!("{} {number}.jpg", dice.pick(&stems).unwrap_or(&"a"))
 }
 
-impl Counts {
-    fn add(counter: &AtomicU64, n: u64) {
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
-}
-
 fn tell(report: &mut Report, counts: &Counts, traffic: &Traffic) {
-    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     report.row("records", of(&counts.made));
     report.row("files", of(&counts.files));
     report.row("bytes of both", size(of(&counts.useful_bytes)));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use veldwerk::ErrorKind;
@@ -12,9 +14,11 @@ use veldwerk::store::ProjectId;
 use veldwerk_tests::central::{Central, Received};
 use veldwerk_tests::dice::bytes;
 
+use crate::Options;
 use crate::deed::File;
 use crate::forms::{self, BARE, FIRST_MOMENT, VISIT};
 use crate::ledger::ImportableRecord;
+use crate::report::Report;
 use crate::worker::{config, pause_us};
 
 /// One stage for one home at a time.
@@ -36,6 +40,37 @@ pub(crate) struct Stage {
 pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+/// Works on one home or trace after the other, on a stage of its own on each core, until it is over or the time is. Each has a
+/// number, and `work` says what was lost of it.
+pub(crate) fn on_every_core(
+    central: &Central,
+    options: &Options,
+    report: &mut Report,
+    is_over: impl Fn() -> bool + Sync,
+    work: impl Fn(&Stage, u64) -> Vec<String> + Sync,
+) {
+    if let Some(only) = options.only {
+        report.lose(only, work(&Stage::new(central, 0), only));
+        return;
+    }
+    let (began, next, report) = (Instant::now(), AtomicU64::new(0), Mutex::new(report));
+    let is_over = || is_over() || began.elapsed() > Duration::from_secs(options.seconds);
+    let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for thread in 0..n_threads {
+            let (next, report, is_over, work) = (&next, &report, &is_over, &work);
+            scope.spawn(move || {
+                let stage = Stage::new(central, thread);
+                while !is_over() {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let losses = work(&stage, number);
+                    report.lock().unwrap_or_else(PoisonError::into_inner).lose(number, losses);
+                }
+            });
+        }
+    });
 }
 
 impl Stage {

@@ -5,6 +5,7 @@ use std::process::Command;
 use veldwerk_tests::dice::Dice;
 
 use super::{Counts, Tracer, Walk, canonical, empty};
+use crate::report::count;
 use crate::stage::{self, Stage};
 
 /// Traces `veldwerk project add` on nothing, and lets the command line look at each state after a cut.
@@ -28,7 +29,7 @@ pub(super) fn cut(stage: &Stage, tracer: &Tracer, dice: &mut Dice, n_cuts: u64, 
         told |= !moment.said.is_empty();
         empty(&place);
         moment.state.lay(&place);
-        Counts::add(&counts.of_command_line, 1);
+        count(&counts.of_command_line, 1);
         let listed = {
             let _forking = stage::FORKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             veldwerk(&["project", "list"]).output().unwrap()

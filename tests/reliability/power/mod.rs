@@ -13,9 +13,8 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
 
 use tempfile::TempDir;
 use veldwerk::client::{Client, Finalization};
@@ -26,7 +25,7 @@ use veldwerk_tests::dice::{Dice, bytes};
 use crate::deed::Line;
 use crate::forms::{FIRST_MOMENT, VISIT};
 use crate::ledger::Ledger;
-use crate::report::Report;
+use crate::report::{Report, count, of};
 use crate::stage::{self, Stage};
 use crate::worker::Orders;
 use crate::{Options, audit, exports};
@@ -50,12 +49,6 @@ struct Counts {
     deeds: AtomicU64,
 }
 
-impl Counts {
-    fn add(counter: &AtomicU64, n: u64) {
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
-}
-
 pub(crate) fn run(options: &Options) -> Report {
     let mut report = Report::new("power: states that a power cut may leave", options.seed);
     let tracer = match Tracer::build() {
@@ -66,40 +59,20 @@ pub(crate) fn run(options: &Options) -> Report {
         }
     };
     let central = Central::start(Rules::default());
-    let shared = Mutex::new(report);
     let counts = Counts::default();
-    let began = Instant::now();
-    let next = AtomicU64::new(0);
-    let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for thread in 0..n_threads {
-            let (central, tracer, shared, counts, next) = (&central, &tracer, &shared, &counts, &next);
-            scope.spawn(move || {
-                let stage = Stage::new(central, thread);
-                while counts.cuts.load(Ordering::Relaxed) < options.count
-                    && began.elapsed() < Duration::from_secs(options.seconds)
-                {
-                    let number = match options.only {
-                        Some(_) if thread > 0 || counts.traces.load(Ordering::Relaxed) > 0 => return,
-                        Some(only) => only,
-                        None => next.fetch_add(1, Ordering::Relaxed),
-                    };
-                    let n_cuts = CUTS.min(options.count);
-                    // One trace in eight is of the command line.
-                    let losses = if number % 8 == 7 {
-                        cli::cut(&stage, tracer, &mut Dice::new(options.seed, number), n_cuts, counts)
-                    } else {
-                        cut(&stage, tracer, options.seed, number, n_cuts, counts)
-                    };
-                    Counts::add(&counts.traces, 1);
-                    stage.clear(central);
-                    shared.lock().unwrap_or_else(PoisonError::into_inner).lose(number, losses);
-                }
-            });
-        }
+    let is_over = || of(&counts.cuts) >= options.count;
+    stage::on_every_core(&central, options, &mut report, is_over, |stage, number| {
+        let n_cuts = CUTS.min(options.count);
+        // One trace in eight is of the command line.
+        let losses = if number % 8 == 7 {
+            cli::cut(stage, &tracer, &mut Dice::new(options.seed, number), n_cuts, &counts)
+        } else {
+            cut(stage, &tracer, options.seed, number, n_cuts, &counts)
+        };
+        count(&counts.traces, 1);
+        stage.clear(&central);
+        losses
     });
-    let mut report = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let n_cuts = of(&counts.cuts);
     report.row("power cuts", n_cuts);
     report.row("  on a disk that keeps order (as ext4)", of(&counts.ordered));
@@ -193,7 +166,7 @@ fn cut(stage: &Stage, tracer: &Tracer, seed: u64, number: u64, n_cuts: u64, coun
         let found = check(stage, &place, &orders, &mut ledger);
         losses.extend(found.into_iter().map(|loss| format!("{loss} ({:?} disk)", moment.model)));
     }
-    Counts::add(&counts.deeds, ledger.n_ended);
+    count(&counts.deeds, ledger.n_ended);
     let _ = fs::remove_dir_all(&place);
     losses
 }
@@ -266,8 +239,8 @@ impl Walk {
         }
         let mut moments: Vec<usize> = (0..n_moments).map(|_| dice.below(trace.ops.len() as u64 + 1) as usize).collect();
         moments.sort_unstable();
-        Counts::add(&counts.ops, trace.ops.iter().filter(|op| !matches!(op, Op::Said { .. })).count() as u64);
-        Counts::add(&counts.syncs, trace.ops.iter().filter(|op| matches!(op, Op::Sync { .. })).count() as u64);
+        count(&counts.ops, trace.ops.iter().filter(|op| !matches!(op, Op::Said { .. })).count() as u64);
+        count(&counts.syncs, trace.ops.iter().filter(|op| matches!(op, Op::Sync { .. })).count() as u64);
         Ok(Self { trace, disks, at: 0, moments: moments.into(), rest: Vec::new() })
     }
 
@@ -294,8 +267,8 @@ impl Walk {
             }
             _ => disk.cut(dice, &self.trace.log),
         };
-        Counts::add(&counts.cuts, 1);
-        Counts::add(&counts.ordered, u64::from(model == Model::Ordered));
+        count(&counts.cuts, 1);
+        count(&counts.ordered, u64::from(model == Model::Ordered));
         Some(Moment { said, state, model })
     }
 }
