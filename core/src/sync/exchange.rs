@@ -7,7 +7,7 @@ use super::transport::{Failure, Method, Part, Request, Response, Transport};
 use crate::clock::{Clock, Random};
 use crate::error::{Error, ErrorKind};
 use crate::openrosa::address::same_host;
-use crate::openrosa::digest_auth::{Challenge, DigestAuth, challenge};
+use crate::openrosa::digest_auth::{Challenge, DigestAuth, DigestChallenge, challenge};
 use crate::openrosa::headers;
 use base64::Engine as _;
 use std::io::Write;
@@ -17,25 +17,19 @@ use url::Url;
 /// More redirects in a row lead in a circle.
 const MAX_REDIRECTS: usize = 5;
 
+/// A server that finds more nonces of its own in a row too old takes none.
+const MAX_CHALLENGES: usize = 3;
+
 /// Speaks to one project's server.
 pub struct Exchange {
     transport: Arc<dyn Transport>,
     project: Project,
     clock: Arc<dyn Clock>,
     random: Mutex<Random>,
-    /// The challenge answered last; later requests answer it ahead.
-    digest: Mutex<Option<Digest>>,
+    /// The challenge that the server last took an answer to; later requests answer it ahead.
+    digest: Mutex<Option<DigestAuth>>,
     cancel: Cancel,
 }
-
-/// A Digest challenge, and whether the server has taken the account with it or with one before.
-struct Digest {
-    auth: DigestAuth,
-    was_accepted: bool,
-}
-
-/// The nonce that a request was signed with; `None` without one.
-type Nonce = Option<String>;
 
 /// What is asked, before account and redirects.
 pub struct Ask<'a> {
@@ -90,15 +84,22 @@ impl Exchange {
     /// another host (files often lie elsewhere), `HEAD` and `POST` stay: a record goes to nobody else. No redirect leads
     /// from `https` to `http`.
     ///
+    /// A request that is challenged answers its own challenge, which no other request uses meanwhile: whatever a server thinks of
+    /// old nonces, or of counts that arrive out of order, a refusal then means the account.
+    ///
     /// # Errors
     /// A [`Failure`] where no reply came.
     pub async fn ask(&self, mut ask: Ask<'_>) -> Result<(Response, Url), Failure> {
         let mut redirects = 0;
         let mut challenges = 0;
+        let mut own: Option<DigestAuth> = None;
         loop {
-            let (response, nonce) = self.once(&mut ask).await?;
-            if response.status == 401 && challenges < 2 && self.take_challenge(&ask.url, &response, nonce) {
+            let response = self.once(&mut ask, own.as_mut()).await?;
+            let challenge = self.challenge(&ask.url, &response);
+            if let Some(challenge) = challenge.filter(|new| own.is_none() || (new.stale && challenges < MAX_CHALLENGES))
+            {
                 challenges += 1;
+                own = Some(DigestAuth::new(challenge));
             } else if let Some(target) = target(&ask, &response)? {
                 redirects += 1;
                 if redirects > MAX_REDIRECTS {
@@ -107,79 +108,60 @@ impl Exchange {
                 }
                 ask.url = target;
             } else {
+                if own.is_some() {
+                    *self.digest() = own.filter(|_| response.status != 401);
+                }
                 return Ok((response, ask.url));
             }
         }
     }
 
-    async fn once(&self, ask: &mut Ask<'_>) -> Result<(Response, Nonce), Failure> {
+    async fn once(&self, ask: &mut Ask<'_>, own: Option<&mut DigestAuth>) -> Result<Response, Failure> {
         let url = self.project.as_asked(&ask.url);
         let mut headers = vec![
             ("User-Agent", concat!("Veldwerk/", env!("CARGO_PKG_VERSION")).to_owned()),
             (headers::VERSION, headers::VERSION_VALUE.to_owned()),
             ("Date", headers::date(self.clock.now_ms())),
         ];
-        let (account, nonce) =
-            if self.project.is_home(&url) { self.authorization(ask.method, &url) } else { (None, None) };
+        let account = if self.project.is_home(&url) { self.authorization(ask.method, &url, own) } else { None };
         headers.extend(account.map(|value| ("Authorization", value)));
         headers.extend(ask.etag.clone().map(|etag| ("If-None-Match", etag)));
         let request = Request { method: ask.method, url, headers, parts: ask.parts.clone(), max_reply: ask.max_reply };
         let sink = ask.sink.as_mut().map(|sink| &mut **sink as &mut (dyn Write + Send));
-        let response = tokio::select! {
+        tokio::select! {
             biased;
-            () = self.cancel.cancelled() => return Err(Failure::Cancelled),
-            response = self.transport.send(request, sink, &ask.meter) => response?,
-        };
-        if response.status != 401
-            && let Some(digest) = self.digest().as_mut()
-        {
-            digest.was_accepted |= nonce.is_some();
+            () = self.cancel.cancelled() => Err(Failure::Cancelled),
+            response = self.transport.send(request, sink, &ask.meter) => response,
         }
-        Ok((response, nonce))
     }
 
-    fn digest(&self) -> MutexGuard<'_, Option<Digest>> {
+    fn digest(&self) -> MutexGuard<'_, Option<DigestAuth>> {
         self.digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account as a header: Digest if the server has asked for it, else Basic ahead, because ODK Central never asks.
-    fn authorization(&self, method: Method, url: &Url) -> (Option<String>, Nonce) {
-        let Some(account) = self.project.account() else { return (None, None) };
-        if let Some(Digest { auth, .. }) = self.digest().as_mut() {
+    fn authorization(&self, method: Method, url: &Url, own: Option<&mut DigestAuth>) -> Option<String> {
+        let account = self.project.account()?;
+        let mut taken = self.digest();
+        if let Some(digest) = own.or(taken.as_mut()) {
             let uri = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
             let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
             let client_nonce = format!("{:016x}", random.next_u64());
-            let header = auth.authorization(account, method.name(), &uri, &client_nonce);
-            return (Some(header), Some(auth.nonce().to_owned()));
+            return Some(digest.authorization(account, method.name(), &uri, &client_nonce));
         }
         let pair = format!("{}:{}", account.user, account.password);
-        (Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))), None)
+        Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
     }
 
-    /// Takes up the Digest challenge of a reply to a request that was signed with `signed`; whether asking again is of use.
-    ///
-    /// Requests run side by side, so another may have taken up a newer one meanwhile: that one is answered. An answer that is
-    /// refused is a wrong account, unless the server says that only the nonce was too old, or took the account before: not
-    /// every server says it, and then one more try tells.
-    fn take_challenge(&self, url: &Url, response: &Response, signed: Nonce) -> bool {
-        if self.project.account().is_none() || !self.project.is_home(url) {
-            return false;
+    /// The Digest challenge of a reply from the project's own host, if there is an account to answer it with.
+    fn challenge(&self, url: &Url, response: &Response) -> Option<DigestChallenge> {
+        if response.status != 401 || self.project.account().is_none() || !self.project.is_home(url) {
+            return None;
         }
-        let header = response.header("www-authenticate").unwrap_or_default();
-        let Some(Challenge::Digest(challenge)) = challenge(&header) else { return false };
-        let mut digest = self.digest();
-        match digest.as_ref() {
-            Some(newer) if signed.as_deref() != Some(newer.auth.nonce()) => return true,
-            Some(before) if !challenge.stale && !before.was_accepted => {
-                *digest = None;
-                return false;
-            }
-            // The account was found wrong by another request.
-            None if signed.is_some() => return false,
-            Some(_) | None => {}
+        match challenge(&response.header("www-authenticate").unwrap_or_default()) {
+            Some(Challenge::Digest(challenge)) => Some(challenge),
+            _ => None,
         }
-        *digest = Some(Digest { auth: DigestAuth::new(challenge), was_accepted: false });
-        true
     }
 }
 
@@ -200,7 +182,8 @@ mod tests {
     use crate::clock::{FixedClock, Step};
     use crate::openrosa::digest_auth::Account;
     use crate::sync::transport::BoxFuture;
-    use std::collections::VecDeque;
+    use std::collections::{BTreeSet, VecDeque};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     type Seen = Arc<Mutex<Vec<(Method, String, Vec<(&'static str, String)>)>>>;
 
@@ -302,51 +285,60 @@ mod tests {
         }
     }
 
-    /// Challenges three requests, each in its own way, once all of them are there; takes all others.
-    struct Together {
-        first: tokio::sync::Barrier,
-        seen: Mutex<Vec<String>>,
+    /// A server whose nonces are good for one request each, and which does not say that one is too old.
+    #[derive(Default)]
+    struct OneUse {
+        unused: Mutex<BTreeSet<String>>,
+        n_asked: AtomicUsize,
     }
 
-    impl Transport for Together {
+    impl Transport for OneUse {
         fn send<'a>(
             &'a self,
             request: Request,
             _: Option<&'a mut (dyn Write + Send)>,
             _: &'a Meter,
         ) -> BoxFuture<'a, Result<Response, Failure>> {
-            let authorization = request.headers.iter().find(|(name, _)| *name == "Authorization");
-            let number = {
-                let mut seen = self.seen.lock().unwrap();
-                seen.push(authorization.unwrap().1.clone());
-                seen.len()
-            };
+            let authorization = request.headers.iter().find(|(name, _)| *name == "Authorization").unwrap().1.clone();
             Box::pin(async move {
-                if number > 3 {
+                tokio::task::yield_now().await;
+                let n = self.n_asked.fetch_add(1, Ordering::SeqCst);
+                let nonce = authorization.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next());
+                let mut unused = self.unused.lock().unwrap();
+                if nonce.is_some_and(|nonce| unused.remove(nonce)) {
                     return Ok(reply(200, &[]));
                 }
-                self.first.wait().await;
-                Ok(digest(&format!("n{number}")))
+                unused.insert(format!("n{n}"));
+                Ok(digest(&format!("n{n}")))
             })
         }
     }
 
     #[test]
-    fn requests_side_by_side_take_up_one_challenge() {
-        let transport = Arc::new(Together { first: tokio::sync::Barrier::new(3), seen: Mutex::default() });
+    fn requests_side_by_side_each_answer_their_own_challenge_and_nonces_may_be_good_once() {
+        let transport = Arc::new(OneUse::default());
         let account = Account { user: "ana".into(), password: "geheim".into() };
         let project = Project::new("https://h.test/p", Some(account)).unwrap();
         let random = Step { at: 0, seed: 3, number: 0 }.random();
         let exchange = Exchange::new(transport.clone(), project, Arc::new(FixedClock(0)), random, Cancel::default());
         let get = || async { exchange.ask(Ask::new(Method::Get, Url::parse("https://h.test/p").unwrap())).await };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (a, b, c) = runtime.block_on(async { tokio::join!(get(), get(), get()) });
-        assert_eq!([a, b, c].map(|reply| reply.unwrap().0.status), [200; 3]);
-        let seen = transport.seen.lock().unwrap();
-        let nonce =
-            |header: &String| header.split("nonce=").nth(1).map(|rest| rest.chars().take(4).collect::<String>());
-        assert_eq!(seen.len(), 6);
-        assert!(seen[3..].iter().all(|header| nonce(header) == nonce(&seen[3])), "{seen:?}");
+        for _ in 0..5 {
+            let (a, b, c, d) = runtime.block_on(async { tokio::join!(get(), get(), get(), get()) });
+            assert_eq!([a, b, c, d].map(|reply| reply.unwrap().0.status), [200; 4]);
+        }
+        assert!(transport.n_asked.load(Ordering::SeqCst) <= 40, "no request goes more than twice");
+    }
+
+    #[test]
+    fn a_server_that_finds_every_nonce_too_old_is_not_asked_for_ever() {
+        let stale = |n: usize| {
+            let header = format!("Digest realm=\"r\", nonce=\"n{n}\", qop=\"auth\", stale=true");
+            reply(401, &[("www-authenticate", &header)])
+        };
+        let (exchange, seen) = exchange(true, (0..=MAX_CHALLENGES).map(stale).collect());
+        assert_eq!(ask(&exchange, Method::Get, "https://h.test/p").unwrap().0.status, 401);
+        assert_eq!(seen.lock().unwrap().len(), 1 + MAX_CHALLENGES);
     }
 
     #[test]
