@@ -139,6 +139,36 @@ fn the_same_address_and_account_are_the_same_project_and_another_token_is_a_new_
 }
 
 #[test]
+fn no_renewal_makes_two_projects_the_same() {
+    let phone = Phone::new();
+    let client = phone.client();
+    let add = |source: &ProjectSource| client.add_project(source, None).unwrap().project.id;
+    let with_user = |user: &str| ProjectSource::Url {
+        url: "https://h.test/v1/projects/7".into(),
+        account: Some((user.into(), "geheim".into())),
+    };
+    let (one, two) =
+        (add(&url("https://h.test/v1/key/one/projects/7")), add(&url("https://h.test/v1/key/two/projects/7")));
+    let (ana, ben) = (add(&with_user("ana")), add(&with_user("ben")));
+    let before = client.projects().unwrap();
+    let refused = [
+        client.renew(two, &url("https://H.test:443/v1/key/one/projects/7/"), false),
+        client.renew(one, &with_user("ana"), true),
+        client.renew_account(ben, "ana", "another"),
+    ];
+    for (refused, taken) in refused.into_iter().zip([one, ana, ana]) {
+        let error = refused.unwrap_err();
+        assert_eq!((error.kind(), error.detail()), (ErrorKind::ProjectPresent, format!("project {taken}").as_str()));
+        assert!(!error.to_string().contains("ana") && !error.to_string().contains("one/"), "{error}");
+    }
+    assert_eq!(client.projects().unwrap(), before);
+    for same in [one, two] {
+        assert!(client.allow_host(same, "files.test").is_ok(), "what leaves address and account alone is no renewal");
+    }
+    assert!(client.renew_account(ana, "ana", "another").is_ok(), "nor is a new password");
+}
+
+#[test]
 fn what_a_settings_code_says_of_the_person_reaches_forms_and_the_rest_reaches_the_shell() {
     let phone = Phone::new();
     let metadata = Metadata { username: "Ana".into(), phonenumber: "+31".into(), email: "ana@h.test".into() };

@@ -133,6 +133,7 @@ impl SurveyError {
             | K::KoboWebPage
             | K::FormLink
             | K::OtherServer
+            | K::ProjectPresent
             | K::UnknownProject
             | K::BadCertificate => Self::InvalidProject { code, reason },
             K::Interrupted | K::SomeFailed => Self::Interrupted { code, reason },

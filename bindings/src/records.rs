@@ -123,6 +123,8 @@ pub struct FailedForm {
     pub form_id: String,
     /// Its version; empty for none.
     pub version: String,
+    /// Its title, in the server's words.
+    pub title: String,
     /// Code of the reason why it could not be installed; [`crate::error_text`] has words for people.
     pub problem: String,
     /// When that was found, in milliseconds since 1970.
@@ -131,7 +133,7 @@ pub struct FailedForm {
 
 impl From<client::FailedForm> for FailedForm {
     fn from(form: client::FailedForm) -> Self {
-        Self { form_id: form.form_id, version: form.version, problem: form.code, at: form.at }
+        Self { form_id: form.form_id, version: form.version, title: form.title, problem: form.code, at: form.at }
     }
 }
 

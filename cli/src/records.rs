@@ -27,7 +27,7 @@ pub(crate) fn forms(context: &Context) -> Result<()> {
     if context.global.json {
         let failed: Vec<_> = failed
             .iter()
-            .map(|form| json!({ "form": form.form_id, "version": form.version, "problem": form.code }))
+            .map(|form| json!({ "form": form.form_id, "version": form.version, "title": form.title, "problem": form.code }))
             .collect();
         let forms: Vec<_> = forms
             .iter()
@@ -47,8 +47,8 @@ pub(crate) fn forms(context: &Context) -> Result<()> {
         say!("{form_id}@{version}  {title}{}", standing(&form));
     }
     for form in failed {
-        let (form_id, version) = (plain(&form.form_id), plain(&form.version));
-        say!("{form_id}@{version}  (could not be installed: {})", failure_words(&form.code));
+        let (form_id, version, title) = (plain(&form.form_id), plain(&form.version), plain(&form.title));
+        say!("{form_id}@{version}  {title}  (could not be installed: {})", failure_words(&form.code));
     }
     Ok(())
 }

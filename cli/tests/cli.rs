@@ -680,6 +680,8 @@ fn folders_without_permission_are_told_and_cost_nothing() {
     let files = phone.home().join("files");
     set(&files, 0o000);
     refused(&["send"], "[some-failed]");
+    let waiting = String::from_utf8(as_nobody(&["outbox"]).stdout).unwrap();
+    assert!(waiting.contains("A file cannot be read or saved.") && !waiting.contains("internet"), "{waiting}");
     refused(&["export", phone.home().join("copies").to_str().unwrap(), "--yes"], "[some-failed]");
     set(&phone.home(), 0o000);
     refused(&["outbox"], "[io]");

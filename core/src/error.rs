@@ -92,6 +92,7 @@ error_kinds! {
     KoboWebPage "kobo-web-page" "The address is that of KoboToolbox's website, not that of its server for phones." "Use the address named, which begins with kc, with the name and the password of the account."
     FormLink "form-link" "The address is a link that opens one form in a browser." "Open it in a browser, or ask the person who runs the study for a settings code."
     OtherServer "other-server" "This belongs to another server or project." "Ask the person who runs the study whether it has moved, and confirm if it has."
+    ProjectPresent "project-present" "Another project here has this address and this account already." "Go on in that project; what was begun in this one can still be sent or exported from it."
     BadCertificate "bad-certificate" "The file holds no certificate of an authority that can be used." "Ask the person who runs the server for the certificate of its authority as a PEM file."
     BadSettingsCode "bad-settings-code" "The text is not an ODK settings code." "Scan or copy the code again, in full."
     SignInNeeded "sign-in-needed" "The server does not accept the account or the token of this project." "Ask for a new code or check the password; nothing is lost meanwhile."

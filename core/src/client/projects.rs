@@ -121,15 +121,6 @@ impl Joining {
         Ok(Self { address, auth, code: None })
     }
 
-    /// Whether the project is reached at the same address under the same account. A password may have been changed.
-    fn is_same_as(&self, project: &Project, address: &Address) -> bool {
-        let same_account = match (&self.auth, &project.auth) {
-            (Auth::Basic { user, .. }, Auth::Basic { user: known, .. }) => user == known,
-            (auth, known) => auth == known,
-        };
-        same_account && self.address.prefix == address.prefix
-    }
-
     /// The project to add, under a name of its own or one that can be read off its source.
     fn into_project(self, name: Option<&str>) -> NewProject {
         let Self { address, auth, code } = self;
@@ -161,7 +152,7 @@ impl Client {
         let added = self.inner.store.add_project_beside(|projects| {
             for project in projects {
                 let Ok(address) = Address::read(&project.url()) else { continue };
-                if joining.is_same_as(&project, &address) {
+                if is_same(&project, &joining.address.prefix, &joining.auth) {
                     outcome = AddOutcome::Present;
                     present = Some(summary(&project));
                     return Ok(None);
@@ -187,7 +178,8 @@ impl Client {
     /// host, port) or another project of the same ODK Central only with `move_there`: records would go to others.
     ///
     /// # Errors
-    /// [`ErrorKind::OtherServer`]; those of [`Client::add_project`]; [`ErrorKind::NotFound`].
+    /// [`ErrorKind::OtherServer`]; [`ErrorKind::ProjectPresent`] if another project has that address and account: then nothing
+    /// has changed; those of [`Client::add_project`]; [`ErrorKind::NotFound`].
     pub fn renew(&self, id: ProjectId, source: &ProjectSource, move_there: bool) -> Result<Renewed> {
         let joining = source.read()?;
         let unused = joining.unused();
@@ -197,7 +189,8 @@ impl Client {
     /// Gives a project the name and the password of a user, at the address of before. As [`Client::renew`].
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] if the address holds a token; [`ErrorKind::NotFound`], those of the store.
+    /// [`ErrorKind::Usage`] if the address holds a token; [`ErrorKind::ProjectPresent`], [`ErrorKind::NotFound`], those of the
+    /// store.
     pub fn renew_account(&self, id: ProjectId, user: &str, password: &str) -> Result<Renewed> {
         self.renewed(id, Vec::new(), |before| {
             if matches!(before.auth, Auth::Token(_)) {
@@ -214,7 +207,20 @@ impl Client {
         unused: Vec<String>,
         change: impl FnOnce(Project) -> Result<Project>,
     ) -> Result<Renewed> {
-        let (project, freed) = self.inner.store.renew_project(id, &REASONS_OF_ACCOUNT, change)?;
+        let (project, freed) = self.inner.store.renew_project(id, &REASONS_OF_ACCOUNT, |before, all| {
+            let after = change(before)?;
+            let same: Vec<ProjectId> = all
+                .iter()
+                .filter(|known| is_same(known, &after.url_prefix, &after.auth))
+                .map(|known| known.id)
+                .collect();
+            match same.first() {
+                Some(other) if !same.contains(&id) => {
+                    Err(Error::new(ErrorKind::ProjectPresent, format!("project {other}")))
+                }
+                _ => Ok(after),
+            }
+        })?;
         Ok(Renewed { project: summary(&project), unused, freed })
     }
 
@@ -342,6 +348,16 @@ fn renewal(before: Project, joining: Joining, move_there: bool) -> Result<Projec
         None => before.settings.clone(),
     };
     Ok(Project { url_prefix: address.prefix, auth, settings, ..before })
+}
+
+/// Whether a project is reached at this address under this account, which makes it the same one. A password may have been
+/// changed.
+fn is_same(project: &Project, prefix: &str, auth: &Auth) -> bool {
+    let same_account = match (auth, &project.auth) {
+        (Auth::Basic { user, .. }, Auth::Basic { user: known, .. }) => user == known,
+        (auth, known) => auth == known,
+    };
+    same_account && Address::read(&project.url()).is_ok_and(|address| address.prefix == prefix)
 }
 
 fn summary(project: &Project) -> ProjectSummary {

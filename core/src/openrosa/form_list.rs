@@ -57,6 +57,8 @@ pub struct ListedVersion {
     pub form_id: String,
     /// Its version; empty for none.
     pub version: String,
+    /// Its title, in the server's words.
+    pub title: String,
     /// Why it could not be installed or brought up to date.
     pub failure: Option<ErrorKind>,
 }

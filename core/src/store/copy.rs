@@ -21,10 +21,10 @@ const STEP: i32 = 256;
 /// # Errors
 /// `StorageFull` with the bytes needed, `Io`, `StorageDamaged`; then there is no copy.
 pub(super) fn keep(database: &Connection, path: &Path, key: &Key) -> Result<()> {
-    let pending = beside(path, PENDING);
+    let pending = beside(path, migrations::NEWEST, PENDING);
     discard(&pending);
     let copied = copy(database, &pending, key).and_then(|()| {
-        fs::rename(&pending, beside(path, "")).map_err(io_error)?;
+        fs::rename(&pending, beside(path, migrations::NEWEST, "")).map_err(io_error)?;
         path.parent().map_or(Ok(()), sync_folder)
     });
     copied.map_err(|error| {
@@ -43,13 +43,15 @@ fn told(database: &Connection, error: Error) -> Error {
     }
 }
 
-/// Removes the copy, if there is one.
+/// Removes the copies of this update and of those before it, if there are any.
 ///
 /// # Errors
-/// `Io` if it is still there.
+/// `Io` if one is still there.
 pub(super) fn remove(path: &Path) -> Result<()> {
-    discard(&beside(path, PENDING));
-    folder::remove(&beside(path, ""))
+    (0..=migrations::NEWEST).try_for_each(|version| {
+        discard(&beside(path, version, PENDING));
+        folder::remove(&beside(path, version, ""))
+    })
 }
 
 fn copy(database: &Connection, target: &Path, key: &Key) -> Result<()> {
@@ -64,10 +66,10 @@ fn size(database: &Connection) -> Result<i64> {
     Ok(database.query_row(query, [], |row| row.get(0))?)
 }
 
-/// `store.db.before-2`: what the database was before schema 2.
-fn beside(path: &Path, end: &str) -> PathBuf {
+/// `store.db.before-3`: what the database was before schema 3.
+fn beside(path: &Path, version: usize, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".before-{}{end}", migrations::NEWEST));
+    name.push(format!(".before-{version}{end}"));
     path.with_file_name(name)
 }
 
@@ -87,7 +89,7 @@ mod tests {
     use crate::store::{ProjectId, Store};
     use rusqlite::OptionalExtension;
 
-    const COPY: &str = "store.db.before-2";
+    const COPY: &str = "store.db.before-3";
 
     fn count(store: &Store, from: &str) -> i64 {
         store.read(|db| Ok(db.query_row(&format!("SELECT count(*) FROM {from}"), [], |row| row.get(0))?)).unwrap()
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn a_migration_that_was_cut_off_begins_again() {
         let (home, key) = frozen_home();
-        for left in ["store.db.before-2", "store.db.before-2.new", "store.db.before-2.new-journal"] {
+        for left in ["store.db.before-2", COPY, "store.db.before-3.new", "store.db.before-3.new-journal"] {
             fs::write(home.path().join(left), "cut off").unwrap();
         }
         assert_eq!(count(&Store::open(home.path(), &key).unwrap(), "draft"), 8);

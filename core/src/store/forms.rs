@@ -149,7 +149,7 @@ impl Store {
         self.read(|connection| {
             let mut query = connection.prepare_cached(&format!(
                 "SELECT {SUMMARY} {FROM} WHERE form.project = ? AND superseded = 0
-                 ORDER BY title, form.form_id, offered DESC, form.id DESC"
+                 ORDER BY form.title, form.form_id, offered DESC, form.id DESC"
             ))?;
             let forms = query.query_map([project], FormSummary::read)?.collect::<Result<_, _>>()?;
             Ok(forms)

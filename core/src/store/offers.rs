@@ -36,6 +36,8 @@ pub struct FailedForm {
     pub form_id: String,
     /// The version of the list; empty for none.
     pub version: String,
+    /// The title of the list; empty until the next refresh of a home that an earlier version has filled.
+    pub title: String,
     /// Code of the reason why it could not be installed.
     pub code: String,
     /// When that was found.
@@ -51,13 +53,19 @@ impl Store {
     pub fn failed_forms(&self, project: ProjectId) -> Result<Vec<FailedForm>> {
         self.read(|connection| {
             let mut query = connection.prepare_cached(
-                "SELECT form_id, version, code, at FROM form_failure AS failed
+                "SELECT form_id, version, title, code, at FROM form_failure AS failed
                  WHERE project = ? AND NOT EXISTS (
                      SELECT 1 FROM form WHERE form.project = failed.project AND form.form_id = failed.form_id AND superseded = 0)
                  ORDER BY form_id",
             )?;
             let failed = query.query_map([project], |row| {
-                Ok(FailedForm { form_id: row.get(0)?, version: row.get(1)?, code: row.get(2)?, at: row.get(3)? })
+                Ok(FailedForm {
+                    form_id: row.get(0)?,
+                    version: row.get(1)?,
+                    title: row.get(2)?,
+                    code: row.get(3)?,
+                    at: row.get(4)?,
+                })
             })?;
             Ok(failed.collect::<Result<_, _>>()?)
         })
@@ -127,41 +135,49 @@ impl Store {
     }
 }
 
+/// The newest version of a form that could not be installed, and why.
+#[derive(PartialEq, Eq)]
+struct Failure {
+    version: String,
+    title: String,
+    code: String,
+}
+
 /// Notes the failures of the versions listed now, and gives their codes by form id.
 fn settle_failures(
     transaction: &Transaction<'_>,
     project: ProjectId,
     listing: &Listing,
 ) -> Result<BTreeMap<String, String>> {
-    let mut before: BTreeMap<String, (String, String)> = BTreeMap::new();
-    let mut query = transaction.prepare_cached("SELECT form_id, version, code FROM form_failure WHERE project = ?")?;
+    let mut before: BTreeMap<String, Failure> = BTreeMap::new();
+    let mut query =
+        transaction.prepare_cached("SELECT form_id, version, title, code FROM form_failure WHERE project = ?")?;
     let mut found = query.query([project])?;
     while let Some(row) = found.next()? {
-        before.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
+        before.insert(row.get(0)?, Failure { version: row.get(1)?, title: row.get(2)?, code: row.get(3)? });
     }
-    let mut now: BTreeMap<String, (String, String)> = BTreeMap::new();
-    for ListedVersion { form_id, version, failure } in &listing.forms {
+    let must_encrypt = ErrorKind::EncryptionNeeded.code();
+    let mut now: BTreeMap<String, Failure> = BTreeMap::new();
+    for ListedVersion { form_id, version, title, failure } in &listing.forms {
         let Some(failure) = failure else { continue };
         // That a version demands encryption stays true while it cannot even be fetched.
-        let must_encrypt = (version.clone(), ErrorKind::EncryptionNeeded.code().to_owned());
-        let failed = match before.get(form_id) {
-            Some(known) if *known == must_encrypt => must_encrypt,
-            _ => (version.clone(), failure.code().to_owned()),
-        };
-        now.insert(form_id.clone(), failed);
+        let stays = before.get(form_id).is_some_and(|known| known.version == *version && known.code == must_encrypt);
+        let code = if stays { must_encrypt } else { failure.code() }.to_owned();
+        now.insert(form_id.clone(), Failure { version: version.clone(), title: title.clone(), code });
     }
     let mut remove = transaction.prepare_cached("DELETE FROM form_failure WHERE project = ? AND form_id = ?")?;
     for form_id in before.keys().filter(|form_id| !now.contains_key(*form_id)) {
         remove.execute(params![project, form_id])?;
     }
     let mut note = transaction.prepare_cached(
-        "INSERT INTO form_failure (project, form_id, version, code, at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (project, form_id) DO UPDATE SET version = excluded.version, code = excluded.code, at = excluded.at",
+        "INSERT INTO form_failure (project, form_id, version, title, code, at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (project, form_id) DO UPDATE
+             SET version = excluded.version, title = excluded.title, code = excluded.code, at = excluded.at",
     )?;
     for (form_id, failed) in now.iter().filter(|(form_id, failed)| before.get(*form_id) != Some(*failed)) {
-        note.execute(params![project, form_id, failed.0, failed.1, listing.at_ms])?;
+        note.execute(params![project, form_id, failed.version, failed.title, failed.code, listing.at_ms])?;
     }
-    Ok(now.into_iter().map(|(form_id, (_, code))| (form_id, code)).collect())
+    Ok(now.into_iter().map(|(form_id, failed)| (form_id, failed.code)).collect())
 }
 
 /// The versions in use, the oldest first.
@@ -201,6 +217,7 @@ mod tests {
         let listed = |(form_id, version, failure): &(&str, &str, Option<ErrorKind>)| ListedVersion {
             form_id: (*form_id).into(),
             version: (*version).into(),
+            title: format!("The {form_id}"),
             failure: *failure,
         };
         Listing { forms: forms.iter().map(listed).collect(), is_whole: true, at_ms, ..Listing::default() }
@@ -244,13 +261,17 @@ mod tests {
             home.failed_forms(project)
                 .unwrap()
                 .into_iter()
-                .map(|form| format!("{} {}", form.form_id, form.code))
+                .map(|form| format!("{} “{}” {}", form.form_id, form.title, form.code))
                 .collect()
         };
         let missing = Some(ErrorKind::MissingMedia);
         let listed = [("visit", "2", missing), ("census", "1", missing)];
         home.settle_offers(project, &listing(&listed, NOW)).unwrap();
-        assert_eq!(failed(), ["census missing-media"], "of the other one a version is here, which says it");
+        assert_eq!(
+            failed(),
+            ["census “The census” missing-media"],
+            "of the other one a version is here, which says it"
+        );
         home.settle_offers(project, &listing(&[("visit", "1", None)], NOW)).unwrap();
         assert_eq!(failed(), [""; 0]);
     }

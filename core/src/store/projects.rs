@@ -87,8 +87,8 @@ impl Store {
         self.write(|transaction| change_row(transaction, id, change))
     }
 
-    /// Changes the account or the address of a project, in one transaction with all that follows from it: lists and manifests
-    /// are read afresh, the limit of the server is not known, and records that wait, or need attention for one of `reasons`
+    /// Changes the account or the address of a project to what `change` makes of it in view of all projects, in one transaction
+    /// with all that follows from it: lists and manifests are read afresh, the limit of the server is not known, and records that wait, or need attention for one of `reasons`
     /// (codes), are ready. Says how many those are. When this returns, the token or password of before can be recovered from
     /// nothing that is here, whoever has the key.
     ///
@@ -99,10 +99,11 @@ impl Store {
         &self,
         id: ProjectId,
         reasons: &[&str],
-        change: impl FnOnce(Project) -> Result<Project>,
+        change: impl FnOnce(Project, &[Project]) -> Result<Project>,
     ) -> Result<(Project, usize)> {
         let renewed = self.write(|transaction| {
-            let project = change_row(transaction, id, change)?;
+            let all = read_rows(transaction)?;
+            let project = change_row(transaction, id, |project| change(project, &all))?;
             transaction.execute("DELETE FROM document WHERE project = ?", [id])?;
             transaction.execute("UPDATE project SET accept_length = NULL WHERE id = ?", [id])?;
             records::begin_anew(transaction, id)?;
@@ -363,7 +364,7 @@ mod tests {
         let found = |text: &str| home.decrypted().windows(text.len()).any(|window| window == text.as_bytes());
         for (before, now) in [(format!("token-{SECRET}"), "token-two"), ("token-two".to_owned(), "token-three")] {
             assert!(found(&before));
-            let change = |project| Ok(Project { auth: Auth::Token(now.into()), ..project });
+            let change = |project, _: &[Project]| Ok(Project { auth: Auth::Token(now.into()), ..project });
             home.renew_project(id, &[], change).unwrap();
             assert!(!found(&before) && found(now));
         }
@@ -487,7 +488,7 @@ mod tests {
         let project = full_project(&home, "https://h/v1/key/{}/projects/1");
         let before = all_rows(&home);
         home.read(|connection| Ok(connection.execute("UPDATE project SET accept_length = 7", [])?)).unwrap();
-        let with_new_token = |before| Ok(Project { auth: Auth::Token("new".into()), ..before });
+        let with_new_token = |before, _: &[Project]| Ok(Project { auth: Auth::Token("new".into()), ..before });
         let (renewed, _) = home.renew_project(project, &[], with_new_token).unwrap();
         let after = all_rows(&home);
         for (table, rows) in before {
@@ -530,7 +531,7 @@ mod tests {
             home.mark(id, claim, &state).unwrap();
             id
         });
-        assert_eq!(home.renew_project(project, &["not-allowed", "sign-in-needed"], Ok).unwrap().1, 2);
+        assert_eq!(home.renew_project(project, &["not-allowed", "sign-in-needed"], |same, _| Ok(same)).unwrap().1, 2);
         let [_, _, closed, sent] = states;
         let expected = [RecordState::Ready, RecordState::Ready, closed, sent];
         assert_eq!(records.map(|record| home.submission(record).unwrap().state), expected);

@@ -246,5 +246,5 @@ fn listed_version(form: &FormOutcome) -> ListedVersion {
         _ if form.version.contains(ENCRYPTED_MARK) => ErrorKind::EncryptionNeeded,
         kind => kind,
     });
-    ListedVersion { form_id: form.form_id.clone(), version: form.version.clone(), failure }
+    ListedVersion { form_id: form.form_id.clone(), version: form.version.clone(), title: form.title.clone(), failure }
 }

@@ -587,7 +587,7 @@ impl Machine {
     /// What cannot be read here is left out, and the rest goes. If every file can be read after all, it was the moment's.
     fn unreadable(&mut self, mut sending: Sending, parts: &[(usize, FileProblem)], now_ms: i64) {
         if parts.is_empty() {
-            return self.waits(sending, Reason::Offline, now_ms);
+            return self.waits(sending, Reason::Io, now_ms);
         }
         for (part, problem) in parts {
             self.leave_out(&mut sending, *part, *problem);

@@ -50,6 +50,8 @@ macro_rules! reasons {
 reasons! {
     /// Waiting: there is no connection.
     Offline "offline"
+    /// Waiting: a file of it cannot be read on this device for the moment.
+    Io "io"
     /// Waiting: the server cannot now.
     ServerBusy "server-busy"
     /// Waiting: something else than a survey server answers.

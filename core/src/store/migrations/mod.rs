@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{Error, ErrorKind, Result};
 
-const STEPS: &[&str] = &[include_str!("0001_init.sql"), include_str!("0002_facts.sql")];
+const STEPS: &[&str] =
+    &[include_str!("0001_init.sql"), include_str!("0002_facts.sql"), include_str!("0003_titles.sql")];
 
 /// The version that this program reads and writes.
 pub(super) const NEWEST: usize = STEPS.len();

@@ -429,7 +429,7 @@ fn what_cannot_be_read_here_is_left_out_and_the_rest_goes() {
     assert_eq!(effects[1..], [attention(1, Reason::AttachmentDamaged), Effect::Claim { record: 2 }]);
     assert_eq!(machine.on(Event::Broken, 0)[0], attention(2, Reason::UnreadableRecord));
     let mut machine = posting(&["a", "b"], parcel(&[5]));
-    assert_eq!(waiting_of(&machine.on(unreadable(&[]), 0)), [(1, Reason::Offline)], "the disk's moment");
+    assert_eq!(waiting_of(&machine.on(unreadable(&[]), 0)), [(1, Reason::Io)], "the disk's moment");
 }
 
 #[test]
