@@ -2,54 +2,15 @@ package org.veldwerk
 
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
-import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Assertions.fail
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
-import org.junit.jupiter.api.io.TempDir
-import java.net.CookieManager
-import java.net.URI
-import java.net.http.HttpClient
-import java.net.http.HttpRequest
-import java.net.http.HttpResponse
-import java.nio.file.Path
-import kotlin.io.path.readBytes
-import kotlin.io.path.readLines
 
 /** The bindings, driven as an app drives them, against the embedded server. The Rust twin is `tests/twin.rs`. */
-class TwinTest {
-    @TempDir lateinit var folder: Path
-    private var server: TryOutServer? = null
-
-    private val keychain = object : SecretStore {
-        var kept: ByteArray? = null
-        override fun loadKey() = kept
-        override fun saveKey(key: ByteArray) { kept = key }
-        override fun forgetKey() { kept = null }
-    }
-
-    @AfterEach
-    fun stop() { server?.stop() }
-
-    private fun open(secrets: SecretStore = keychain, home: String = "home") = Client.open(
-        ClientConfig(
-            folder.resolve(home).toString(), "Europe/Amsterdam",
-            FixedInputs(nowMs = 1_768_478_400_000, seed = 7u, deviceId = "twin"),
-        ),
-        secrets,
-    )
-
-    private fun joined(client: Client): FormSummary {
-        val running = TryOutServer.start(folder.resolve("server")).also { server = it }
-        val project = client.addProject(running.settingsCode, null).project
-        val outcomes = runBlocking { client.refresh(project.id, SyncHandle()) }.forms
-        assertTrue(outcomes.all { it.problem == null }, outcomes.toString())
-        return client.forms(project.id).single { it.formId == "pi_newcomers" }
-    }
-
+class TwinTest : PhoneTest() {
     @Test
     fun `the newcomer in Arabic gives the bytes of the Rust twin`() {
         open().use { client ->
@@ -70,7 +31,7 @@ class TwinTest {
             }
             assertTrue(sent.single().state is SendState.Sent, sent.toString())
             assertTrue(seen.all { it.step == SyncStep.Record(sent.single().id) } && seen.isNotEmpty(), seen.toString())
-            assertArrayEquals(Resources.golden(), server!!.record("pi_newcomers", 1))
+            assertArrayEquals(Resources.golden(), server.record("pi_newcomers", 1))
         }
     }
 
@@ -203,47 +164,4 @@ class TwinTest {
         client.close()
         assertThrows<IllegalStateException> { client.projects() }
     }
-}
-
-/** `veldwerk serve --json`, as anybody starts it. */
-class TryOutServer(private val process: Process, val settingsCode: String, private val page: URI) {
-    private val browser = HttpClient.newBuilder().cookieHandler(CookieManager()).followRedirects(HttpClient.Redirect.NORMAL).build()
-
-    /** The bytes of a record as the server holds them. */
-    fun record(form: String, number: Int): ByteArray {
-        get(page) // the key becomes a cookie
-        return get(page.resolve("/forms/$form/records/$number/submission.xml"))
-    }
-
-    private fun get(address: URI): ByteArray {
-        val answer = browser.send(HttpRequest.newBuilder(address).build(), HttpResponse.BodyHandlers.ofByteArray())
-        assertEquals(200, answer.statusCode(), address.path)
-        return answer.body()
-    }
-
-    fun stop() { process.destroy(); process.waitFor() }
-
-    companion object {
-        fun start(data: Path): TryOutServer {
-            val command = listOf(System.getProperty("veldwerk.program"), "--json", "serve", "--data", data.toString(), "--listen", "127.0.0.1:0")
-            val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
-            val line = process.inputStream.bufferedReader().readLine() ?: error("serve said nothing")
-            return TryOutServer(process, Json.text(line, "settings_code"), URI(Json.text(line, "page")))
-        }
-    }
-}
-
-class Event(val node: String, val value: String?)
-
-object Resources {
-    private val root = Path.of(System.getProperty("veldwerk.root"))
-    fun events() = root.resolve("cli/src/demo/cast/newcomer-ar.jsonl").readLines().map { Event(Json.text(it, "ref"), Json.text(it, "value")) }
-    fun golden() = root.resolve("tests/golden/newcomer-ar.xml").readBytes()
-}
-
-/** Enough of JSON for flat objects of texts. */
-object Json {
-    fun text(line: String, name: String): String =
-        Regex("\"$name\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\"").find(line)?.groupValues?.get(1)?.replace("\\/", "/")
-            ?: error("no $name in $line")
 }
