@@ -365,6 +365,24 @@ fn what_is_too_dear_to_know_is_never_taken_for_empty() {
         );
         let mut engine = begin(&offered).unwrap();
         assert_eq!(kind(engine.answer(engine.find("/d/a").unwrap(), Some("1"), step(1))), Some(ErrorKind::TooLarge));
+        // Nor are they shown as none.
+        let mut session = begin_session(&offered);
+        session.set_limits(Limits { steps: 1_000_000, ..Limits::default() });
+        let shown = session.screen(&session.first()).questions.remove(0);
+        assert_eq!((shown.choices.len(), shown.n_choices, shown.too_much), (0, 0, true));
+        for letters in ["", "1"] {
+            let list = session.choices(shown.node, letters, 0, 10).unwrap();
+            assert_eq!((list.choices.len(), list.total, list.too_much), (0, 0, true));
+        }
+        // The label of one of them, in a calculation: the answer that asks for it is refused.
+        let named = form(
+            "<a/><b/><c/>",
+            &format!("{list}<bind nodeset='/d/c' calculate=\"if(/d/b = 'x', jr:choice-name('1', '/d/a'), '')\"/>"),
+            &format!(
+                "<select1 ref='/d/a'><itemset nodeset=\"instance('l')/root/i[{dear} = 0]\"><value ref='n'/></itemset></select1><input ref='/d/b'/>"
+            ),
+        );
+        is_undone_within(Limits { steps: 1_000_000, ..Limits::default() }, &named, "/d/b", "x", "y");
         // A text: it is marked.
         let shown = form(
             "<a/>",

@@ -260,11 +260,17 @@ pub struct ChoiceList {
     pub choices: Vec<ChoiceView>,
     /// How many are found in all.
     pub total: u64,
+    /// As in [`QuestionView`].
+    pub too_much: bool,
 }
 
 impl From<session::ChoiceList> for ChoiceList {
     fn from(list: session::ChoiceList) -> Self {
-        Self { choices: list.choices.iter().map(Into::into).collect(), total: list.total as u64 }
+        Self {
+            choices: list.choices.iter().map(Into::into).collect(),
+            total: list.total as u64,
+            too_much: list.too_much,
+        }
     }
 }
 
@@ -413,6 +419,9 @@ pub struct QuestionView {
     pub choices: Vec<ChoiceView>,
     /// How many choices are offered in all.
     pub n_choices: u64,
+    /// Whether finding out what is offered is too much work, so that nothing is: say so (`error.download_too_large` has words)
+    /// rather than show an empty list.
+    pub too_much: bool,
     /// The answer, in the lexical form of the submission.
     pub value: String,
     /// The answer as a person reads it.
@@ -441,6 +450,7 @@ impl From<&session::QuestionView> for QuestionView {
             media: (&question.media).into(),
             choices: question.choices.iter().map(Into::into).collect(),
             n_choices: question.n_choices as u64,
+            too_much: question.too_much,
             value: question.value.clone(),
             shown_value: question.shown_value.clone(),
             readonly: question.readonly,

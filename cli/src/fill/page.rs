@@ -234,6 +234,9 @@ fn choices(question: &QuestionView, focus: &Focus, words: Words) -> Vec<Paragrap
         entry.mark(&marker(is_read, 1, 1), if is_read { ANSWER } else { Look::DIM });
         return vec![entry];
     }
+    if question.too_much {
+        return vec![line(words, words.get("error.download_too_large"), Look::DIM)];
+    }
     if answer::is_long(question) && focus.letters.is_empty() {
         return Vec::new();
     }

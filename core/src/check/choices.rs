@@ -72,9 +72,9 @@ struct Choices {
 
 impl Choices {
     fn of(form: &FormDef, control: &Control) -> Option<Self> {
+        let written = control.items.iter().map(|item| (item.value.trim().to_owned(), Vec::new()));
         let Some(itemset) = &control.itemset else {
-            let values = control.items.iter().map(|item| (item.value.trim().to_owned(), Vec::new())).collect();
-            return Some(Self { values, is_filtered_by_value: false, list: None });
+            return Some(Self { values: written.collect(), is_filtered_by_value: false, list: None });
         };
         let expr = &form.formulas[itemset.nodeset].expr;
         let path = path_of(expr)?;
@@ -86,11 +86,12 @@ impl Choices {
             (table.cell(row, value).into_owned(), cells)
         };
         let Start::Instance(list) = &path.start else { return None };
-        Some(Self {
-            values: (0..table.len()).map(row).collect(),
-            is_filtered_by_value: filters.contains(&value),
-            list: Some(list.to_string()),
-        })
+        let mut values: Vec<_> = written.chain((0..table.len()).map(row)).collect();
+        if itemset.is_distinct {
+            let mut seen = BTreeSet::new();
+            values.retain(|(value, _)| seen.insert(value.clone()));
+        }
+        Some(Self { values, is_filtered_by_value: filters.contains(&value), list: Some(list.to_string()) })
     }
 }
 
@@ -127,11 +128,8 @@ fn look_at_lists(form: &FormDef, told: &mut Told) {
         let (Start::Instance(list), Some(table)) = (&path.start, Table::of(form, path, path.steps.len())) else {
             continue;
         };
-        let label = match &itemset.label {
-            Some(Label::Formula(label) | Label::ItextOf(label)) => Some(*label),
-            _ => None,
-        };
-        for formula in [Some(itemset.value), label].into_iter().flatten() {
+        let labels = itemset.label.iter().flat_map(Label::formulas).copied();
+        for formula in std::iter::once(itemset.value).chain(labels) {
             if let Some(column) = column_of(&form.formulas[formula].expr)
                 && !table.has_column(column)
             {

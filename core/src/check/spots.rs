@@ -68,8 +68,8 @@ impl Spots<'_> {
 
     fn put_label(&mut self, label: Option<&Label>, def: DefId, part: &'static str) {
         let form = self.form;
+        label.into_iter().flat_map(Label::formulas).for_each(|&formula| self.put(formula, def, part));
         match label {
-            Some(Label::Formula(formula) | Label::ItextOf(formula)) => self.put(*formula, def, part),
             Some(Label::Literal(element)) => self.put_outputs(*element, def, part),
             Some(Label::Itext(id)) => {
                 for language in 0..form.itext.languages().len() {
@@ -78,7 +78,7 @@ impl Spots<'_> {
                     values.into_iter().for_each(|value| self.put_outputs(value, def, part));
                 }
             }
-            Some(Label::Plain(_)) | None => {}
+            Some(Label::Plain(_) | Label::Formula(_) | Label::ItextOf(_) | Label::ByLanguage(_)) | None => {}
         }
     }
 

@@ -214,7 +214,7 @@ impl Used {
                 self.places.entry(id.to_string()).or_insert_with(|| place.to_owned());
             }
             Some(Label::ItextOf(_)) => self.is_open = true,
-            Some(Label::Literal(_) | Label::Plain(_) | Label::Formula(_)) | None => {}
+            Some(Label::Literal(_) | Label::Plain(_) | Label::Formula(_) | Label::ByLanguage(_)) | None => {}
         }
     }
 

@@ -45,6 +45,17 @@ impl Rows {
         }
     }
 
+    /// Some rows, in this order, with other names for the columns.
+    #[must_use]
+    pub fn choose(&self, columns: Vec<NameId>, rows: impl IntoIterator<Item = usize>) -> Self {
+        let width = self.columns.len();
+        let mut chosen = Self::new(columns);
+        for row in rows {
+            chosen.push(self.cells.iter().skip(row * width).take(width).map(|cell| &**cell));
+        }
+        chosen
+    }
+
     fn index(&self, column: usize) -> Option<&Index> {
         let index = self.indexes.get(column)?.get_or_init(|| {
             let mut index = Index::new();

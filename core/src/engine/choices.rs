@@ -19,6 +19,8 @@ pub struct Choice {
 #[derive(Clone, Debug)]
 pub struct Offer {
     sources: Vec<Source>,
+    /// Whether finding out what is offered is too much work, so that nothing is: a shell must not show that as "no choices".
+    pub is_too_much: bool,
 }
 
 impl Offer {
@@ -56,14 +58,17 @@ impl Engine {
     #[must_use]
     pub fn offer(&self, control: ControlId, question: NodeId) -> Offer {
         let definition = &self.form.controls[control];
-        let sources = match &definition.itemset {
-            Some(itemset) => {
-                let offered = self.offered(itemset, question).unwrap_or_default();
-                offered.into_iter().map(Source::Node).collect()
-            }
-            None => (0..definition.items.len()).map(Source::Item).collect(),
-        };
-        Offer { sources }
+        let mut sources: Vec<_> = (0..definition.items.len()).map(Source::Item).collect();
+        let mut is_too_much = false;
+        if let Some(itemset) = &definition.itemset {
+            let offered = self.offered(itemset, question).unwrap_or_else(|error| {
+                is_too_much = error == EvalError::TooMuchWork;
+                Nodes::new()
+            });
+            let at = itemset.n_before.min(sources.len());
+            sources.splice(at..at, offered.into_iter().map(Source::Node));
+        }
+        Offer { sources, is_too_much }
     }
 
     /// The choices of an offer from the `from`-th (counted from 0), each looked up when it is asked for.
@@ -96,24 +101,30 @@ impl Engine {
     /// [`ErrorKind::TooLarge`] if finding them is too much work.
     pub(super) fn offered_values(&self, control: ControlId, question: NodeId) -> Result<HashSet<String>> {
         let definition = &self.form.controls[control];
-        let Some(itemset) = &definition.itemset else {
-            return Ok(definition.items.iter().map(|item| item.value.to_string()).collect());
-        };
-        match self.offered(itemset, question) {
-            Err(EvalError::TooMuchWork) => Err(Error::new(ErrorKind::TooLarge, "what the question offers")),
-            Err(_) => Ok(HashSet::new()),
-            Ok(nodes) => {
-                let value = |&node| self.item_text(itemset.value, question, node);
-                Ok(nodes.iter().map(value).collect())
+        let mut values: HashSet<_> = definition.items.iter().map(|item| item.value.to_string()).collect();
+        if let Some(itemset) = &definition.itemset {
+            match self.offered(itemset, question) {
+                Err(EvalError::TooMuchWork) => {
+                    return Err(Error::new(ErrorKind::TooLarge, "what the question offers"));
+                }
+                Err(_) => {}
+                Ok(nodes) => values.extend(nodes.iter().map(|&node| self.item_text(itemset.value, question, node))),
             }
         }
+        Ok(values)
     }
 
     /// The label of a choice in the language shown.
     #[must_use]
     pub fn choice_words(&self, control: ControlId, question: NodeId, choice: &Choice) -> Words {
         match (self.choice_label_of(control, choice), choice.source) {
-            (Some(label), Source::Node(node)) => self.words_at(label, question, Some(node)),
+            (Some(label), Source::Node(node)) => {
+                let words = self.words_at(label, question, Some(node));
+                let is_looked_up = matches!(label, Label::ByLanguage(_))
+                    || self.form.controls[control].itemset.as_ref().is_some_and(|itemset| itemset.is_distinct);
+                // As Collect does for what it looks up in a table of its own; an empty label of any other list is shown empty.
+                if is_looked_up && words.plain().is_empty() { Words::value(&choice.value) } else { words }
+            }
             (Some(label), Source::Item(_)) => self.words(label, question),
             (None, _) => Words::value(&choice.value),
         }
@@ -139,10 +150,12 @@ impl Engine {
 
     /// The nodes of an itemset.
     fn offered(&self, itemset: &Itemset, question: NodeId) -> Result<Nodes, EvalError> {
-        match self.try_evaluate(itemset.nodeset, question)? {
-            Value::Nodes(nodes) => Ok(nodes),
-            _ => Ok(Nodes::new()),
+        let Value::Nodes(mut nodes) = self.try_evaluate(itemset.nodeset, question)? else { return Ok(Nodes::new()) };
+        if itemset.is_distinct {
+            let mut seen = HashSet::new();
+            nodes.retain(|node| seen.insert(self.item_text(itemset.value, question, *node)));
         }
+        Ok(nodes)
     }
 
     /// A formula on an offered node, as text.
@@ -156,7 +169,11 @@ impl Engine {
         let question = target.and_then(|target| self.nodes_beside(context, target).first().copied());
         let Some(question) = question else { return String::new() };
         let Some(control) = self.form.nodes[self.tree.node(question).def].control else { return String::new() };
-        let choices = self.choices(control, question);
+        let offer = self.offer(control, question);
+        if offer.is_too_much {
+            self.budget.give_up();
+        }
+        let choices: Vec<_> = self.choices_from(&offer, 0, control, question).collect();
         let offered = choices.iter().map(|choice| choice.value.clone()).collect();
         let Some(value) = self.meant(&offered, value.trim(), question) else { return String::new() };
         let choice = choices.iter().find(|choice| choice.value == value);

@@ -95,6 +95,16 @@ impl Engine {
                 let node = node.unwrap_or_else(|| reference(question));
                 Words { parts: vec![Part::Authored(self.item_text(*formula, question, node))], ..Words::default() }
             }
+            Label::ByLanguage(formulas) => {
+                let node = node.unwrap_or_else(|| reference(question));
+                let said = self.text_languages().into_iter().find_map(|language| {
+                    let text = self.item_text(*formulas.get(language)?, question, node);
+                    (!is_missing(text.trim())).then_some((language, text))
+                });
+                let Some((language, text)) = said else { return Words::default() };
+                let fallback = language != self.language;
+                Words { parts: vec![Part::Authored(text)], language: Some(language), fallback }
+            }
             Label::Itext(_) | Label::ItextOf(_) => {
                 let id = self.text_id(label, question, node).unwrap_or_default();
                 self.itext_words(&id, None, question)
@@ -108,7 +118,7 @@ impl Engine {
             Label::ItextOf(formula) => {
                 Some(self.item_text(*formula, question, node.unwrap_or_else(|| reference(question))))
             }
-            Label::Literal(_) | Label::Plain(_) | Label::Formula(_) => None,
+            Label::Literal(_) | Label::Plain(_) | Label::Formula(_) | Label::ByLanguage(_) => None,
         }
     }
 
@@ -137,15 +147,20 @@ impl Engine {
         }
     }
 
+    /// The languages that a text is looked for in, by position.
+    fn text_languages(&self) -> Vec<usize> {
+        let default = self.form.itext.default;
+        if self.falls_back {
+            fallback_order(&self.languages, self.language, default)
+        } else {
+            vec![self.language, default]
+        }
+    }
+
     /// The first language, in the order of fallback, that has something to say.
     fn itext_words(&self, id: &str, form: Option<&str>, question: NodeId) -> Words {
         let definition = &self.form;
-        let order = if self.falls_back {
-            fallback_order(&self.languages, self.language, definition.itext.default)
-        } else {
-            vec![self.language, definition.itext.default]
-        };
-        for language in order {
+        for language in self.text_languages() {
             let itext = &definition.itext;
             let text = itext.text(&definition.document, &definition.names, language, id);
             let value = text.and_then(|text| itext.value(&definition.document, &definition.names, text, form));

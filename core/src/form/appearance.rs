@@ -64,6 +64,11 @@ const KNOWN: &[(Kind, &[&str])] = &[
 ];
 
 impl Control {
+    /// The arguments of a `search(…)` among the appearances, as written; none if there is no such word.
+    pub(super) fn search(&self) -> Option<Vec<&str>> {
+        search(&self.appearance)
+    }
+
     /// The words of `appearance`, in lower case; what stands in parentheses stays with its word, as written.
     #[must_use]
     pub fn appearances(&self) -> Vec<String> {
@@ -109,18 +114,59 @@ fn kinds_of(form: &FormDef, control: &Control) -> Vec<Kind> {
     vec![Kind::Any, own]
 }
 
+/// The arguments of the call of `search`; what is not closed ends with the text.
+fn search(written: &str) -> Option<Vec<&str>> {
+    const NAME: &str = "search";
+    let lower = written.to_ascii_lowercase();
+    let arguments = lower.match_indices(NAME).find_map(|(at, _)| {
+        let is_word = written.get(..at)?.chars().next_back().is_none_or(char::is_whitespace);
+        let rest = written.get(at + NAME.len()..)?.trim_start();
+        rest.strip_prefix('(').filter(|_| is_word)
+    })?;
+    let mut found = Vec::new();
+    let (mut start, mut depth, mut quote) = (0, 0_usize, None);
+    for (at, letter) in arguments.char_indices() {
+        match (letter, quote) {
+            (_, Some(open)) if letter == open => quote = None,
+            (_, Some(_)) => {}
+            ('\'' | '"', None) => quote = Some(letter),
+            ('(' | '[', None) => depth += 1,
+            (')', None) if depth == 0 => {
+                found.push(arguments.get(start..at)?.trim());
+                return Some(found);
+            }
+            (')' | ']', None) => depth = depth.saturating_sub(1),
+            (',', None) if depth == 0 => {
+                found.push(arguments.get(start..at)?.trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(arguments.get(start..)?.trim());
+    Some(found)
+}
+
 /// The words of an appearance; blanks inside parentheses do not part it (`ex:org.app.SCAN(mode='a b')`).
 fn words(written: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut depth = 0_usize;
     for letter in written.chars() {
+        // `search ('wells')` is one word, too.
+        if letter == '(' && words.len() > 1 && words.last().is_some_and(String::is_empty) {
+            words.pop();
+        }
         match letter {
             '(' => depth += 1,
             ')' => depth = depth.saturating_sub(1),
             _ => {}
         }
         match words.last_mut() {
-            Some(_) if depth == 0 && letter.is_whitespace() => words.push(String::new()),
+            Some(word) if depth == 0 && letter.is_whitespace() => {
+                if !word.is_empty() {
+                    words.push(String::new());
+                }
+            }
             Some(word) if depth == 0 => word.extend(letter.to_lowercase()),
             Some(word) => word.push(letter),
             None => {}
@@ -135,9 +181,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_arguments_of_a_search_are_as_written() {
+        let rows: [(&str, Option<&[&str]>); 8] = [
+            ("search", None),
+            ("research('a')", None),
+            ("minimal search('a')", Some(&["'a'"])),
+            ("SEARCH ( 'a' , 'matches', 'b,c', /d/x ) quick", Some(&["'a'", "'matches'", "'b,c'", "/d/x"])),
+            ("search('a)', concat(/d/x, 'y'), /d/r[n = 1]/v)", Some(&["'a)'", "concat(/d/x, 'y')", "/d/r[n = 1]/v"])),
+            ("search()", Some(&[""])),
+            ("autocomplete search('a'", Some(&["'a'"])),
+            ("İsearch('a') search('b')", Some(&["'b'"])),
+        ];
+        for (written, expected) in rows {
+            assert_eq!(search(written).as_deref(), expected, "{written}");
+        }
+    }
+
+    #[test]
     fn appearances_are_words_and_parentheses_hold_together() {
-        let rows: [(&str, &[&str]); 5] = [
+        let rows: [(&str, &[&str]); 6] = [
             ("", &[]),
+            ("quick  search ('a b')", &["quick", "search('a b')"]),
             ("  Minimal   quick ", &["minimal", "quick"]),
             ("ex:org.App.SCAN(mode='A b', n=(1 2)) Draw", &["ex:org.app.scan(mode='A b', n=(1 2))", "draw"]),
             ("columns-3 ) no-buttons", &["columns-3", ")", "no-buttons"]),

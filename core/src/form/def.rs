@@ -174,6 +174,20 @@ pub enum Label {
     ItextOf(FormulaId),
     /// A path or expression whose text is the label.
     Formula(FormulaId),
+    /// The same with one for each language of the form, in their order.
+    ByLanguage(Box<[FormulaId]>),
+}
+
+impl Label {
+    /// The expressions that give its text or the id of its text.
+    #[must_use]
+    pub fn formulas(&self) -> &[FormulaId] {
+        match self {
+            Self::ItextOf(formula) | Self::Formula(formula) => std::slice::from_ref(formula),
+            Self::ByLanguage(formulas) => formulas,
+            Self::Literal(_) | Self::Plain(_) | Self::Itext(_) => &[],
+        }
+    }
 }
 
 /// A choice written in the form.
@@ -196,6 +210,10 @@ pub struct Itemset {
     pub label: Option<Label>,
     /// Whether the nodes lie in the record itself, so that every change of it may change the choices.
     pub from_record: bool,
+    /// How many of the choices written in the form stand before them; only a `search()` has both.
+    pub n_before: usize,
+    /// Whether of nodes with the same value only the first is offered, as `search()` does.
+    pub is_distinct: bool,
 }
 
 /// Kinds of controls (xforms.md §6).

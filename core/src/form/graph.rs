@@ -155,7 +155,7 @@ impl<'f> Builder<'f> {
                 let offered = reader.read(&form.formulas[itemset.nodeset].expr);
                 if itemset.from_record {
                     reader.read_relative(&form.formulas[itemset.value].expr, &offered);
-                    if let Some(Label::Formula(label) | Label::ItextOf(label)) = itemset.label {
+                    for &label in itemset.label.iter().flat_map(Label::formulas) {
                         reader.read_relative(&form.formulas[label].expr, &offered);
                     }
                 }
@@ -167,13 +167,13 @@ impl<'f> Builder<'f> {
             }
             let mut reader = self.reader(target);
             for label in control.label.iter().chain(&control.hint) {
+                for &formula in label.formulas() {
+                    reader.read(&form.formulas[formula].expr);
+                }
                 match label {
-                    Label::Formula(formula) | Label::ItextOf(formula) => {
-                        reader.read(&form.formulas[*formula].expr);
-                    }
                     Label::Itext(id) => texts.of_text(id).iter().for_each(|&output| reader.read_output(output)),
                     Label::Literal(element) => texts.within(*element).for_each(|output| reader.read_output(output)),
-                    Label::Plain(_) => {}
+                    Label::Plain(_) | Label::Formula(_) | Label::ItextOf(_) | Label::ByLanguage(_) => {}
                 }
             }
             if !reader.reads.is_empty() {

@@ -94,6 +94,8 @@ pub struct QuestionView {
     pub choices: Vec<ChoiceView>,
     /// How many choices are offered in all.
     pub n_choices: usize,
+    /// Whether finding out what is offered is too much work, so that nothing is; an answer is refused as `too-large` then.
+    pub too_much: bool,
     /// The answer, in the lexical form of the submission.
     pub value: String,
     /// The answer as a person reads it: labels of choices, else the value.
@@ -117,6 +119,8 @@ pub struct ChoiceList {
     pub choices: Vec<ChoiceView>,
     /// How many are found in all.
     pub total: usize,
+    /// As in [`QuestionView::too_much`].
+    pub too_much: bool,
 }
 
 /// Bare file names in the form's media.
@@ -204,9 +208,9 @@ impl FormSession {
             let choices = self.engine.choices_from(&offer, from, control, question).take(limit);
             let choices =
                 choices.zip(from..).map(|(choice, index)| self.choice(control, question, &choice, index, &answer));
-            return Some(ChoiceList { choices: choices.collect(), total: offer.len() });
+            return Some(ChoiceList { choices: choices.collect(), total: offer.len(), too_much: offer.is_too_much });
         }
-        let mut found = ChoiceList { choices: Vec::new(), total: 0 };
+        let mut found = ChoiceList { choices: Vec::new(), total: 0, too_much: offer.is_too_much };
         for (index, choice) in self.engine.choices_from(&offer, 0, control, question).enumerate() {
             let label = self.choice_label(control, question, &choice);
             if fold(&label.plain).contains(&search) {
@@ -287,7 +291,7 @@ impl FormSession {
         let known = engine.tree().node(node);
         let name = form.names.get(form.nodes[known.def].name);
         let text = |label: &Label| Some(self.text(&engine.words(label, node), "")).filter(|text| !text.is_empty());
-        let (choices, n_choices) = self.carried_choices(control, node);
+        let ChoiceList { choices, total: n_choices, too_much } = self.carried_choices(control, node);
         let chosen: Vec<_> = match definition.kind {
             // In the order of the answer: for a rank that is the point.
             ControlKind::Select | ControlKind::Rank => {
@@ -319,6 +323,7 @@ impl FormSession {
             shown_value,
             choices,
             n_choices,
+            too_much,
             readonly: engine.is_readonly(node),
             required: known.required,
             header: is_header(definition),
@@ -328,20 +333,21 @@ impl FormSession {
     }
 
     /// The choices that a view carries, and how many there are.
-    fn carried_choices(&self, control: ControlId, node: NodeId) -> (Vec<ChoiceView>, usize) {
+    fn carried_choices(&self, control: ControlId, node: NodeId) -> ChoiceList {
         if !self.offers_choices(control) {
-            return (Vec::new(), 0);
+            return ChoiceList { choices: Vec::new(), total: 0, too_much: false };
         }
         let offer = self.engine.offer(control, node);
         let all = self.engine.choices_from(&offer, 0, control, node).enumerate();
         let answer = self.engine.chosen_values(control, node);
         let view = |(index, choice): (usize, Choice)| self.choice(control, node, &choice, index, &answer);
-        if offer.len() <= MAX_CHOICES {
-            return (all.map(view).collect(), offer.len());
-        }
-        // An answer names a value once: when all are found, the rest need not be looked at.
-        let chosen = all.filter(|(_, choice)| answer.contains(&choice.value)).take(answer.len());
-        (chosen.map(view).collect(), offer.len())
+        let choices = if offer.len() <= MAX_CHOICES {
+            all.map(view).collect()
+        } else {
+            // An answer names a value once: when all are found, the rest need not be looked at.
+            all.filter(|(_, choice)| answer.contains(&choice.value)).take(answer.len()).map(view).collect()
+        };
+        ChoiceList { choices, total: offer.len(), too_much: offer.is_too_much }
     }
 
     /// A choice for one whose answer names these values.

@@ -217,6 +217,30 @@ impl Expr {
         found
     }
 
+    /// Lets the relative paths that were read from `span` start at the context of the whole expression, also where they
+    /// stand in a predicate of something around them.
+    pub(crate) fn start_at_current(&mut self, span: &Range<u32>) {
+        let is_inside = |id: ExprId| {
+            let own = self.span(id);
+            span.start <= own.start && own.end <= span.end
+        };
+        let relative = self.paths().into_iter().filter(|found| {
+            let is_own = found.within.is_none_or(|(around, _)| !is_inside(around));
+            found.path.start == Start::Context && is_own && is_inside(found.id)
+        });
+        for id in relative.map(|found| found.id).collect::<Vec<_>>() {
+            if let Some(Node::Path(path)) = self.nodes.get_mut(id.0 as usize) {
+                path.start = Start::Current;
+            }
+        }
+        let mut nodes = std::mem::take(&mut self.nodes);
+        self.needs.clear();
+        for node in nodes.drain(..) {
+            self.needs.push(self.needs_of(&node));
+            self.nodes.push(node);
+        }
+    }
+
     /// The ids of the secondary instances it reads.
     pub fn instance_ids(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().filter_map(|node| match node {

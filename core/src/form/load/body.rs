@@ -71,12 +71,10 @@ impl Loader {
         {
             return self.read_repeat_group(element, repeat, parent, context);
         }
-        if self.attribute(element, Namespace::None, "query").is_some() {
-            self.warn(DiagnosticKind::Unsupported, place.clone(), "choices by query from itemsets.csv");
-        }
         if let Some(node) = node {
             self.taken.about(element, node);
         }
+        let kind = self.kind_with_query(element, kind);
         let inside = node.or(context);
         let base = inside.unwrap_or(DefId(0));
         let id = self.add_control(element, kind, node, parent);
@@ -85,6 +83,7 @@ impl Loader {
         if kind.has_choices() || kind == ControlKind::Range {
             self.read_choices(element, id, base, &place);
         }
+        self.note_lookup(element, id, base, &place);
         if kind == ControlKind::Repeat {
             self.read_repeat(element, id, base, &place);
         } else if let Some(node) = node
@@ -269,7 +268,7 @@ impl Loader {
         if !names_value {
             self.warn(DiagnosticKind::NoEffect, place, "an itemset names no value");
         }
-        Some(Itemset { nodeset, value: value?, label, from_record })
+        Some(Itemset { nodeset, value: value?, label, from_record, n_before: 0, is_distinct: false })
     }
 
     fn read_repeat(&mut self, element: ElementId, id: ControlId, base: DefId, place: &str) {

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Files, Loader};
-use crate::dataset::{read_csv, read_geojson};
+use crate::dataset::{Rows, read_csv, read_geojson};
 use crate::form::{DiagnosticKind, List, ListTree};
 use crate::ids::ElementId;
 use crate::xml::{Document, Namespace};
@@ -62,6 +62,15 @@ impl Loader {
         used.map(str::to_owned).collect()
     }
 
+    /// The rows of a CSV file, every broken line told.
+    pub(super) fn read_table(&mut self, name: &str, bytes: &[u8]) -> Rows {
+        let (rows, problems) = read_csv(bytes, &mut self.names);
+        for (line, problem) in problems.into_iter().take(MAX_TOLD) {
+            self.warn(DiagnosticKind::BadCsv, format!("{name}, line {line}"), problem);
+        }
+        rows
+    }
+
     fn read_file(&mut self, id: &str, source: &str, files: &dyn Files) -> ListTree {
         let Some(name) = file_of(source) else { return ListTree::LastSaved };
         let Some(bytes) = files.read(name) else {
@@ -69,13 +78,7 @@ impl Loader {
             return ListTree::Missing;
         };
         match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
-            Some("csv") => {
-                let (rows, problems) = read_csv(&bytes, &mut self.names);
-                for (line, problem) in problems.into_iter().take(MAX_TOLD) {
-                    self.warn(DiagnosticKind::BadCsv, format!("{name}, line {line}"), problem);
-                }
-                ListTree::Rows(rows)
-            }
+            Some("csv") => ListTree::Rows(self.read_table(name, &bytes)),
             Some("geojson") => match read_geojson(&bytes, &mut self.names) {
                 Ok(rows) => ListTree::Rows(rows),
                 Err(problem) => self.bad_data(name, problem),

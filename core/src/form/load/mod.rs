@@ -3,6 +3,7 @@ mod binds;
 mod body;
 mod leftovers;
 mod lists;
+mod lookups;
 mod nodes;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -79,6 +80,7 @@ impl FormDef {
             names,
             nodes: Structure::default(),
             bind_ids: HashMap::new(),
+            lookups: Vec::new(),
             samples: HashMap::new(),
             controls: IndexVec::default(),
             formulas: IndexVec::default(),
@@ -154,6 +156,8 @@ struct Loader {
     nodes: Structure,
     /// Binds by the ids that controls and actions name them with.
     bind_ids: HashMap<String, DefId>,
+    /// Questions whose choices are looked up in a file that no instance declares.
+    lookups: Vec<lookups::Lookup>,
     /// Per node the first template and the first plain element in the primary instance.
     samples: HashMap<DefId, (Option<ElementId>, Option<ElementId>)>,
     controls: IndexVec<ControlId, Control>,
@@ -194,10 +198,12 @@ impl Loader {
         self.check_actions();
         self.place_templates();
         self.read_outputs(parts);
-        let lists = self.read_lists(parts.model, files);
-        self.check_lists(&lists);
         parts.itext.into_iter().for_each(|itext| self.take_itext(itext));
         let itext = parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
+        let looked_up = self.read_lookups(parts.model, &itext, files);
+        let mut lists = self.read_lists(parts.model, files);
+        lists.extend(looked_up);
+        self.check_lists(&lists);
         let title = parts.title.map(|title| document.text(title).trim().to_owned());
         let title = title.filter(|title| !title.is_empty());
         let public_key = self.read_submission(parts.model);
