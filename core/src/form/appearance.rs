@@ -153,7 +153,7 @@ fn words(written: &str) -> Vec<String> {
     let mut depth = 0_usize;
     for letter in written.chars() {
         // `search ('wells')` is one word, too.
-        if letter == '(' && words.len() > 1 && words.last().is_some_and(String::is_empty) {
+        while letter == '(' && words.len() > 1 && words.last().is_some_and(String::is_empty) {
             words.pop();
         }
         match letter {
@@ -162,11 +162,7 @@ fn words(written: &str) -> Vec<String> {
             _ => {}
         }
         match words.last_mut() {
-            Some(word) if depth == 0 && letter.is_whitespace() => {
-                if !word.is_empty() {
-                    words.push(String::new());
-                }
-            }
+            Some(_) if depth == 0 && letter.is_whitespace() => words.push(String::new()),
             Some(word) if depth == 0 => word.extend(letter.to_lowercase()),
             Some(word) => word.push(letter),
             None => {}
