@@ -225,6 +225,14 @@ impl World for View<'_> {
         }
     }
 
+    fn is_attribute(&self, node: NodeRef) -> bool {
+        match self.nodeset(node.tree) {
+            Nodeset::Record => self.record(node).is_some_and(|node| self.engine.form.nodes[node.def].is_attribute),
+            Nodeset::Element(document, _) => matches!(part(document, node.node), Some(Part::Attribute(..))),
+            Nodeset::Rows(_) | Nodeset::Nothing => false,
+        }
+    }
+
     fn value(&self, node: NodeRef) -> Value {
         match self.record(node) {
             Some(record) if !self.shown(record) => Value::empty(),

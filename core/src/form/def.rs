@@ -208,8 +208,6 @@ pub struct Itemset {
     pub value: FormulaId,
     /// Label, relative to an offered node.
     pub label: Option<Label>,
-    /// Whether the nodes lie in the record itself, so that every change of it may change the choices.
-    pub from_record: bool,
     /// How many of the choices written in the form stand before them; only a `search()` has both.
     pub n_before: usize,
     /// Whether of nodes with the same value only the first is offered, as `search()` does.

@@ -153,11 +153,9 @@ impl<'f> Builder<'f> {
             if let Some(itemset) = &control.itemset {
                 let mut reader = self.reader(target);
                 let offered = reader.read(&form.formulas[itemset.nodeset].expr);
-                if itemset.from_record {
-                    reader.read_relative(&form.formulas[itemset.value].expr, &offered);
-                    for &label in itemset.label.iter().flat_map(Label::formulas) {
-                        reader.read_relative(&form.formulas[label].expr, &offered);
-                    }
+                reader.read_relative(&form.formulas[itemset.value].expr, &offered);
+                for &label in itemset.label.iter().flat_map(Label::formulas) {
+                    reader.read_relative(&form.formulas[label].expr, &offered);
                 }
                 self.add(target, Facet::Choices(id), Some(itemset.nodeset), reader.reads);
             }
@@ -283,7 +281,8 @@ struct Reader<'f> {
     work_left: &'f Cell<usize>,
 }
 
-/// The nodes a path may stand on, and the deepest node they certainly share with the target.
+/// The nodes of the record that a path may stand on (none for rows of a list), and the deepest node that they certainly share
+/// with the target: one around or at each of them, and around or at the target.
 #[derive(Clone, Debug)]
 struct Place {
     defs: Vec<DefId>,
@@ -293,8 +292,12 @@ struct Place {
 impl Reader<'_> {
     /// Notes what `expr` reads on the target; gives the nodes it selects if it is a path.
     fn read(&mut self, expr: &Expr) -> Place {
-        let target = Place { defs: vec![self.target], anchor: self.target };
-        self.visit(expr, expr.root(), &target)
+        self.visit(expr, expr.root(), &self.own())
+    }
+
+    /// Where the whole expression stands.
+    fn own(&self) -> Place {
+        Place { defs: vec![self.target], anchor: self.target }
     }
 
     /// The same for an expression that stands on the nodes of another.
@@ -345,24 +348,8 @@ impl Reader<'_> {
 
     fn visit_path(&mut self, expr: &Expr, path: &Path, context: &Place) -> Place {
         let form = self.form;
-        let mut place = match path.start {
-            Start::Context => context.clone(),
-            Start::Current => Place { defs: vec![self.target], anchor: self.target },
-            Start::Root => Place { defs: Vec::new(), anchor: form.root() },
-            Start::Instance(_) => Place { defs: Vec::new(), anchor: form.root() },
-        };
-        let in_record = !matches!(path.start, Start::Instance(_));
-        // Leading steps of an absolute path that are the target's own ancestors mean the target's own instances.
-        let mut own = if path.start == Start::Root {
-            let mut own: Vec<_> = form.ancestors(self.target).collect();
-            own.reverse();
-            own
-        } else {
-            Vec::new()
-        }
-        .into_iter();
-        let mut shared = true;
-        for (index, step) in path.steps.iter().enumerate() {
+        let (mut place, walked) = self.start(path, context);
+        for (index, step) in path.steps.iter().enumerate().skip(walked) {
             let named = |defs: &[DefId], test: &NameTest| -> Vec<DefId> {
                 let fits = |&&def: &&DefId| match test {
                     NameTest::Any => true,
@@ -403,21 +390,42 @@ impl Reader<'_> {
             if left == 0 {
                 return Place { defs: Vec::new(), anchor: form.root() };
             }
-            if path.start == Start::Root {
-                shared &= step.predicates.is_empty() && step.axis == Axis::Child;
-                shared &= own.next().is_some_and(|own| place.defs == [own]);
-                if shared && let Some(&def) = place.defs.first() {
-                    place.anchor = def;
-                }
-            }
             for &predicate in &step.predicates {
                 self.visit(expr, predicate, &place);
             }
         }
-        if in_record {
-            self.reads.extend(place.defs.iter().map(|&def| Read { def, anchor: place.anchor }));
-        }
+        self.reads.extend(place.defs.iter().map(|&def| Read { def, anchor: place.anchor }));
         place
+    }
+
+    /// Where a path starts, and how many of its steps have then been taken: what the evaluator does with nodes, done with all
+    /// that they may be.
+    fn start(&self, path: &Path, context: &Place) -> (Place, usize) {
+        let form = self.form;
+        let outside = Place { defs: Vec::new(), anchor: form.root() };
+        match path.start {
+            Start::Context => (context.clone(), 0),
+            Start::Current => (self.own(), 0),
+            Start::Instance(_) => (outside, 0),
+            Start::Root => {
+                let own = self.own();
+                // A row of a list leaves it to the question that asks.
+                let context = if context.defs.is_empty() { &own } else { context };
+                let bound = context.defs.iter().map(|&def| {
+                    let around = form.nodes.elements_around(def);
+                    let n_shared = path.n_shared(around.iter().map(|&def| form.nodes[def].name));
+                    (n_shared, n_shared.checked_sub(1).and_then(|last| around.get(last).copied()))
+                });
+                match bound.min() {
+                    Some((n_shared, Some(bound))) => {
+                        let is_around = form.ancestors(context.anchor).any(|def| def == bound);
+                        let anchor = if is_around { bound } else { context.anchor };
+                        (Place { defs: vec![bound], anchor }, n_shared)
+                    }
+                    _ => (outside, 0),
+                }
+            }
+        }
     }
 }
 

@@ -53,6 +53,13 @@ impl Structure {
         std::iter::successors(Some(def), |&def| self.nodes[def].parent)
     }
 
+    /// The elements from the root down to a node, itself among them if it is one.
+    pub(super) fn elements_around(&self, def: DefId) -> Vec<DefId> {
+        let mut around: Vec<_> = self.ancestors(def).filter(|&def| !self.nodes[def].is_attribute).collect();
+        around.reverse();
+        around
+    }
+
     /// The path of a node, local names, without positions.
     #[must_use]
     pub fn path(&self, names: &Names, def: DefId) -> String {

@@ -91,6 +91,17 @@ pub struct Path {
     pub steps: Vec<Step>,
 }
 
+impl Path {
+    /// How many of its first steps an absolute path shares with a node of the record, given the names of the elements from the
+    /// root down to that node. They mean these very elements: in a repeat such a path means this row (xforms.md §11). A step
+    /// with a predicate, and every step behind it, is free.
+    #[must_use]
+    pub fn n_shared(&self, around: impl IntoIterator<Item = NameId>) -> usize {
+        let shared = self.steps.iter().zip(around).take_while(|(step, name)| step.plain_child() == Some(*name));
+        shared.count()
+    }
+}
+
 /// Where a path starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {

@@ -103,9 +103,8 @@ impl<W: World> Evaluator<'_, W> {
 
     /// The nodes a path starts from, and how many of its steps they have already taken.
     ///
-    /// An absolute path in the primary instance shares its first steps with the context node: these bind to the
-    /// context's own ancestors, so that in a repeat it means this row. A step with a predicate, and every step behind
-    /// it, is free.
+    /// An absolute path shares its first steps with the context node, if that is in the primary instance, else with the current
+    /// one ([`Path::n_shared`]); of these, no more than `most` are taken.
     fn start(&self, path: &Path, most: usize, scope: Scope<'_>) -> Result<(Nodes, usize), EvalError> {
         let node = match &path.start {
             Start::Context => scope.node,
@@ -115,33 +114,31 @@ impl<W: World> Evaluator<'_, W> {
                 self.world.document(tree)
             }
             Start::Root => {
-                let mut node = self.world.document(0);
-                let mut walked = 0;
-                let ancestors = self.ancestors(scope)?;
-                for (step, &ancestor) in path.steps.iter().take(most).zip(ancestors.iter().rev().skip(1)) {
-                    match step.plain_child() {
-                        Some(name) if self.world.name(ancestor) == Some(name) => node = ancestor,
-                        _ => break,
-                    }
-                    walked += 1;
-                }
-                return Ok((smallvec![node], walked));
+                let context = [scope.node, self.current].into_iter().find(|node| node.tree == 0);
+                let around = context.map_or(Ok(Nodes::new()), |node| self.elements_around(node))?;
+                let n_shared = path.n_shared(around.iter().filter_map(|&node| self.world.name(node))).min(most);
+                let bound = n_shared.checked_sub(1).and_then(|last| around.get(last).copied());
+                return Ok((smallvec![bound.unwrap_or(self.world.document(0))], n_shared));
             }
         };
         Ok((smallvec![node], 0))
     }
 
-    /// The context node, if it is in the primary instance, else the current one: it and its ancestors, the document
-    /// last.
-    fn ancestors(&self, scope: Scope<'_>) -> Result<Nodes, EvalError> {
-        let mut ancestors = Nodes::new();
-        let mut next = [scope.node, self.current].into_iter().find(|node| node.tree == 0);
+    /// The elements from the root down to a node, itself among them if it is one.
+    fn elements_around(&self, node: NodeRef) -> Result<Nodes, EvalError> {
+        let mut around = Nodes::new();
+        let mut next = Some(node);
         while let Some(node) = next {
             self.spend(1)?;
-            ancestors.push(node);
+            around.push(node);
             next = self.world.parent(node);
         }
-        Ok(ancestors)
+        around.pop(); // the document
+        around.reverse();
+        if self.world.is_attribute(node) {
+            around.pop();
+        }
+        Ok(around)
     }
 
     fn step(&self, step: &Step, from: &[NodeRef]) -> Result<Nodes, EvalError> {

@@ -165,6 +165,10 @@ impl World for SmallWorld {
         self.entry(node)?.name
     }
 
+    fn is_attribute(&self, node: NodeRef) -> bool {
+        self.entry(node).is_some_and(|entry| entry.is_attribute)
+    }
+
     fn value(&self, node: NodeRef) -> Value {
         if self.entry(node).is_some_and(|entry| entry.relevant) { self.raw_value(node) } else { Value::empty() }
     }

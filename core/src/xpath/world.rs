@@ -36,6 +36,9 @@ pub trait World {
     /// The local name of an element or attribute; `None` for a document node.
     fn name(&self, node: NodeRef) -> Option<NameId>;
 
+    /// Whether the node is an attribute.
+    fn is_attribute(&self, node: NodeRef) -> bool;
+
     /// The value typed by the node's bind; empty text if it is empty, not relevant, or holds children. Never `Nodes`.
     fn value(&self, node: NodeRef) -> Value;
 

@@ -264,11 +264,10 @@ impl Loader {
                 _ => label = self.label_reference(&source, base, place),
             }
         }
-        let from_record = self.formulas[nodeset].expr.instance_ids().next().is_none();
         if !names_value {
             self.warn(DiagnosticKind::NoEffect, place, "an itemset names no value");
         }
-        Some(Itemset { nodeset, value: value?, label, from_record, n_before: 0, is_distinct: false })
+        Some(Itemset { nodeset, value: value?, label, n_before: 0, is_distinct: false })
     }
 
     fn read_repeat(&mut self, element: ElementId, id: ControlId, base: DefId, place: &str) {

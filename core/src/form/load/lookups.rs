@@ -117,7 +117,7 @@ impl Loader {
         };
         let value = self.formula(&value, *base, place)?;
         let label = self.label_of(&labels, *base, place);
-        Some(Itemset { nodeset, value, label, from_record: false, n_before: 0, is_distinct: false })
+        Some(Itemset { nodeset, value, label, n_before: 0, is_distinct: false })
     }
 
     /// `search(file[, mode, columns, text[, column, value]])`: choices with a whole number for a value stay as they are; another
@@ -189,7 +189,7 @@ impl Loader {
         };
         let value = self.formula(&value, *base, place)?;
         let label = self.label_of(&labels, *base, place);
-        Some(Itemset { nodeset, value, label, from_record: false, n_before, is_distinct: true })
+        Some(Itemset { nodeset, value, label, n_before, is_distinct: true })
     }
 
     /// The text of a choice's label in each language.
