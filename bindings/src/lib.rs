@@ -36,6 +36,7 @@ pub use error::SurveyError;
 pub use outbox::Records;
 pub use projects::*;
 pub use records::*;
+pub use runtime::end_threads;
 pub use session::DraftSession;
 pub use sync::*;
 pub use transfer::*;

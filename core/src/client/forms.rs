@@ -46,7 +46,8 @@ impl Client {
     /// it. Those used last, and those that a session has open, are not read again.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; those of [`FormDef::load`] and of the store.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::StorageDamaged`] also for a form that a salvage has left empty until it is
+    /// refreshed; those of [`FormDef::load`] and of the store.
     pub fn form(&self, key: FormKey) -> Result<Arc<FormDef>> {
         if let Some(known) = self.forms_read().get(key) {
             return Ok(known);
@@ -79,6 +80,10 @@ impl Client {
 
     fn load(&self, key: FormKey) -> Result<(FormDef, Vec<Diagnostic>)> {
         let xml = self.inner.store.form_xml(key)?;
+        if xml.is_empty() {
+            // As a salvage leaves a form that was on a damaged page.
+            return Err(Error::new(ErrorKind::StorageDamaged, "this form was lost, and a refresh brings it back"));
+        }
         let (mut form, mut notices) = FormDef::load(&utf8(xml)?, &StoredFiles { store: &self.inner.store, form: key })?;
         notices.extend(form.ensure_instance_id());
         Ok((form, notices))

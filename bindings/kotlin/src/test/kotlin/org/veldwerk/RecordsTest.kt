@@ -156,16 +156,52 @@ class RecordsTest : PhoneTest() {
 
     @Test
     fun `what a damaged storage has lost of a draft is shown, and holds up finalising until somebody has looked`() {
-        val draftId = open().use { client ->
-            client.startDraft(joined(client).id, "nl").use { draft ->
-                for (n in 0 until 600) draft.answer("/data/intro/consent", if (n % 2 == 0) "yes" else "no")
-                for (event in Resources.events()) draft.answer(event.node, event.value)
-                draft.draftId()
+        val (draftId, _) = draftOnManyPages()
+        damaged({ it.drafts.damaged > 0u && it.forms.damaged == 0uL }) { client, salvage ->
+            client.openDraft(draftId).use { draft ->
+                if (draft.unreplayed().isEmpty()) return@damaged false
+                assertEquals(1uL, salvage.drafts.damaged)
+                val refused = assertThrows<SurveyException.InvalidAnswer> { draft.finalize() }
+                assertEquals("unreplayed", refused.code)
+                assertTrue(client.drafts(null).single().unreplayed > 0u)
+                draft.acceptUnreplayed()
+                assertTrue(draft.unreplayed().isEmpty())
+                assertTrue(draft.finalize() is Finalization.Finalized)
+                assertEquals(salvage.quarantine, client.quarantines().single().name)
+                client.deleteQuarantine(salvage.quarantine)
+                assertTrue(client.quarantines().isEmpty())
+                true
             }
         }
-        // The journal was written last, so its pages are among the last; one after the other is tried.
+    }
+
+    @Test
+    fun `a form that a damaged storage has lost is told, and a refresh brings it and its draft back`() {
+        val (draftId, project) = draftOnManyPages()
+        damaged({ it.drafts.damaged == 0uL && it.forms.damaged > 0u }) { client, _ ->
+            val isLost = runCatching { client.openDraft(draftId).use { } }.exceptionOrNull() ?: return@damaged false
+            assertTrue(isLost is SurveyException.StorageDamaged, isLost.toString())
+            runBlocking { client.refresh(project, SyncHandle()) }
+            client.openDraft(draftId).use { draft -> assertTrue(draft.finalize() is Finalization.Finalized) }
+            true
+        }
+    }
+
+    /** A draft whose journal takes many pages, and its project. */
+    private fun draftOnManyPages() = open().use { client ->
+        val form = joined(client)
+        client.startDraft(form.id, "nl").use { draft ->
+            for (event in Resources.events()) draft.answer(event.node, event.value)
+            // Fewer than bring a snapshot, which would make up for what is lost before it.
+            for (n in 0 until 120) draft.answer(STORY, "$n ".repeat(100))
+            Pair(draft.draftId(), form.project)
+        }
+    }
+
+    /** Empties one page of the database after the other, the last first, until one that is [wanted] has shown what is looked for. */
+    private fun damaged(wanted: (Salvage) -> Boolean, shown: (Client, Salvage) -> Boolean) {
         val whole = folder.resolve("home")
-        val pages = (whole.resolve("store.db").fileSize() / PAGE).toInt()
+        val pages = whole.resolve("store.db").fileSize() / PAGE
         for (page in pages - 1 downTo 1) {
             val home = "damaged $page"
             whole.toFile().copyRecursively(folder.resolve(home).toFile())
@@ -173,27 +209,15 @@ class RecordsTest : PhoneTest() {
                 it.seek(page * PAGE)
                 it.write(ByteArray(PAGE.toInt()))
             }
+            // As if a call had met the damage.
             folder.resolve(home).resolve("suspect").writeBytes(ByteArray(0))
             open(home = home).use { client ->
-                val salvage = client.opening().salvage ?: return@use
-                if (client.drafts(null).none { it.id == draftId }) return@use
-                client.openDraft(draftId).use { draft ->
-                    if (draft.unreplayed().isEmpty()) return@use
-                    assertEquals(1uL, salvage.drafts.damaged)
-                    val refused = assertThrows<SurveyException.InvalidAnswer> { draft.finalize() }
-                    assertEquals("unreplayed", refused.code)
-                    assertTrue(client.drafts(null).single().unreplayed > 0u)
-                    draft.acceptUnreplayed()
-                    assertTrue(draft.unreplayed().isEmpty())
-                    assertTrue(draft.finalize() is Finalization.Finalized)
-                    assertEquals(salvage.quarantine, client.quarantines().single().name)
-                    client.deleteQuarantine(salvage.quarantine)
-                    assertTrue(client.quarantines().isEmpty())
-                    return
-                }
+                val salvage = client.opening().salvage
+                if (salvage != null && wanted(salvage) && shown(client, salvage)) return
             }
+            folder.resolve(home).toFile().deleteRecursively()
         }
-        fail<Unit>("no page of $pages held a part of the journal")
+        fail<Unit>("none of $pages pages")
     }
 
     private fun sent(client: Client, project: Long) = runBlocking { client.send(project, SendUntil.OnePass, SyncHandle()) }
@@ -207,6 +231,7 @@ class RecordsTest : PhoneTest() {
 
     private companion object {
         const val PAGE = 4096L
+        const val STORY = "/data/main/g_time/wait_other"
     }
 }
 
