@@ -159,9 +159,14 @@ impl Row {
         if self.model.is_empty() {
             return xform(&format!("{}\n{}\n{calculations}", part.form, self.form));
         }
+        let body = if self.body.starts_with("<h:body") {
+            self.body.clone()
+        } else {
+            format!("<h:body>{}</h:body>", self.body)
+        };
         format!(
-            r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa" xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms" xmlns:entities="http://www.opendatakit.org/xforms/entities" xmlns:ev="http://www.w3.org/2001/xml-events"><h:head><h:title>Row</h:title><model>{}</model></h:head><h:body>{}</h:body></h:html>"#,
-            self.model, self.body
+            r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml" xmlns:jr="http://openrosa.org/javarosa" xmlns:odk="http://www.opendatakit.org/xforms" xmlns:orx="http://openrosa.org/xforms" xmlns:entities="http://www.opendatakit.org/xforms/entities" xmlns:ev="http://www.w3.org/2001/xml-events"><h:head><h:title>Row</h:title><model>{}</model></h:head>{body}</h:html>"#,
+            self.model
         )
     }
 }

@@ -29,7 +29,8 @@ enum Known {
 const KNOWN: &[(&str, Namespace, &str, Known)] = &[
     ("model", Namespace::Odk, "xforms-version", Known::Inert),
     ("model", Namespace::Entities, "entities-version", Known::Inert),
-    ("bind", Namespace::None, "saveIncomplete", Known::Unsupported),
+    // Every answer is saved at once.
+    ("bind", Namespace::None, "saveIncomplete", Known::Inert),
     ("bind", Namespace::JavaRosa, "noAppErrorString", Known::Unsupported),
     ("bind", Namespace::Odk, "tag", Known::Foreign),
     // Of entities and of the audit log is spoken at their nodes.
@@ -203,7 +204,7 @@ impl Loader {
         let what = || format!("the element {name} in {}", self.name(parent));
         let place = || self.place_of(document, element);
         match (document.element(element).namespace, is_second) {
-            (Namespace::Other, _) => leftovers.foreign(name, what(), place),
+            (Namespace::Other, _) => leftovers.stranger(name, what(), place),
             (_, true) => leftovers.tell(DiagnosticKind::Duplicate, place, what),
             (_, false) => leftovers.tell(DiagnosticKind::UnknownPart, place, what),
         }
@@ -218,7 +219,8 @@ impl Loader {
         match (known, attribute.namespace) {
             (Some(Known::Inert), _) => {}
             (Some(Known::Unsupported), _) => leftovers.tell(DiagnosticKind::Unsupported, place, what),
-            (Some(Known::Foreign), _) | (None, Namespace::Other) => leftovers.foreign(qualified, what(), place),
+            (Some(Known::Foreign), _) => leftovers.foreign(what(), place),
+            (None, Namespace::Other) => leftovers.stranger(qualified, what(), place),
             (None, _) => leftovers.tell(DiagnosticKind::UnknownPart, place, what),
         }
     }
@@ -249,12 +251,19 @@ impl Leftovers {
         }
     }
 
-    /// Notes a part whose name is in a namespace that nobody here knows: one line for all of the kind.
-    fn foreign(&mut self, qualified: &str, what: String, place: impl FnOnce() -> String) {
+    /// Notes a part whose name is in a namespace that nobody here knows: of another program, unless its prefix is one of ours.
+    fn stranger(&mut self, qualified: &str, what: String, place: impl FnOnce() -> String) {
         let prefix = qualified.split_once(':').map_or("", |(prefix, _)| prefix);
         if PREFIXES.contains(&prefix) {
             self.prefixes.entry(prefix.to_owned()).or_insert_with(place);
-        } else if let Some((_, n)) = self.foreign.get_mut(&what) {
+        } else {
+            self.foreign(what, place);
+        }
+    }
+
+    /// Notes a part that is meant for another program: one line for all of the kind.
+    fn foreign(&mut self, what: String, place: impl FnOnce() -> String) {
+        if let Some((_, n)) = self.foreign.get_mut(&what) {
             *n += 1;
         } else if self.foreign.len() < MAX_TOLD {
             self.foreign.insert(what, (place(), 1));
