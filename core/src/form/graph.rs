@@ -5,7 +5,7 @@ use super::{Condition, FormDef, Label};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, Id, IndexVec, RuleId};
 use crate::xml::{Document, Namespace};
 use crate::xpath::{Axis, Expr, ExprId, Function, NameTest, Node, Path, Start};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind};
 
 /// What a rule decides about its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +76,14 @@ impl Graph {
     /// Collects the rules of a form and puts them in order.
     ///
     /// # Errors
-    /// [`ErrorKind::Cycle`], naming the questions that depend on each other; [`ErrorKind::TooLarge`] if expressions read more
-    /// nodes than can be kept.
-    pub(super) fn build(form: &FormDef) -> Result<Self> {
+    /// [`ErrorKind::Cycle`] for each circle, naming the questions that depend on each other; [`ErrorKind::TooLarge`] if
+    /// expressions read more nodes than can be kept.
+    pub(super) fn build(form: &FormDef) -> Result<Self, Vec<Error>> {
         let work_left = Cell::new(MAX_WORK);
         let mut builder = Builder { form, rules: IndexVec::default(), reads: Vec::new(), work_left: &work_left };
         builder.collect();
         if work_left.get() == 0 {
-            return Err(too_large());
+            return Err(vec![too_large()]);
         }
         let order = builder.order()?;
         let Builder { mut rules, reads, .. } = builder;
@@ -113,7 +113,7 @@ struct Read {
 /// `/d/*` in each of ten thousand questions would be too much for a phone.
 const MAX_WORK: usize = 3_000_000;
 
-/// The most questions of a circle that are named.
+/// The most questions of a circle that are named, and the most circles.
 const MAX_NAMED: usize = 50;
 
 fn too_large() -> Error {
@@ -207,7 +207,7 @@ impl<'f> Builder<'f> {
     }
 
     /// A topological order of the rules (Kahn's), in the order of the form where there is a choice.
-    fn order(&self) -> Result<Vec<RuleId>> {
+    fn order(&self) -> Result<Vec<RuleId>, Vec<Error>> {
         let form = self.form;
         // Which rules change what is read at a node: its calculation, and the relevance of itself and everything around it.
         let mut own: Vec<Vec<RuleId>> = vec![Vec::new(); form.nodes.len()];
@@ -224,15 +224,16 @@ impl<'f> Builder<'f> {
         let mut work_left = MAX_WORK;
         let mut before: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
         let mut after: Vec<BTreeSet<RuleId>> = vec![BTreeSet::new(); self.rules.len()];
+        let mut of_themselves = BTreeSet::new();
         for (id, rule) in self.rules.iter() {
             for read in &self.reads[id.index()] {
                 let reads_itself = read.def == rule.target
                     && matches!(rule.facet, Facet::Readonly | Facet::Required | Facet::Calculate | Facet::Relevant);
                 if reads_itself {
-                    return Err(self.cycle([id]));
+                    of_themselves.insert(id);
                 }
                 for feeder in feeders(read.def) {
-                    work_left = work_left.checked_sub(1).ok_or_else(too_large)?;
+                    work_left = work_left.checked_sub(1).ok_or_else(|| vec![too_large()])?;
                     before[id.index()].insert(feeder);
                     after[feeder.index()].insert(id);
                 }
@@ -249,28 +250,84 @@ impl<'f> Builder<'f> {
                 }
             }
         }
-        if order.len() == self.rules.len() {
+        if order.len() == self.rules.len() && of_themselves.is_empty() {
             return Ok(order);
         }
-        // What is left contains the circles and what hangs behind them; the latter can be peeled off from the other end.
-        let mut left: BTreeSet<RuleId> = self.rules.ids().filter(|id| !before[id.index()].is_empty()).collect();
-        let mut ends: Vec<RuleId> = left.iter().copied().filter(|id| after[id.index()].is_disjoint(&left)).collect();
-        while let Some(end) = ends.pop() {
-            left.remove(&end);
-            for &feeder in before[end.index()].iter().filter(|feeder| left.contains(feeder)) {
-                after[feeder.index()].remove(&end);
-                if after[feeder.index()].is_disjoint(&left) {
-                    ends.push(feeder);
+        // What is left contains the circles, and what hangs before and behind them.
+        of_themselves.extend(self.rules.ids().filter(|id| before[id.index()].contains(id)));
+        let left: BTreeSet<RuleId> = self.rules.ids().filter(|id| !before[id.index()].is_empty()).collect();
+        let mut circles = components(&left, &before, &after);
+        circles.retain(|circle| circle.len() > 1);
+        let in_circles: BTreeSet<RuleId> = circles.iter().flatten().copied().collect();
+        circles.extend(of_themselves.difference(&in_circles).map(|&rule| vec![rule]));
+        circles.sort();
+        Err(self.cycles(&circles))
+    }
+
+    /// An error for each circle, naming its questions.
+    fn cycles(&self, circles: &[Vec<RuleId>]) -> Vec<Error> {
+        let more = |n: usize| if n > 0 { format!(" and {n} more") } else { String::new() };
+        let mut told = BTreeSet::new();
+        let mut errors = Vec::new();
+        for circle in circles {
+            let mut known = BTreeSet::new();
+            let defs = circle.iter().map(|&rule| self.rules[rule].target).filter(|&def| known.insert(def));
+            let defs: Vec<DefId> = defs.collect();
+            let named: Vec<_> = defs.iter().take(MAX_NAMED).map(|&def| self.form.path(def)).collect();
+            let detail = named.join(", ") + &more(defs.len() - named.len());
+            // Two rules of one question may each read it: that is said once.
+            if told.insert(detail.clone()) && errors.len() < MAX_NAMED {
+                errors.push(Error::new(ErrorKind::Cycle, detail));
+            }
+        }
+        if told.len() > errors.len() {
+            let n_more = told.len() - errors.len();
+            errors.push(Error::new(ErrorKind::Cycle, format!("{n_more} more circles")));
+        }
+        errors
+    }
+}
+
+/// The sets of rules that all wait for each other (Kosaraju's strongly connected components), each in the order in which one
+/// reads the next, from the first in the form on.
+fn components(left: &BTreeSet<RuleId>, before: &[BTreeSet<RuleId>], after: &[BTreeSet<RuleId>]) -> Vec<Vec<RuleId>> {
+    let mut finished = Vec::with_capacity(left.len());
+    let mut seen = BTreeSet::new();
+    for &start in left {
+        let mut open = if seen.insert(start) { vec![(start, after[start.index()].iter())] } else { Vec::new() };
+        while let Some((rule, next)) = open.last_mut() {
+            match next.find(|&next| left.contains(next) && seen.insert(*next)) {
+                Some(&next) => open.push((next, after[next.index()].iter())),
+                None => {
+                    finished.push(*rule);
+                    open.pop();
                 }
             }
         }
-        Err(self.cycle(left))
     }
-
-    fn cycle(&self, rules: impl IntoIterator<Item = RuleId>) -> Error {
-        let paths: BTreeSet<_> = rules.into_iter().map(|rule| self.form.path(self.rules[rule].target)).collect();
-        Error::new(ErrorKind::Cycle, paths.into_iter().take(MAX_NAMED).collect::<Vec<_>>().join(", "))
+    // What is reached from one rule, each before what it reads.
+    let reach = |start: RuleId, is_new: &mut dyn FnMut(RuleId) -> bool| {
+        let mut reached = Vec::new();
+        let mut pending = vec![start];
+        while let Some(rule) = pending.pop() {
+            if is_new(rule) {
+                reached.push(rule);
+                pending.extend(before[rule.index()].iter().rev());
+            }
+        }
+        reached
+    };
+    let mut placed = BTreeSet::new();
+    let mut components = Vec::new();
+    for start in finished.into_iter().rev() {
+        let members: BTreeSet<_> =
+            reach(start, &mut |rule| left.contains(&rule) && placed.insert(rule)).into_iter().collect();
+        if let Some(&first) = members.first() {
+            let mut seen = BTreeSet::new();
+            components.push(reach(first, &mut |rule| members.contains(&rule) && seen.insert(rule)));
+        }
     }
+    components
 }
 
 /// Finds out which nodes an expression can read, without evaluating it.

@@ -230,7 +230,7 @@ impl Loader {
         self.check_texts(&form);
         match Graph::build(&form) {
             Ok(graph) => form.graph = graph,
-            Err(refused) => self.fail(refused.kind(), "", refused.detail()),
+            Err(refused) => self.refuse(&refused),
         }
         let diagnostics = std::mem::take(&mut self.diagnostics);
         Ok(Reading { form: Some(form), diagnostics, failure: self.failure.take() })
@@ -268,6 +268,17 @@ impl Loader {
         let at = if place.is_empty() { detail.to_owned() } else { format!("{place}, {detail}") };
         self.failure.get_or_insert_with(|| Error::new(kind, at));
         self.warn(DiagnosticKind::Refused(kind), place, detail);
+    }
+
+    /// Tells each of several things of one kind, all of which make the form impossible to fill; the error names them all.
+    fn refuse(&mut self, refused: &[Error]) {
+        let details: Vec<_> = refused.iter().map(Error::detail).collect();
+        if let Some(first) = refused.first() {
+            self.failure.get_or_insert_with(|| Error::new(first.kind(), details.join("; ")));
+        }
+        for refused in refused {
+            self.fail(refused.kind(), "", refused.detail());
+        }
     }
 
     fn name(&self, element: ElementId) -> &str {
