@@ -7,8 +7,9 @@ use super::Told;
 use super::spots::spots;
 use super::tables::{Table, child, column_of, path_of};
 use crate::form::{Control, ControlKind, DiagnosticKind, FormDef, Label, ListTree};
-use crate::ids::DefId;
-use crate::xml::NameId;
+use crate::ids::{DefId, ElementId};
+use crate::text::language::is_missing;
+use crate::xml::{NameId, Namespace};
 use crate::xpath::{Axis, Expr, ExprId, Function, Node, Operator, Path, Start, format_number, parse_number};
 
 pub(super) fn look(form: &FormDef, told: &mut Told) {
@@ -59,6 +60,20 @@ fn look_at_offer(form: &FormDef, control: &Control, place: &str, told: &mut Told
     if !twice.is_empty() {
         told.tell(DiagnosticKind::DuplicateChoice, place, named(twice));
     }
+    // Two that look the same and have one value are told already.
+    let mut seen: BTreeMap<_, &str> = BTreeMap::new();
+    let mut alike = BTreeSet::new();
+    for ((value, cells), label) in choices.values.iter().zip(&choices.labels) {
+        let label = label.as_ref().filter(|label| !is_missing(label));
+        if let Some(label) = label
+            && *seen.entry((label, cells)).or_insert(value) != value
+        {
+            alike.insert(label.clone());
+        }
+    }
+    if !alike.is_empty() {
+        told.tell(DiagnosticKind::DuplicateLabel, place, named(alike));
+    }
 }
 
 /// What a question may offer, as far as the form alone tells.
@@ -66,6 +81,8 @@ struct Choices {
     /// The value of each, and the cells by which it is filtered: two with the same value, and different ones of these, are
     /// never offered together.
     values: Vec<(String, Vec<String>)>,
+    /// The words of each in the language that the form begins in, where they are all that is shown of it.
+    labels: Vec<Option<String>>,
     is_filtered_by_value: bool,
     list: Option<String>,
 }
@@ -73,8 +90,10 @@ struct Choices {
 impl Choices {
     fn of(form: &FormDef, control: &Control) -> Option<Self> {
         let written = control.items.iter().map(|item| (item.value.trim().to_owned(), Vec::new()));
+        let words_written = control.items.iter().map(|item| words_of(form, item.label.as_ref()?));
         let Some(itemset) = &control.itemset else {
-            return Some(Self { values: written.collect(), is_filtered_by_value: false, list: None });
+            let (values, labels) = (written.collect(), words_written.collect());
+            return Some(Self { values, labels, is_filtered_by_value: false, list: None });
         };
         let expr = &form.formulas[itemset.nodeset].expr;
         let path = path_of(expr)?;
@@ -86,13 +105,43 @@ impl Choices {
             (table.cell(row, value).into_owned(), cells)
         };
         let Start::Instance(list) = &path.start else { return None };
-        let mut values: Vec<_> = written.chain((0..table.len()).map(row)).collect();
+        let words = |row| match itemset.label.as_ref()? {
+            Label::Formula(label) => Some(table.cell(row, column_of(&form.formulas[*label].expr)?).trim().to_owned()),
+            Label::ItextOf(label) => {
+                let id = table.cell(row, column_of(&form.formulas[*label].expr)?);
+                words_of(form, &Label::Itext(id.as_ref().into()))
+            }
+            _ => None,
+        };
+        let values = written.chain((0..table.len()).map(row));
+        let mut choices: Vec<_> = values.zip(words_written.chain((0..table.len()).map(words))).collect();
         if itemset.is_distinct {
             let mut seen = BTreeSet::new();
-            values.retain(|(value, _)| seen.insert(value.clone()));
+            choices.retain(|((value, _), _)| seen.insert(value.clone()));
         }
-        Some(Self { values, is_filtered_by_value: filters.contains(&value), list: Some(list.to_string()) })
+        let (values, labels) = choices.into_iter().unzip();
+        let is_filtered_by_value = filters.contains(&value);
+        Some(Self { values, labels, is_filtered_by_value, list: Some(list.to_string()) })
     }
+}
+
+/// The words of a label; none if it shows an answer, or a picture or sound beside them.
+fn words_of(form: &FormDef, label: &Label) -> Option<String> {
+    let (document, names) = (&form.document, &form.names);
+    let element = match label {
+        Label::Literal(element) => *element,
+        Label::Itext(id) => {
+            let text = form.itext.text(document, names, form.itext.default, id)?;
+            let form_of = |value: ElementId| document.attribute(value, Namespace::None, names.find("form"));
+            if document.children(text).any(|value| form_of(value).is_some_and(|form| form != "long" && form != "short"))
+            {
+                return None;
+            }
+            form.itext.value(document, names, text, None)?
+        }
+        _ => return None,
+    };
+    (!document.has_children(element)).then(|| document.text(element).trim().to_owned())
 }
 
 /// The columns that the predicates of a path read.

@@ -60,13 +60,14 @@ pub fn check(xml: &str, files: &dyn Files, media: Option<&dyn Files>) -> Report 
         diagnostics: Vec::new(),
         dearest: Vec::new(),
     };
-    if let Some(form) = form {
+    if let Some(mut form) = form {
         diagnostics.extend(lint(&form, media));
         report.title.clone_from(&form.title);
         report.form_id.clone_from(&form.id);
         form.version_text().clone_into(&mut report.version);
         report.n_questions = form.controls.iter().filter(|(_, control)| control.kind.is_question()).count();
         report.languages = texts::summaries(&form);
+        diagnostics.extend(form.ensure_instance_id());
         if failure.is_none() {
             let (dearest, told) = cost::dearest(&Arc::new(form));
             report.dearest = dearest;

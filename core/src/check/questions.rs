@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::Told;
-use crate::form::{Condition, ControlKind, DiagnosticKind, Fit, FormDef};
+use crate::form::{Condition, Control, ControlKind, DiagnosticKind, Fit, FormDef};
 use crate::ids::DefId;
+use crate::xpath::parse_number;
 
 pub(super) fn look(form: &FormDef, told: &mut Told) {
     let set: BTreeSet<_> = form.actions.iter().map(|action| action.target).collect();
+    if !form.controls.iter().any(|(_, control)| control.kind.is_question()) {
+        told.tell(DiagnosticKind::NothingAsked, "body", "");
+    }
     for (_, control) in form.controls.iter() {
         let place = control.node.map(|node| form.path(node)).unwrap_or_default();
         if let Some(def) = control.node.filter(|_| control.kind.is_question()) {
@@ -18,6 +22,9 @@ pub(super) fn look(form: &FormDef, told: &mut Told) {
                 told.tell(DiagnosticKind::NoLabel, place.as_str(), "");
             }
         }
+        if control.kind == ControlKind::Range && !has_scale(control) {
+            told.tell(DiagnosticKind::NoScale, place.as_str(), "");
+        }
         for word in control.appearances() {
             match Fit::of(&word, form, control) {
                 Fit::Fits => {}
@@ -27,6 +34,14 @@ pub(super) fn look(form: &FormDef, told: &mut Told) {
             }
         }
     }
+}
+
+/// Whether the bounds of a range make a scale; it may run downwards.
+fn has_scale(control: &Control) -> bool {
+    let number = |name| control.setting(name).map(parse_number).filter(|number: &f64| number.is_finite());
+    let (start, end) = (number("start"), number("end"));
+    let step_is_fit = control.setting("step").is_none() || number("step").is_some_and(|step| step != 0.0);
+    start.is_some() && end.is_some() && start != end && step_is_fit
 }
 
 /// Whether a question has to be answered, can never be, and nothing else gives it a value. One that only applies now and then

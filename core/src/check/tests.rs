@@ -19,7 +19,7 @@ fn input(name: &str) -> String {
 
 fn select(name: &str, element: &str, values: &[&str]) -> String {
     let items: String =
-        values.iter().map(|value| format!("<item><label>x</label><value>{value}</value></item>")).collect();
+        values.iter().map(|value| format!("<item><label>{value}!</label><value>{value}</value></item>")).collect();
     format!(r#"<{element} ref="/d/{name}"><label>{name}</label>{items}</{element}>"#)
 }
 
@@ -114,7 +114,15 @@ fn a_form_that_cannot_be_filled_is_told_all_that_is_wrong() {
     let binds = [calculated("a", "1 +"), calculated("b", "nope()"), r#"<bind nodeset="/d/z" type="int"/>"#.to_owned()];
     let told = told(&form("<a/><b/>", &binds.concat(), &select("a", "select1", &["x", "x"])));
     let kinds: Vec<_> = told.iter().map(|(kind, place, _)| (*kind, place.as_str())).collect();
-    assert_eq!(kinds, [(syntax, "/d/a"), (unknown, "/d/b"), (K::RuleOfNothing, "/d/z"), (K::DuplicateChoice, "/d/a")]);
+    assert_eq!(
+        kinds,
+        [
+            (syntax, "/d/a, calculation"),
+            (unknown, "/d/b, calculation"),
+            (K::RuleOfNothing, "/d/z"),
+            (K::DuplicateChoice, "/d/a")
+        ]
+    );
     for (xml, kind) in [("<html/>", ErrorKind::NotXforms), ("<a", ErrorKind::NotXml)] {
         let report = check(xml, &(), None);
         assert_eq!(report.diagnostics.iter().map(|told| told.kind).collect::<Vec<_>>(), [K::Refused(kind)]);
@@ -204,7 +212,8 @@ fn appearances_are_known_and_in_their_place() {
     let looks = |kind: &str, data_type: &str, appearance: &str| {
         let bind = format!(r#"<bind nodeset="/d/a" type="{data_type}"/>"#);
         let items = if kind.starts_with("select") { "<item><label>x</label><value>x</value></item>" } else { "" };
-        let body = format!(r#"<{kind} ref="/d/a" appearance="{appearance}"><label>a</label>{items}</{kind}>"#);
+        let scale = if kind == "range" { r#"start="1" end="5""# } else { "" };
+        let body = format!(r#"<{kind} ref="/d/a" {scale} appearance="{appearance}"><label>a</label>{items}</{kind}>"#);
         form("<a/>", &bind, &body)
     };
     let unknown = |word| vec![(K::UnknownAppearance, "/d/a", word)];
@@ -278,4 +287,69 @@ fn a_repeat_that_goes_on_as_long_as_the_answer_is_one_ends_the_count() {
     let of_rows = form(REPEAT, &calculated("n", "count(/d/r[v = 'a']) + 1"), &body);
     let report = check(&of_rows, &(), None);
     assert!(report.dearest.iter().any(|cost| cost.place == "/d/n" && cost.evaluations < 10), "{:?}", report.dearest);
+}
+
+#[test]
+fn choices_that_look_the_same_are_told() {
+    let item = |value: &str, label: &str| format!("<item><value>{value}</value><label>{label}</label></item>");
+    let one = |items: &str| form("<q/>", "", &format!(r#"<select1 ref="/d/q"><label>q</label>{items}</select1>"#));
+    let list = |predicate: &str| {
+        let item = |name: &str, of: &str| format!("<item><n>{name}</n><l>Same</l><of>{of}</of></item>");
+        let model = format!(r#"<instance id="l"><root>{}{}</root></instance>"#, item("a", "1"), item("b", "2"));
+        let body = format!(
+            r#"<select1 ref="/d/q"><label>q</label><itemset nodeset="instance('l')/root/item{predicate}"><value ref="n"/><label ref="l"/></itemset></select1>"#
+        );
+        form("<q/><of/>", &model, &(input("of") + &body))
+    };
+    let alike = |words| vec![(K::DuplicateLabel, "/d/q", words)];
+    expect(vec![
+        (one(&(item("a", "Yes") + &item("b", " Yes "))), alike("Yes")),
+        (one(&(item("a", "Yes") + &item("b", "No"))), vec![]),
+        (one(&(item("a", "") + &item("b", ""))), vec![]),
+        (one(&(item("a", "<output value='1'/>") + &item("b", "<output value='2'/>"))), vec![]),
+        (list(""), alike("Same")),
+        (list("[of = /d/of]"), vec![]),
+    ]);
+}
+
+#[test]
+fn a_form_asks_something_and_its_records_have_an_id() {
+    expect(vec![(form("<a/>", "", ""), vec![(K::NothingAsked, "body", "")])]);
+    let without = form("<a/>", "", &input("a")).replace("jr:preload=\"uid\"", "");
+    let kinds: Vec<_> = told(&without).into_iter().map(|(kind, place, _)| (kind, place)).collect();
+    assert_eq!(kinds, [(K::NoInstanceId, "/d/meta/instanceID".to_owned())]);
+}
+
+#[test]
+fn a_range_has_a_scale() {
+    let range = |bounds: &str| form("<q/>", "", &format!(r#"<range ref="/d/q" {bounds}><label>q</label></range>"#));
+    let none = || vec![(K::NoScale, "/d/q", "")];
+    expect(vec![
+        (range(r#"start="1" end="5" step="1""#), vec![]),
+        (range(r#"start="5" end="1""#), vec![]),
+        (range(""), none()),
+        (range(r#"start="1" end="1" step="1""#), none()),
+        (range(r#"start="x" end="5" step="1""#), none()),
+        (range(r#"start="1" end="5" step="0""#), none()),
+    ]);
+}
+
+#[test]
+fn an_expression_that_cannot_be_read_is_told_with_its_place() {
+    let broken = |rules: &str| form("<a/>", &format!(r#"<bind nodeset="/d/a" {rules}/>"#), &input("a"));
+    let told = |rules: &str| {
+        let told = check(&broken(rules), &(), None).diagnostics.remove(0);
+        (told.place, told.detail.split(':').next().unwrap_or_default().to_owned())
+    };
+    for (rules, place, at) in [
+        (r#"relevant="1 + ""#, "/d/a, relevant", "character 5"),
+        (r#"readonly=" é + nope()""#, "/d/a, read_only", "character 6"),
+        ("constraint=\". = 1\n and nope() = 1\"", "/d/a, constraint", "line 2, character 6"),
+        (r#"jr:constraintMsg="jr:itext(nope())""#, "/d/a, constraint_message", "character 1"),
+    ] {
+        assert_eq!(told(rules), (place.to_owned(), at.to_owned()), "{rules}");
+    }
+    let body = r#"<input ref="/d/a"><label>A <output value="nope()"/></label></input>"#;
+    let error = FormDef::load(&form("<a/>", "", body), &()).unwrap_err();
+    assert!(error.detail().starts_with("/d/a, output, character 1: "), "{}", error.detail());
 }

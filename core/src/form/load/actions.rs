@@ -43,7 +43,7 @@ impl Loader {
         let Ok(value) = self.action_value(element, target, &reference) else { return true };
         let context = context.unwrap_or(self.nodes.root());
         let rows = Reference::read(&reference).filter(|reference| reference.has_predicates);
-        let rows = rows.and_then(|_| self.formula(&reference, context, &reference));
+        let rows = rows.and_then(|_| self.formula(&reference, context, &reference, "ref"));
         self.actions.push(Action { events, target, rows, open_repeats: Vec::new(), value, scope });
         true
     }
@@ -70,9 +70,10 @@ impl Loader {
     fn action_value(&mut self, element: ElementId, target: DefId, place: &str) -> Result<Option<ActionValue>, ()> {
         match self.attribute(element, Namespace::None, "value") {
             // Wherever the action stands, its expression stands on the target.
-            Some(source) if !source.trim().is_empty() => {
-                self.formula(&source, target, place).map(|formula| Some(ActionValue::Formula(formula))).ok_or(())
-            }
+            Some(source) if !source.trim().is_empty() => self
+                .formula(&source, target, place, "setvalue")
+                .map(|formula| Some(ActionValue::Formula(formula)))
+                .ok_or(()),
             // It is there and says nothing: the text within is not meant.
             Some(_) => Ok(None),
             None => {

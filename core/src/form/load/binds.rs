@@ -101,27 +101,31 @@ impl Loader {
                     self.nodes[def].data_type = data_type.unwrap_or_default();
                 }
                 (Namespace::None, "relevant") => {
-                    if let Some(condition) = self.condition(&value, def, path) {
+                    if let Some(condition) = self.condition(&value, def, path, "relevant") {
                         self.nodes[def].relevant = condition;
                     }
                 }
                 (Namespace::None, "readonly") => {
-                    if let Some(condition) = self.condition(&value, def, path) {
+                    if let Some(condition) = self.condition(&value, def, path, "read_only") {
                         self.nodes[def].readonly = condition;
                     }
                 }
                 (Namespace::None, "required") => {
-                    if let Some(condition) = self.condition(&value, def, path) {
+                    if let Some(condition) = self.condition(&value, def, path, "required") {
                         self.nodes[def].required = condition;
                     }
                 }
-                (Namespace::None, "constraint") => self.nodes[def].constraint = self.formula(&value, def, path),
-                (Namespace::None, "calculate") => self.nodes[def].calculate = self.formula(&value, def, path),
+                (Namespace::None, "constraint") => {
+                    self.nodes[def].constraint = self.formula(&value, def, path, "constraint")
+                }
+                (Namespace::None, "calculate") => {
+                    self.nodes[def].calculate = self.formula(&value, def, path, "calculation")
+                }
                 (Namespace::JavaRosa, "constraintMsg") => {
-                    self.nodes[def].constraint_message = self.message(&value, def, path);
+                    self.nodes[def].constraint_message = self.message(&value, def, path, "constraint_message");
                 }
                 (Namespace::JavaRosa, "requiredMsg") => {
-                    self.nodes[def].required_message = self.message(&value, def, path);
+                    self.nodes[def].required_message = self.message(&value, def, path, "required_message");
                 }
                 (Namespace::JavaRosa, "preload") => preload = Some(value.into_owned()),
                 (Namespace::JavaRosa, "preloadParams") => preload_parameter = value.into_owned(),
@@ -146,18 +150,18 @@ impl Loader {
         self.nodes[def].parent.is_some_and(|parent| self.names.get(self.nodes[parent].name) == "meta")
     }
 
-    fn condition(&mut self, source: &str, def: DefId, place: &str) -> Option<Condition> {
+    fn condition(&mut self, source: &str, def: DefId, place: &str, part: &str) -> Option<Condition> {
         match source.trim() {
             "true()" => Some(Condition::Constant(true)),
             "false()" => Some(Condition::Constant(false)),
-            other => self.formula(other, def, place).map(Condition::Formula),
+            _ => self.formula(source, def, place, part).map(Condition::Formula),
         }
     }
 
     /// A message is a text reference, an expression that calls a function, or the words themselves.
-    fn message(&mut self, source: &str, def: DefId, place: &str) -> Option<Label> {
+    fn message(&mut self, source: &str, def: DefId, place: &str, part: &str) -> Option<Label> {
         if source.trim_start().starts_with("jr:itext(") {
-            return self.label_reference(source, def, place);
+            return self.label_reference(source, def, place, part);
         }
         match crate::xpath::parse(source, &mut self.names) {
             Ok(expr) if expr.is_call() => {

@@ -184,20 +184,20 @@ impl Loader {
         for child in children {
             match self.name(child) {
                 "label" if self.controls[id].label.is_none() => {
-                    self.controls[id].label = self.read_label(child, base, place);
+                    self.controls[id].label = self.read_label(child, base, place, "label");
                 }
                 "hint" if self.controls[id].hint.is_none() => {
-                    self.controls[id].hint = self.read_label(child, base, place);
+                    self.controls[id].hint = self.read_label(child, base, place, "hint");
                 }
                 _ => {}
             }
         }
     }
 
-    fn read_label(&mut self, element: ElementId, base: DefId, place: &str) -> Option<Label> {
+    fn read_label(&mut self, element: ElementId, base: DefId, place: &str, part: &str) -> Option<Label> {
         self.taken.element(element);
         match self.attribute(element, Namespace::None, "ref") {
-            Some(source) => self.label_reference(&source, base, place),
+            Some(source) => self.label_reference(&source, base, place, part),
             None => Some(Label::Literal(element)),
         }
     }
@@ -217,7 +217,7 @@ impl Loader {
                                 self.taken.element(part);
                                 item.value = document.text(part).trim().into();
                             }
-                            "label" => item.label = self.read_label(part, base, place),
+                            "label" => item.label = self.read_label(part, base, place, "choices"),
                             _ => {}
                         }
                     }
@@ -245,7 +245,7 @@ impl Loader {
             self.warn(DiagnosticKind::NoEffect, place, "an itemset names no nodes");
             return None;
         };
-        let nodeset = self.formula(&source, base, place)?;
+        let nodeset = self.formula(&source, base, place, "choice_filter")?;
         let (mut value, mut names_value) = (None, false);
         let mut label = None;
         let parts: Vec<_> = document.children(element).collect();
@@ -259,9 +259,9 @@ impl Loader {
             match name.as_str() {
                 "value" => {
                     names_value = true;
-                    value = self.formula(&source, base, place);
+                    value = self.formula(&source, base, place, "choices");
                 }
-                _ => label = self.label_reference(&source, base, place),
+                _ => label = self.label_reference(&source, base, place, "choices"),
             }
         }
         if !names_value {
@@ -276,7 +276,8 @@ impl Loader {
             // Evaluated on the node around the repeat: there may be no instance yet.
             let parent = self.nodes[base].parent.unwrap_or(base);
             let count = count.trim();
-            self.controls[id].count = self.formula(count.strip_prefix("../").unwrap_or(count), parent, place);
+            self.controls[id].count =
+                self.formula(count.strip_prefix("../").unwrap_or(count), parent, place, "repeat_count");
         }
         // JavaRosa looks at the attribute's presence only; a form that says `false()` means it.
         let fixed = self.attribute(element, Namespace::JavaRosa, "noAddRemove");

@@ -226,7 +226,7 @@ impl Loader {
     }
 
     /// Where a part stands, as its author knows it: the question it is about, what it names, or the section of the form.
-    fn place_of(&self, document: &Document, element: ElementId) -> String {
+    pub(super) fn place_of(&self, document: &Document, element: ElementId) -> String {
         let around = || std::iter::successors(Some(element), |&element| document.element(element).parent);
         if let Some(&def) = around().find_map(|element| self.taken.about.get(&element)) {
             return self.nodes.path(&self.names, def);

@@ -86,7 +86,7 @@ impl Loader {
         files: &dyn Files,
     ) -> Option<Itemset> {
         let Lookup { base, place, .. } = lookup;
-        let nodeset = self.formula(query, *base, place)?;
+        let nodeset = self.formula(query, *base, place, "choice_filter")?;
         let Some(list) = self.formulas[nodeset].expr.instance_ids().next().map(str::to_owned) else {
             self.warn(DiagnosticKind::Unsupported, place, "a query that names no list");
             return None;
@@ -115,7 +115,7 @@ impl Loader {
             tables.add(&list, ITEMSETS, &table, rows.into_iter().map(|row| row as usize), self);
             (of("name")?.1, labels)
         };
-        let value = self.formula(&value, *base, place)?;
+        let value = self.formula(&value, *base, place, "choices")?;
         let label = self.label_of(&labels, *base, place);
         Some(Itemset { nodeset, value, label, n_before: 0, is_distinct: false })
     }
@@ -187,7 +187,7 @@ impl Loader {
                 return None;
             }
         };
-        let value = self.formula(&value, *base, place)?;
+        let value = self.formula(&value, *base, place, "choices")?;
         let label = self.label_of(&labels, *base, place);
         Some(Itemset { nodeset, value, label, n_before, is_distinct: true })
     }
@@ -217,9 +217,10 @@ impl Loader {
     /// The label that these expressions give: one for all languages, or one for each.
     fn label_of(&mut self, sources: &[String], base: DefId, place: &str) -> Option<Label> {
         if let [source] = sources {
-            return self.formula(source, base, place).map(Label::Formula);
+            return self.formula(source, base, place, "choices").map(Label::Formula);
         }
-        let formulas: Option<Vec<_>> = sources.iter().map(|source| self.formula(source, base, place)).collect();
+        let formulas: Option<Vec<_>> =
+            sources.iter().map(|source| self.formula(source, base, place, "choices")).collect();
         formulas.filter(|formulas| !formulas.is_empty()).map(|formulas| Label::ByLanguage(formulas.into()))
     }
 }

@@ -197,7 +197,7 @@ impl Loader {
         self.read_model_actions(parts.model);
         self.check_actions();
         self.place_templates();
-        self.read_outputs(parts);
+        self.read_outputs();
         parts.itext.into_iter().for_each(|itext| self.take_itext(itext));
         let itext = parts.itext.map(|itext| Itext::read(&document, &self.names, itext)).unwrap_or_default();
         let looked_up = self.read_lookups(parts.model, &itext, files);
@@ -294,16 +294,18 @@ impl Loader {
         Some(self.document.attribute_value(found).into_owned())
     }
 
-    /// Compiles an expression. One that cannot be read makes the form impossible to fill; the first such is reported.
-    fn formula(&mut self, source: &str, context: DefId, place: &str) -> Option<FormulaId> {
+    /// Compiles an expression. One that cannot be read makes the form impossible to fill; the first such is reported. `part` is
+    /// what the expression is for, as a column of an XLSForm is called where there is one.
+    fn formula(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<FormulaId> {
         match xpath::parse(source, &mut self.names) {
             Ok(expr) => Some(self.formulas.push(Formula { expr, context })),
             Err(error) => {
-                let at = format!("character {}: {}", error.span.start + 1, error.reason);
+                let place = format!("{place}, {part}");
+                let at = format!("{}: {}", position(source, error.span.start), error.reason);
                 if error.kind == ErrorKind::Unsupported {
                     self.warn(DiagnosticKind::UnsupportedExpression, place, at);
                 } else {
-                    self.fail(error.kind, place, &at);
+                    self.fail(error.kind, &place, &at);
                 }
                 None
             }
@@ -311,7 +313,7 @@ impl Loader {
     }
 
     /// A text reference: `jr:itext('id')`, `jr:itext(path)` or an expression.
-    fn label_reference(&mut self, source: &str, context: DefId, place: &str) -> Option<Label> {
+    fn label_reference(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<Label> {
         let source = source.trim();
         if let Some(argument) = source.strip_prefix("jr:itext(").and_then(|rest| rest.strip_suffix(')')) {
             let argument = argument.trim();
@@ -320,13 +322,13 @@ impl Loader {
                     return Some(Label::Itext(id.into()));
                 }
             }
-            return self.formula(argument, context, place).map(Label::ItextOf);
+            return self.formula(argument, context, place, part).map(Label::ItextOf);
         }
-        self.formula(source, context, place).map(Label::Formula)
+        self.formula(source, context, place, part).map(Label::Formula)
     }
 
     /// Compiles the `<output>` elements of the whole document, each on the node of the text it stands in.
-    fn read_outputs(&mut self, parts: &Parts) {
+    fn read_outputs(&mut self) {
         let document = Arc::clone(&self.document);
         let Some(output) = self.names.find("output") else { return };
         let found: Vec<_> =
@@ -336,23 +338,18 @@ impl Loader {
             if parent.is_some_and(|parent| matches!(self.name(parent), "label" | "hint" | "value")) {
                 self.taken.element(id);
             }
+            let place = self.place_of(&document, id);
             let Some(source) =
                 self.attribute(id, Namespace::None, "value").or_else(|| self.attribute(id, Namespace::None, "ref"))
             else {
-                self.warn(DiagnosticKind::NoEffect, "an output", "it names no value");
+                self.warn(DiagnosticKind::NoEffect, place, "an output names no value");
                 continue;
             };
-            let place = if self.is_inside(id, parts.model) { "an output in itext" } else { "an output in the body" };
             // Outputs are evaluated on the question that shows them; the root only serves where there is none.
-            if let Some(formula) = self.formula(&source, DefId(0), place) {
+            if let Some(formula) = self.formula(&source, DefId(0), &place, "output") {
                 self.outputs.insert(id, formula);
             }
         }
-    }
-
-    fn is_inside(&self, element: ElementId, ancestor: ElementId) -> bool {
-        std::iter::successors(Some(element), |&element| self.document.element(element).parent)
-            .any(|element| element == ancestor)
     }
 
     /// Warns of texts that the body refers to and no language has.
@@ -384,6 +381,16 @@ impl Loader {
         for id in unknown {
             self.warn(DiagnosticKind::UnknownList, format!("instance('{id}')"), "");
         }
+    }
+}
+
+/// Where in an expression a byte stands.
+fn position(source: &str, byte: u32) -> String {
+    let before = source.get(..byte as usize).unwrap_or(source);
+    let column = before.chars().rev().take_while(|&character| character != '\n').count() + 1;
+    match (before.matches('\n').count() + 1, source.trim().contains('\n')) {
+        (line, true) => format!("line {line}, character {column}"),
+        (_, false) => format!("character {column}"),
     }
 }
 
