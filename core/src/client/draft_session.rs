@@ -165,13 +165,13 @@ impl DraftSession {
         self.apply(&Edit::Move { screen }).map(|_| ())
     }
 
-    /// Goes to the next screen.
+    /// Goes to the next screen; behind the last row of a repeat whose count follows from its own rows, to the row that is due.
     ///
     /// # Errors
     /// Those of the store. `Ok(Err(violations))`: the policy does not let go of this screen.
     pub fn next(&mut self, policy: Policy) -> Result<Result<ScreenKey, Vec<Violation>>> {
         match self.session.next(&self.session.current(), policy) {
-            Ok(key) => self.move_to(&key).map(|()| Ok(key)),
+            Ok(key) => self.move_to(&key).map(|()| Ok(self.session.current())),
             Err(violations) => Ok(Err(violations)),
         }
     }

@@ -23,17 +23,11 @@ impl Engine {
     /// Runs the actions nested in a repeat on its new instance, and those of the model that are about it.
     pub(super) fn run_new_repeat_actions(&mut self, instance: NodeId) {
         let form = Arc::clone(&self.form);
-        let repeat = Some(self.tree.node(instance).def);
+        let repeat = self.tree.node(instance).def;
         // Each is looked at for each new instance.
         self.budget.spend(form.actions.len() as u64);
-        let around = |def| form.ancestors(def).find(|&def| form.nodes[def].repeat.is_some());
-        let is_meant = |action: &&Action| {
-            let concerned = match action.scope {
-                Some(_) => around(form.scope(action)) == repeat,
-                None => around(action.target).is_none_or(|concerned| Some(concerned) == repeat),
-            };
-            concerned && action.events.contains(&FormEvent::NewRepeat)
-        };
+        let is_meant =
+            |action: &&Action| action.events.contains(&FormEvent::NewRepeat) && form.is_about_new_rows(action, repeat);
         for action in form.actions.iter().filter(is_meant) {
             self.run_action(action, instance);
         }

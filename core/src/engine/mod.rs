@@ -104,6 +104,9 @@ pub struct Engine {
     changes: Changes,
     stale_choices: BTreeSet<NodeId>,
     stale_counts: BTreeSet<(ControlId, NodeId)>,
+    /// How many instances of repeats had been created when the step began; 0 while a record is made or opened, so that all its
+    /// rows are new.
+    serials_before: u32,
 }
 
 impl Engine {
@@ -196,6 +199,7 @@ impl Engine {
             changes: Changes::default(),
             stale_choices: BTreeSet::new(),
             stale_counts: BTreeSet::new(),
+            serials_before: 0,
             form,
             settings,
         }
@@ -244,6 +248,7 @@ impl Engine {
     /// Opens a step: from here on expressions see its moment and draw its random numbers.
     fn enter(&mut self, step: Step) {
         self.step = step;
+        self.serials_before = self.tree.serials();
         self.changes = Changes::default();
     }
 
@@ -275,6 +280,7 @@ impl Engine {
     }
 
     fn load(&mut self) {
+        self.serials_before = 0;
         self.run_form_actions(FormEvent::Load);
         self.calculate_everything();
         self.settle();
@@ -448,6 +454,7 @@ impl Engine {
     pub fn recomputed(&self) -> Self {
         let mut other = self.clone();
         other.budget.begin(Bounds::None);
+        other.serials_before = 0;
         other.calculate_everything();
         other.settle();
         other.budget.begin(Bounds::default());

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::sync::Arc;
 
 use super::Engine;
-use super::world::{View, reference};
-use crate::form::{Facet, Rule};
+use super::world::{ROW_TO_COME, View, reference};
+use crate::form::{Condition, Facet, Rule};
 use crate::ids::{DefId, FormulaId, NodeId, RuleId};
 use crate::instance::{Stored, store};
 use crate::xpath::{Context, EvalError, Value};
@@ -70,7 +70,7 @@ impl Engine {
 
     fn try_evaluate_as(&self, formula: FormulaId, node: NodeId, all_relevant: bool) -> Result<Value, EvalError> {
         let context = Context { node: reference(node), current: reference(node), position: 1 };
-        let view = View { engine: self, all_relevant };
+        let view = View { all_relevant, ..self.view() };
         let expr = &self.form.formulas[formula].expr;
         self.drawing(formula, node, || expr.eval(&view, &context))
     }
@@ -84,7 +84,24 @@ impl Engine {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { engine: self, all_relevant: false }
+        View { engine: self, all_relevant: false, row_to_come: None }
+    }
+
+    /// Whether the next row of a range would be relevant, if the node around it is. What the condition of a repeat reads lies
+    /// outside of it (else it would be a circle), so where there is a row, that has said it already.
+    pub(super) fn is_row_to_come_relevant(&self, parent: NodeId, repeat: DefId) -> bool {
+        let formula = match self.form.nodes[repeat].relevant {
+            Condition::Constant(constant) => return constant,
+            Condition::Formula(formula) => formula,
+        };
+        if let Some(&row) = self.tree.children_of(parent, repeat).last() {
+            return self.tree.node(row).own_relevant;
+        }
+        let view = View { row_to_come: Some((parent, repeat)), ..self.view() };
+        let context = Context { node: ROW_TO_COME, current: ROW_TO_COME, position: 1 };
+        let expr = &self.form.formulas[formula].expr;
+        let value = self.drawing(formula, parent, || expr.eval(&view, &context));
+        value.unwrap_or_else(|error| self.without_value(&error)).to_bool(&view)
     }
 
     /// Sets a value that a person or an action gave, and lets its readers know. Says whether it is another: the same text is

@@ -110,12 +110,42 @@ impl Engine {
         self.check_repeat(repeat).is_ok()
     }
 
-    /// Whether a range is asked about: the node around it is relevant, and its instances are not all switched off.
+    /// Whether the form says how many rows a repeat has.
+    #[must_use]
+    pub fn is_counted(&self, repeat: DefId) -> bool {
+        self.repeat_control(repeat).is_some_and(|control| control.count.is_some())
+    }
+
+    /// Whether the count of a repeat follows from its own rows: `count(/d/r) + 1` until the last one says stop.
+    #[must_use]
+    pub fn follows_own_rows(&self, repeat: DefId) -> bool {
+        self.form.nodes[repeat].repeat.is_some_and(|control| self.form.graph.own_row_counts().contains(&control))
+    }
+
+    /// Whether a person who leaves the last row of a range should find another: its count follows from its own rows, and there
+    /// are fewer than it says.
+    #[must_use]
+    pub fn is_row_due(&self, parent: NodeId, repeat: DefId) -> bool {
+        self.follows_own_rows(repeat) && self.missing_rows(parent, repeat) > 0
+    }
+
+    /// Appends the one row that is due ([`Engine::is_row_due`]), by the range's path.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] if none is due; [`ErrorKind::TooLarge`] if what follows from it
+    /// would pass a budget. The record is unchanged then.
+    pub fn add_due_row(&mut self, range: &str, step: Step) -> Result<Changes> {
+        let (parent, repeat) = self.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
+        if !self.is_row_due(parent, repeat) {
+            return Err(ErrorKind::NotAllowed.into());
+        }
+        self.append(parent, repeat, step, Bounds::OfAChange)
+    }
+
+    /// Whether a range is asked about: the node around it is relevant, and so would its next row be.
     #[must_use]
     pub fn is_range_relevant(&self, parent: NodeId, repeat: DefId) -> bool {
-        let instances = self.tree.children_of(parent, repeat);
-        let some_instance = || instances.iter().any(|&instance| self.tree.node(instance).relevant);
-        self.tree.node(parent).relevant && (instances.is_empty() || some_instance())
+        self.tree.node(parent).relevant && self.is_row_to_come_relevant(parent, repeat)
     }
 
     /// Appends instances to a range, each a clone of the template → preloads → new-repeat actions; their rules are queued,

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::clock::Random;
 use crate::dataset::Dataset;
 use crate::form::ListTree;
-use crate::ids::{ElementId, Id, NodeId};
+use crate::ids::{DefId, ElementId, Id, NodeId};
 use crate::instance::{Node, typed};
 use crate::xml::{Attribute, Document, NameId};
 use crate::xpath::{Axis, NameTest, NodeRef, Nodes, Value, World};
@@ -17,12 +17,17 @@ const LOOKING_UP: u64 = 500;
 /// The number of a tree's document node.
 const DOCUMENT: u32 = u32::MAX;
 
+/// The next row of a range, which is not there yet: empty, behind the others.
+pub(super) const ROW_TO_COME: NodeRef = NodeRef { tree: 0, node: u32::MAX - 1 };
+
 /// What expressions see of an engine.
 #[derive(Clone, Copy)]
 pub(super) struct View<'e> {
     pub(super) engine: &'e Engine,
     /// Whether nodes that are not relevant are seen as well: a repeat's count is (xforms.md §6).
     pub(super) all_relevant: bool,
+    /// The range that [`ROW_TO_COME`] belongs to: the node around it and the repeat.
+    pub(super) row_to_come: Option<(NodeId, DefId)>,
 }
 
 /// The nodes behind a tree number.
@@ -120,6 +125,7 @@ impl World for View<'_> {
             return None;
         }
         let parent = match self.nodeset(node.tree) {
+            Nodeset::Record if node == ROW_TO_COME => self.row_to_come.map(|(parent, _)| parent.0),
             Nodeset::Record => self.record(node)?.parent.map(|parent| parent.0),
             Nodeset::Element(_, root) if root.0 == node.node => None,
             Nodeset::Element(document, _) => match part(document, node.node)? {
@@ -211,6 +217,9 @@ impl World for View<'_> {
             return None;
         }
         match self.nodeset(node.tree) {
+            Nodeset::Record if node == ROW_TO_COME => {
+                self.row_to_come.map(|(_, repeat)| self.engine.form.nodes[repeat].name)
+            }
             Nodeset::Record => Some(self.engine.form.nodes[self.record(node)?.def].name),
             Nodeset::Element(document, _) => part(document, node.node).map(|part| match part {
                 Part::Element(element) => document.element(element).name,
@@ -282,6 +291,10 @@ impl World for View<'_> {
             return 1;
         }
         match self.nodeset(node.tree) {
+            Nodeset::Record if node == ROW_TO_COME => {
+                let there = self.row_to_come.map(|(parent, repeat)| self.engine.tree.children_of(parent, repeat).len());
+                there.unwrap_or_default() + 1
+            }
             Nodeset::Record => self.record(node).map_or(0, |_| self.engine.tree.position(NodeId(node.node))),
             Nodeset::Element(document, root) => {
                 let Some(Part::Element(id)) = part(document, node.node) else { return 1 };
@@ -359,7 +372,11 @@ impl World for View<'_> {
 
     fn choice_label(&self, context: NodeRef, value: &str, path: &str) -> String {
         self.engine.budget.spend(LOOKING_UP);
-        self.engine.choice_label(NodeId::from_index(context.node as usize), value, path)
+        let context = match self.row_to_come {
+            Some((parent, _)) if context == ROW_TO_COME => parent,
+            _ => NodeId::from_index(context.node as usize),
+        };
+        self.engine.choice_label(context, value, path)
     }
 
     fn month_name(&self, month: u8) -> String {

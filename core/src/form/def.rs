@@ -409,6 +409,28 @@ impl FormDef {
         around.into_iter().find_map(|control| self.controls[control].node).unwrap_or(self.root())
     }
 
+    /// Whether an action for new rows runs on those of a repeat: what stands in it, and what the model has about it.
+    #[must_use]
+    pub fn is_about_new_rows(&self, action: &Action, repeat: DefId) -> bool {
+        let around = |def| self.ancestors(def).find(|&def| self.nodes[def].repeat.is_some());
+        match action.scope {
+            Some(_) => around(self.scope(action)) == Some(repeat),
+            None => around(action.target).is_none_or(|concerned| concerned == repeat),
+        }
+    }
+
+    /// A definition and everything below it, attributes too.
+    #[must_use]
+    pub fn subtree(&self, top: DefId) -> Vec<DefId> {
+        let mut found = vec![top];
+        let mut at = 0;
+        while let Some(&def) = found.get(at) {
+            found.extend(self.nodes[def].attributes.iter().chain(&self.nodes[def].children));
+            at += 1;
+        }
+        found
+    }
+
     /// The element of this local name below a node.
     #[must_use]
     pub fn named(&self, parent: DefId, name: &str) -> Option<DefId> {

@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::own_rows::counts_of_own_rows;
 use super::{Condition, FormDef, Label};
 use crate::ids::{ControlId, DefId, ElementId, FormulaId, Id, IndexVec, RuleId};
 use crate::xml::{Document, Namespace};
@@ -33,7 +34,8 @@ pub struct Rule {
     pub target: DefId,
     /// What it decides.
     pub facet: Facet,
-    /// The expression; none for a label, whose text is made when it is shown.
+    /// The expression; none for a label, whose text is made when it is shown, and for a count that is looked at again because
+    /// its repeat may have become relevant.
     pub formula: Option<FormulaId>,
     /// Place in the order of calculation: every rule comes after the ones it reads from.
     pub rank: u32,
@@ -58,6 +60,7 @@ pub struct Graph {
     pub rules: IndexVec<RuleId, Rule>,
     readers: Vec<Vec<Edge>>,
     rules_of: Vec<Vec<RuleId>>,
+    own_row_counts: BTreeSet<ControlId>,
 }
 
 impl Graph {
@@ -71,6 +74,12 @@ impl Graph {
     #[must_use]
     pub fn rules_of(&self, def: DefId) -> &[RuleId] {
         self.rules_of.get(def.index()).map_or(&[], |rules| rules)
+    }
+
+    /// The repeats whose count follows from their own rows, so that one row more may mean that another is due.
+    #[must_use]
+    pub fn own_row_counts(&self) -> &BTreeSet<ControlId> {
+        &self.own_row_counts
     }
 
     /// Collects the rules of a form and puts them in order.
@@ -98,7 +107,9 @@ impl Graph {
             }
             rules_of[rules[rule].target.index()].push(rule);
         }
-        Ok(Self { rules, readers, rules_of })
+        let mut graph = Self { rules, readers, rules_of, own_row_counts: BTreeSet::new() };
+        graph.own_row_counts = counts_of_own_rows(form, &graph);
+        Ok(graph)
     }
 }
 
@@ -162,6 +173,7 @@ impl<'f> Builder<'f> {
             if let Some(formula) = control.count {
                 let parent = form.nodes[target].parent.unwrap_or(target);
                 self.add_formula(parent, Facet::Count(id), formula);
+                self.add(parent, Facet::Count(id), None, self.reads_of_relevance(target, parent));
             }
             let mut reader = self.reader(target);
             for label in control.label.iter().chain(&control.hint) {
@@ -178,6 +190,16 @@ impl<'f> Builder<'f> {
                 self.add(target, Facet::Label(id), None, reader.reads);
             }
         }
+    }
+
+    /// What decides whether the next row of a repeat is relevant.
+    fn reads_of_relevance(&self, repeat: DefId, parent: DefId) -> BTreeSet<Read> {
+        let mut reader = self.reader(repeat);
+        if let Condition::Formula(formula) = self.form.nodes[repeat].relevant {
+            reader.read(&self.form.formulas[formula].expr);
+        }
+        reader.reads.insert(Read { def: parent, anchor: parent });
+        reader.reads
     }
 
     fn add_formula(&mut self, target: DefId, facet: Facet, formula: FormulaId) {

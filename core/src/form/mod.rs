@@ -10,6 +10,7 @@ mod graph;
 mod instance_id;
 mod itext;
 mod load;
+mod own_rows;
 mod structure;
 
 pub use appearance::Fit;

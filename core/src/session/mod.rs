@@ -150,10 +150,7 @@ impl FormSession {
                 Ok(changes)
             }
             Edit::Language { name } => self.engine.set_language(name, step),
-            Edit::Move { screen } => {
-                self.current = self.screen_at(screen).ok_or(ErrorKind::NoSuchNode)?;
-                Ok(Changes::default())
-            }
+            Edit::Move { screen } => self.go(screen, |engine, range| engine.add_due_row(range, step)),
             // The file itself is the store's business.
             Edit::Attach { node: Some(node), name } => {
                 let node = self.engine.find(node).ok_or(ErrorKind::NoSuchNode)?;
@@ -201,11 +198,30 @@ impl FormSession {
                 Ok(changes)
             }
             Edit::Language { name } => Ok(self.engine.replay_language(name, step).unwrap_or_default()),
-            Edit::Move { .. } => Ok(self.apply(edit, step).unwrap_or_default()),
+            Edit::Move { screen } => {
+                Ok(self.go(screen, |engine, range| engine.replay_add(range, step)).unwrap_or_default())
+            }
             Edit::Attach { node: Some(node), name } => self.engine.replay_answer(node, Some(name), step),
             Edit::Attach { node: None, .. } => self.apply(edit, step),
             Edit::Resume => self.engine.replay_resume(step),
         }
+    }
+
+    /// Goes to a screen. Behind the rows of a counted repeat nobody is asked whether there is another: the row that is due is
+    /// added, and its first screen shown.
+    fn go(&mut self, screen: &str, add: impl FnOnce(&mut Engine, &str) -> Result<Changes>) -> Result<Changes> {
+        let key = self.screen_at(screen).ok_or(ErrorKind::NoSuchNode)?;
+        let ScreenKey::Add { parent, repeat } = key else {
+            self.current = key;
+            return Ok(Changes::default());
+        };
+        if !self.engine.is_counted(repeat) {
+            self.current = key;
+            return Ok(Changes::default());
+        }
+        let changes = add(&mut self.engine, screen.trim_end_matches('+'))?;
+        self.current = self.first_of_last_row(parent, repeat);
+        Ok(changes)
     }
 
     /// A screen that has been removed has no name any more, so the session goes to the one that is shown instead.

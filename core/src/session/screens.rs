@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{FormSession, Violation};
 use crate::form::{Control, ControlKind};
@@ -9,7 +9,7 @@ use crate::ids::{ControlId, DefId, NodeId};
 pub enum ScreenKey {
     /// A question, a field-list group, or an instance of a field-list repeat.
     Node(NodeId),
-    /// "Another?" behind the instances of a repeat.
+    /// "Another?" behind the instances of a repeat. Of a counted repeat it is never shown: going there adds the row that is due.
     Add {
         /// The node around the range.
         parent: NodeId,
@@ -184,7 +184,8 @@ impl FormSession {
         ranks
     }
 
-    /// The screen behind `key`.
+    /// The screen behind `key`. Behind the last row of a repeat whose count follows from its own rows it is
+    /// [`ScreenKey::Add`] while another is due.
     ///
     /// # Errors
     /// Under [`Policy::OnMove`]: the violations of the questions on it.
@@ -199,8 +200,47 @@ impl FormSession {
                 return Err(violations);
             }
         }
-        let at = screens.iter().position(|screen| *screen == key);
-        Ok(at.and_then(|at| screens.get(at + 1)).copied().unwrap_or(ScreenKey::End))
+        let next = behind(&screens, &key);
+        Ok(self.row_due_between(&key, &next).unwrap_or(next))
+    }
+
+    /// The row that is due where the last row of a repeat is left whose count follows from its own rows: going there adds it.
+    fn row_due_between(&self, key: &ScreenKey, next: &ScreenKey) -> Option<ScreenKey> {
+        if self.form().graph.own_row_counts().is_empty() {
+            return None;
+        }
+        let tree = self.engine.tree();
+        let stays = self.rows_of(next);
+        self.rows_of(key).into_iter().filter(|row| !stays.contains(row)).find_map(|row| {
+            let node = tree.node(row);
+            let (parent, repeat) = (node.parent?, node.def);
+            let is_last = tree.children_of(parent, repeat).last() == Some(&row);
+            (is_last && self.engine.is_row_due(parent, repeat)).then_some(ScreenKey::Add { parent, repeat })
+        })
+    }
+
+    /// The instances of repeats that a screen shows something of, inner ones before those around them.
+    fn rows_of(&self, key: &ScreenKey) -> Vec<NodeId> {
+        let (form, tree) = (self.form(), self.engine.tree());
+        let own = match *key {
+            ScreenKey::Node(node) | ScreenKey::Add { parent: node, .. } => Some(node),
+            ScreenKey::End => None,
+        };
+        let shown = self.questions_of(key).into_iter().map(|(_, node)| node).chain(own);
+        let around = shown.flat_map(|node| tree.ancestors(node));
+        let mut rows: Vec<_> = around.filter(|&node| form.nodes[tree.node(node).def].repeat.is_some()).collect();
+        let mut known = HashSet::new();
+        rows.retain(|&row| known.insert(row));
+        rows
+    }
+
+    /// The first screen of the last row of a range; if it has none, the one that follows the range.
+    pub(super) fn first_of_last_row(&self, parent: NodeId, repeat: DefId) -> ScreenKey {
+        let screens = self.screens();
+        let row = self.engine.tree().children_of(parent, repeat).last();
+        let own = row.and_then(|row| screens.iter().find(|screen| self.rows_of(screen).contains(row)));
+        let key = self.nearest_of(&screens, &ScreenKey::Add { parent, repeat });
+        own.copied().unwrap_or_else(|| behind(&screens, &key))
     }
 
     /// The screen before `key`; none before the first.
@@ -252,6 +292,12 @@ impl FormSession {
             None => self.engine.find(path).map(ScreenKey::Node),
         }
     }
+}
+
+/// The screen behind another.
+fn behind(screens: &[ScreenKey], key: &ScreenKey) -> ScreenKey {
+    let at = screens.iter().position(|screen| screen == key);
+    at.and_then(|at| screens.get(at + 1)).copied().unwrap_or(ScreenKey::End)
 }
 
 /// The header row of a grid is shown, never asked.
