@@ -228,7 +228,7 @@ fn replay_is_memory_on_the_questionnaire() {
 }
 
 #[test]
-fn a_record_that_does_not_come_to_rest_goes_on_from_its_state_as_in_memory() {
+fn a_count_of_its_own_rows_goes_on_from_its_state_as_in_memory_a_row_for_each_that_is_left() {
     let form = load(
         r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
             xmlns:jr="http://openrosa.org/javarosa">
@@ -245,9 +245,15 @@ fn a_record_that_does_not_come_to_rest_goes_on_from_its_state_as_in_memory() {
         let state = State::from_bytes(&bytes).unwrap();
         let mut restored = FormSession::from_state(Arc::clone(&form), settings(), &state, step(0).seed, None).unwrap();
         for session in [&mut memory, &mut restored] {
-            session.apply(&answer("/d/a", &number.to_string()), step(number)).unwrap();
+            session.apply(&answer("/d/a", &number.to_string()), step(3 * number)).unwrap();
+            assert_eq!(n_rows(session), left, "an answer elsewhere makes no row");
+            session.apply(&Edit::Move { screen: format!("/d/r[{left}]/v") }, step(3 * number + 1)).unwrap();
+            let due = session.screen_path(&session.next(&session.current(), Policy::OnMove).unwrap());
+            assert_eq!(due, "/d/r+");
+            session.apply(&Edit::Move { screen: due }, step(3 * number + 2)).unwrap();
+            assert_eq!(session.screen_path(&session.current()), format!("/d/r[{}]/v", left + 1));
         }
-        assert!(n_rows(&memory) > left, "what was still to settle goes on");
+        assert_eq!(n_rows(&memory), left + 1);
         assert_eq!(restored.state(), memory.state());
     }
 }
