@@ -16,7 +16,7 @@ pub(super) fn counts_of_own_rows(form: &FormDef, graph: &Graph) -> BTreeSet<Cont
     let counted = form.controls.iter().filter(|(_, control)| control.count.is_some());
     let found = counted.filter_map(|(id, control)| {
         let mut spread = Spread { form, graph, known: HashSet::new(), pending: Vec::new(), work_left };
-        let comes_back = spread.from_rows_to_count(control.node?, id);
+        let comes_back = spread.comes_back_to(control.node?, id);
         work_left = spread.work_left;
         comes_back.then_some(id)
     });
@@ -46,7 +46,7 @@ struct Spread<'f> {
 }
 
 impl Spread<'_> {
-    fn from_rows_to_count(&mut self, repeat: DefId, count: ControlId) -> bool {
+    fn comes_back_to(&mut self, repeat: DefId, count: ControlId) -> bool {
         self.follow(Change::Rows(repeat));
         while let Some(change) = self.pending.pop() {
             for rule in self.readers(change) {
