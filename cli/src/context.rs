@@ -139,7 +139,7 @@ pub(crate) fn time_zone() -> Result<TimeZone> {
 }
 
 /// The language of the person as the system tells it: `nl-NL` of `nl_NL.UTF-8`.
-fn language() -> Option<Tag> {
+pub(crate) fn language() -> Option<Tag> {
     let said = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(variable)?;
     Tag::parse(&said.split(['.', '@']).next().unwrap_or_default().replace('_', "-"))
 }

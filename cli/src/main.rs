@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice))]
 
 mod answer;
+mod app;
 mod check;
 mod context;
 mod demo;
@@ -64,6 +65,7 @@ enum Command {
     Drafts,
     /// List the finalised records
     Outbox,
+    App(app::AppArgs),
     Fill(fill::FillArgs),
     Check(check::CheckArgs),
     Answer(answer::AnswerArgs),
@@ -122,6 +124,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Forms => records::forms(&open()?),
         Command::Drafts => records::drafts(&open()?),
         Command::Outbox => records::outbox(&open()?),
+        Command::App(args) => app::run(&arguments.global, args),
         Command::Fill(args) => fill::run(&open()?, args),
         Command::Answer(args) => answer::run(&open()?, args),
         Command::Send(args) => records::send(&open()?, args),

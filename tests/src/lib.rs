@@ -4,6 +4,7 @@
 pub mod cases;
 pub mod central;
 pub mod dice;
+pub mod journey;
 pub mod matrix;
 pub mod memory_store;
 pub mod notation;

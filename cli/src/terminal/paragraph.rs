@@ -28,6 +28,11 @@ impl Paragraph {
         Self { direction, align: Align::default(), hang: 0, letters: Vec::new() }
     }
 
+    /// An empty one whose lines are moved to one side.
+    pub(crate) fn aligned(direction: Direction, align: Align) -> Self {
+        Self { align, ..Self::new(direction) }
+    }
+
     /// The paragraphs of `text`, a line of it each. Headings are bold, links are followed by their address.
     pub(crate) fn of_text(text: &Text, look: Look) -> Vec<Self> {
         let mut paragraphs = Vec::new();

@@ -111,6 +111,12 @@ impl DraftSession {
         &self.claim.client
     }
 
+    /// The project.
+    #[must_use]
+    pub fn project(&self) -> ProjectId {
+        self.project
+    }
+
     /// The form version it stays on.
     #[must_use]
     pub fn form_key(&self) -> FormKey {
@@ -289,6 +295,23 @@ impl DraftSession {
         Ok(())
     }
 
+    /// What a shell has kept beside the draft, such as text that is no value of its question's kind yet; none if there is
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn aside(&self) -> Result<Option<String>> {
+        self.claim.client.kept(&aside_key(self.claim.draft))
+    }
+
+    /// Keeps something beside the draft; it goes when the draft is finalised or deleted. An empty text is nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn keep_aside(&self, text: &str) -> Result<()> {
+        self.claim.client.keep(&aside_key(self.claim.draft), text)
+    }
+
     /// Finalises the record into the outbox, or says what stands in the way.
     ///
     /// # Errors
@@ -325,6 +348,7 @@ impl DraftSession {
             last_saved: Some(finished.draft_xml.into_bytes()),
             at,
         };
+        self.claim.client.drop_aside(self.claim.draft)?;
         match self.claim.client.inner.store.finalize(self.claim.draft, &finalized) {
             Ok(record) => {
                 // It is finalised; a warning that cannot be given now shows when it is sent.
@@ -459,6 +483,19 @@ impl DraftSession {
     #[must_use]
     pub fn form(&self) -> &Arc<FormDef> {
         self.session.form()
+    }
+}
+
+/// Under which key something is kept beside a draft.
+fn aside_key(draft: DraftId) -> String {
+    format!("draft.{draft}")
+}
+
+impl Client {
+    /// Lets go of what is kept beside a draft that is about to go.
+    pub(super) fn drop_aside(&self, draft: DraftId) -> Result<()> {
+        let key = aside_key(draft);
+        if self.kept(&key)?.is_some() { self.keep(&key, "") } else { Ok(()) }
     }
 }
 

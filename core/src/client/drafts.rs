@@ -274,6 +274,7 @@ impl Client {
     /// [`ErrorKind::DraftInUse`], [`ErrorKind::NotFound`], those of the store.
     pub fn delete_draft(&self, draft: DraftId) -> Result<()> {
         let _claim = self.claim(draft)?;
+        self.drop_aside(draft)?;
         self.inner.store.delete_draft(draft)
     }
 

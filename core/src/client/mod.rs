@@ -43,7 +43,7 @@ pub use attachments::MAX_PIECE;
 pub use draft_session::{DraftSession, Finalization, LargeFile, seal_file};
 pub use drafts::UnreplayedRow;
 pub use outbox::{Discarded, RecordSummary};
-pub use projects::{AddOutcome, Added, ProjectSource, ProjectSummary, Renewed};
+pub use projects::{AddOutcome, Added, Invitation, ProjectSource, ProjectSummary, Renewed};
 pub use secret::{SecretError, SecretStore, home_key};
 #[cfg(feature = "sync")]
 pub use sending::{Network, SendOutcome};
@@ -215,6 +215,22 @@ impl Client {
         self.inner.store.delete_quarantine(name)
     }
 
+    /// A small thing that a shell has kept in the home, such as the language of the app; none if it was never kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn kept(&self, key: &str) -> Result<Option<String>> {
+        Ok(self.inner.store.setting(&kept_key(key))?.filter(|kept| !kept.is_empty()))
+    }
+
+    /// Keeps a small thing for a shell, in the home and encrypted like the rest; an empty text is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn keep(&self, key: &str, value: &str) -> Result<()> {
+        self.inner.store.set_setting(&kept_key(key), value)
+    }
+
     /// The store underneath, for tests that provoke its bad days.
     #[doc(hidden)]
     #[must_use]
@@ -287,6 +303,11 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What shells keep has a name apart from what the client keeps.
+fn kept_key(key: &str) -> String {
+    format!("shell.{key}")
+}
+
 fn system_random() -> Result<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
@@ -335,10 +356,21 @@ mod tests {
         let mut draft = client.start_draft(form.key, None).unwrap();
         draft.answer("/d/name", Some("Jelle")).unwrap();
         draft.save().unwrap();
+        let mut given_up = client.start_draft(form.key, None).unwrap();
+        for (draft, text) in [(&mut given_up, "of the other"), (&mut draft, "zomer")] {
+            draft.keep_aside(text).unwrap();
+            assert_eq!(draft.aside().unwrap().as_deref(), Some(text));
+        }
+        let (beside, other) = (format!("draft.{}", draft.id()), given_up.id());
+        drop(given_up);
+        client.delete_draft(other).unwrap();
+        assert_eq!(client.kept(&format!("draft.{other}")).unwrap(), None, "it goes with its draft");
         assert_eq!(client.find_drafts(None, "jellé").unwrap().len(), 1);
         assert_eq!(client.find_drafts(None, "sudwest").unwrap().len(), 1);
         assert_eq!(client.find_drafts(None, "Tseh").unwrap().len(), 0);
+        assert!(client.kept(&beside).unwrap().is_some());
         assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
+        assert_eq!(client.kept(&beside).unwrap(), None);
         let record = client.find_records(Some(project), "JELLE").unwrap().remove(0);
         assert_eq!((record.name.as_str(), record.project, record.attachments), ("Jelle", project, 0));
         assert_eq!(record.bytes, client.store().submission_xml(record.id).unwrap().len() as u64);

@@ -39,6 +39,17 @@ pub struct ProjectSummary {
     pub settings: ProjectSettings,
 }
 
+/// What a source says of its project; no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// The name people see.
+    pub name: String,
+    /// The server: scheme, host and port.
+    pub server: String,
+    /// Who holds the device; none if the source does not say.
+    pub mode: Option<Mode>,
+}
+
 /// What came of [`Client::add_project`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Added {
@@ -79,6 +90,17 @@ impl ProjectSource {
     pub fn of_text(text: &str) -> Self {
         let text = text.trim().to_owned();
         if Address::is_meant_by(&text) { Self::Url { url: text, account: None } } else { Self::SettingsCode(text) }
+    }
+
+    /// What an invitation says before anybody has said yes; nothing is kept and the network is not asked.
+    ///
+    /// # Errors
+    /// As [`Client::add_project`], but for those of the store.
+    pub fn invitation(&self) -> Result<Invitation> {
+        let joining = self.read()?;
+        let mode = joining.code.as_ref().and_then(|code| code.mode);
+        let project = joining.into_project(None);
+        Ok(Invitation { name: project.name, server: address::server(&project.url_prefix), mode })
     }
 
     fn read(&self) -> Result<Joining> {
@@ -299,7 +321,10 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::DraftInUse`], [`ErrorKind::UnsentRecords`], [`ErrorKind::NotFound`], those of the store.
     pub fn remove_project(&self, id: ProjectId, give_up_unsent: bool) -> Result<()> {
-        let _claims = self.claim_drafts(id)?;
+        let claims = self.claim_drafts(id)?;
+        if give_up_unsent {
+            claims.iter().try_for_each(|claim| self.drop_aside(claim.draft))?;
+        }
         self.inner.store.remove_project(id, give_up_unsent)
     }
 

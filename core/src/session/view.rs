@@ -284,6 +284,17 @@ impl FormSession {
         headings.collect()
     }
 
+    /// The label of a group or repeat, as its first instance shows it; none if the form has no words for it.
+    #[must_use]
+    pub fn group_label(&self, group: ControlId) -> Option<Text> {
+        let control = self.form().controls.get(group)?;
+        let tree = self.engine.tree();
+        let instance = |def| tree.instances_below(self.form(), tree.root(), def).first().copied();
+        let context = control.node.and_then(instance).unwrap_or(tree.root());
+        let text = self.text(&self.engine.words(control.label.as_ref()?, context), "");
+        (!text.is_empty()).then_some(text)
+    }
+
     fn question(&self, control: ControlId, node: NodeId) -> QuestionView {
         let form = self.form();
         let engine = &self.engine;

@@ -1,0 +1,853 @@
+use std::collections::VecDeque;
+use std::path::Path;
+
+use veldwerk::client::{
+    Cancel, Client, DraftId, Invitation, Network, ProjectSource, RecordState, RecordSummary, SubmissionId,
+};
+use veldwerk::form::ControlKind;
+use veldwerk::ids::NodeId;
+use veldwerk::openrosa::settings_qr::{Autosend, Mode};
+use veldwerk::session::{QuestionView, ScreenKind};
+use veldwerk::store::{ForgetSent, FormKey, ProjectId};
+use veldwerk::text::Tag;
+use veldwerk::text::words::LANGUAGES;
+use veldwerk::{Error, ErrorKind, Result};
+
+use crate::action::Action;
+use crate::control::{self, field_of, item_id};
+use crate::event::{Device, Event, Outcome};
+use crate::filling::{Filling, Step};
+use crate::route::{Place, Route};
+use crate::screens::home::Shelf;
+use crate::screens::{done, home, join, language, question, review, sheets};
+use crate::text::{Speech, UiText};
+use crate::view::{Announcement, Button, ChoiceRow, Dock, Screen, Sheet, TroubleScreen, View};
+use crate::work::{Ask, Done, Effect, Job, Outbound, Work};
+
+/// What the app stands on.
+pub trait Host: Send {
+    /// Opens the home.
+    ///
+    /// # Errors
+    /// Those of [`Client::open`] and of the phone's safe for keys.
+    fn open(&self) -> Result<Client>;
+}
+
+impl<F: Fn() -> Result<Client> + Send> Host for F {
+    fn open(&self) -> Result<Client> {
+        self()
+    }
+}
+
+/// The app, at one moment.
+pub struct App {
+    host: Option<Box<dyn Host>>,
+    state: State,
+    device: Device,
+    /// The language of the app; none until somebody has chosen.
+    language: Option<Tag>,
+    route: Route,
+    joining: Joining,
+    shelf: Shelf,
+    /// The record that Done thanks for.
+    record: Option<RecordSummary>,
+    over: Option<Over>,
+    /// The error of the last act or job, until the next act.
+    trouble: Option<&'static str>,
+    announcement: Option<Announcement>,
+    focus: Option<String>,
+    /// What runs, and what runs after it.
+    running: Option<Running>,
+    waiting: VecDeque<Work>,
+    asked: Option<Asked>,
+    /// When the first letter that is not written yet was typed.
+    typing_since: Option<i64>,
+    at: i64,
+    rev: u64,
+    /// Counts what goes out.
+    last_id: u64,
+    out: Outbound,
+}
+
+enum State {
+    Closed(Error),
+    Open { client: Client, filling: Option<Box<Filling>> },
+}
+
+/// A study on its way in.
+#[derive(Default)]
+struct Joining {
+    code: String,
+    rev: u64,
+    found: Option<Invitation>,
+}
+
+/// What lies over the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Over {
+    Languages,
+    Stop,
+    /// Whether this round is to go: its path and number.
+    Delete(String, usize),
+}
+
+struct Running {
+    id: u64,
+    work: Work,
+    since: i64,
+    cancel: Cancel,
+}
+
+/// What was asked of the device, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    id: u64,
+    purpose: Purpose,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Purpose {
+    Invitation,
+    /// The file of the question at this path.
+    File(String),
+}
+
+/// How long what was typed may be unwritten, in milliseconds.
+const TYPING_MS: i64 = 500;
+/// After so long it is said that something takes long, in milliseconds.
+const BUSY_MS: i64 = 1_000;
+/// Where the language of the app is kept.
+const LANGUAGE: &str = "ui.language";
+
+impl App {
+    /// Opens the app where it was left. It never fails: what stands in the way is a screen.
+    #[must_use]
+    pub fn open(host: Box<dyn Host>, device: Device) -> Self {
+        let closed = State::Closed(ErrorKind::StoragePaused.into());
+        let mut app = Self::new(Some(host), closed, device, Route::of(&[Place::Language]));
+        app.open_home();
+        app
+    }
+
+    /// Opens one questionnaire and nothing else: to leave it is to leave the app.
+    #[must_use]
+    pub fn for_draft(client: Client, draft: DraftId, device: Device) -> Self {
+        let state = State::Open { client, filling: None };
+        let mut app = Self::new(None, state, device, Route::of(&[Place::question(draft)]));
+        let opened = app.open_draft(draft, true);
+        if let Err(error) = opened {
+            app.state = State::Closed(error);
+        }
+        app
+    }
+
+    fn new(host: Option<Box<dyn Host>>, state: State, device: Device, route: Route) -> Self {
+        Self {
+            host,
+            state,
+            device,
+            language: None,
+            route,
+            joining: Joining::default(),
+            shelf: Shelf::default(),
+            record: None,
+            over: None,
+            trouble: None,
+            announcement: None,
+            focus: None,
+            running: None,
+            waiting: VecDeque::new(),
+            asked: None,
+            typing_since: None,
+            at: 0,
+            rev: 1,
+            last_id: 0,
+            out: Outbound::default(),
+        }
+    }
+
+    fn open_home(&mut self) {
+        let Some(host) = &self.host else { return };
+        match host.open() {
+            Ok(client) => {
+                self.state = State::Open { client, filling: None };
+                if let Err(error) = self.come_back() {
+                    self.fail(&error);
+                    self.route = Route::of(&[Place::Home]);
+                }
+            }
+            Err(error) => self.state = State::Closed(error),
+        }
+    }
+
+    /// Takes up the language and the place of before.
+    fn come_back(&mut self) -> Result<()> {
+        let client = self.client()?.clone();
+        self.language = client.kept(LANGUAGE)?.as_deref().and_then(Tag::parse);
+        self.shelf = Shelf::read(&client)?;
+        if self.language.is_none() {
+            self.route = Route::of(&[Place::Language]);
+            return Ok(());
+        }
+        if !self.shelf.has_project() {
+            self.route = Route::of(&[Place::Join]);
+            return Ok(());
+        }
+        self.route = Route::restored(&client)?.unwrap_or_else(|| Route::of(&[Place::Home]));
+        match self.route.here() {
+            Place::Question(draft) => {
+                if let Err(error) = self.open_draft(DraftId(draft), true) {
+                    self.route = Route::of(&[Place::Home]);
+                    // One that was finished or deleted meanwhile is nothing to speak of.
+                    if error.kind() != ErrorKind::NotFound {
+                        self.fail(&error);
+                    }
+                }
+            }
+            Place::Done(record) => self.record = self.find_record(SubmissionId(record))?,
+            Place::Language | Place::Join | Place::JoinCheck | Place::Home => {}
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> Result<&Client> {
+        match &self.state {
+            State::Open { client, .. } => Ok(client),
+            State::Closed(error) => Err(error.kind().into()),
+        }
+    }
+
+    fn filling(&self) -> Option<&Filling> {
+        match &self.state {
+            State::Open { filling, .. } => filling.as_deref(),
+            State::Closed(_) => None,
+        }
+    }
+
+    /// The client and the questionnaire that is being answered.
+    fn filled(&mut self) -> Result<(&Client, &mut Filling)> {
+        match &mut self.state {
+            State::Open { client, filling: Some(filling) } => Ok((client, filling)),
+            State::Open { filling: None, .. } => Err(ErrorKind::NotAllowed.into()),
+            State::Closed(error) => Err(error.kind().into()),
+        }
+    }
+
+    /// The language that lays out the screen: the questionnaire's while one is answered, if the words have it, else the app's.
+    fn tag(&self) -> Option<Tag> {
+        let has_words = |tag: &Tag| LANGUAGES.contains(&tag.base());
+        let of_form = self.filling().filter(|_| matches!(self.route.here(), Place::Question(_))).and_then(|filling| {
+            let session = filling.session.session();
+            session.languages().get(session.language())?.tag.clone()
+        });
+        of_form.filter(has_words).or_else(|| self.app_tag())
+    }
+
+    /// The language of the app: the one chosen, else what the phone's own languages propose.
+    fn app_tag(&self) -> Option<Tag> {
+        let has_words = |tag: &Tag| LANGUAGES.contains(&tag.base());
+        self.language
+            .clone()
+            .or_else(|| self.device.locales.iter().filter_map(|locale| Tag::parse(locale)).find(has_words))
+    }
+
+    fn speech(&self) -> Speech {
+        Speech::of(self.tag().as_ref())
+    }
+
+    /// What is to be drawn now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let speech = self.speech();
+        let shown = self.filling().filter(|_| self.is_filling()).map(Filling::screen);
+        let (screen, dock) = match (&self.state, self.filling(), &shown) {
+            (State::Closed(error), ..) => trouble(error, self.host.is_some(), speech),
+            (_, Some(filling), Some(shown)) if shown.kind == ScreenKind::End => review::view(filling, shown, speech),
+            (_, Some(filling), Some(shown)) => question::view(filling, shown, speech),
+            _ => self.place_view(speech),
+        };
+        let progress = match (self.filling(), &shown) {
+            (Some(filling), Some(shown)) => question::progress(filling, shown, speech),
+            _ => None,
+        };
+        let busy = self.running.as_ref().is_some_and(|running| self.at - running.since >= BUSY_MS);
+        View {
+            rev: self.rev,
+            language: self.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default(),
+            right_to_left: speech.is_right_to_left(),
+            bar: self.bar(speech),
+            progress,
+            screen,
+            dock,
+            sheet: self.sheet(speech),
+            announce: self.announcement.clone(),
+            focus: self.focus.clone(),
+            trouble: self.trouble.map(|code| speech.own(&speech.words().error(code))),
+            busy: busy.then(|| speech.say("error.storage_paused")),
+            wake_at: self.wake_at(),
+        }
+    }
+
+    fn place_view(&self, speech: Speech) -> (Screen, Dock) {
+        match self.route.here() {
+            Place::Language => language::view(speech),
+            Place::JoinCheck if self.joining.found.is_some() => match &self.joining.found {
+                Some(found) => join::check(found, speech),
+                None => language::view(speech),
+            },
+            Place::Join | Place::JoinCheck => {
+                join::view(&self.joining.code, self.joining.rev, self.device.has_camera, speech)
+            }
+            Place::Home | Place::Question(_) => home::view(&self.shelf, self.at, &self.device.zone, speech),
+            Place::Done(_) => done::view(self.record.as_ref().map(|record| &record.state), speech),
+        }
+    }
+
+    fn is_filling(&self) -> bool {
+        matches!(self.route.here(), Place::Question(_))
+    }
+
+    /// Rows of a long list, by the id of its item: those from `from` on (counted from 0), up to `limit`.
+    #[must_use]
+    pub fn rows(&self, list: &str, from: usize, limit: usize) -> Vec<ChoiceRow> {
+        self.filling().map_or_else(Vec::new, |filling| control::rows(filling, list, from, limit))
+    }
+
+    fn bar(&self, speech: Speech) -> Vec<Button> {
+        let place = self.route.here();
+        if matches!(self.state, State::Closed(_)) || place == Place::Language {
+            return Vec::new();
+        }
+        let mut bar = Vec::new();
+        if self.is_filling() {
+            bar.push(Button::new("bar.stop", speech.say("action.stop_now"), Action::Stop).in_passing());
+        }
+        let name = self.language_name(speech);
+        let spoken = speech.with("a11y.language", &[("language", &name.plain)]);
+        bar.push(Button::new("bar.language", name, Action::Languages).in_passing().spoken_as(spoken));
+        bar
+    }
+
+    /// The language shown, in its own words.
+    fn language_name(&self, speech: Speech) -> UiText {
+        let session = self.filling().filter(|_| self.is_filling()).map(|filling| filling.session.session());
+        if let Some(language) = session.and_then(|session| session.languages().get(session.language())) {
+            return UiText::value(&sheets::autonym(language));
+        }
+        let shown = speech.words().language();
+        let own = language::AUTONYMS.iter().find(|(tag, _)| *tag == shown).map_or("", |(_, name)| name);
+        speech.own(own)
+    }
+
+    fn sheet(&self, speech: Speech) -> Option<Sheet> {
+        let sheet = match self.over.as_ref()? {
+            Over::Languages => {
+                let filling = self.filling().filter(|_| self.is_filling());
+                sheets::languages(filling, speech.words().language(), speech)
+            }
+            Over::Stop => sheets::stop(speech),
+            Over::Delete(round, number) => {
+                let name =
+                    self.filling().and_then(|filling| filling.screen().path.last().map(|name| name.plain.clone()));
+                sheets::delete(&name.unwrap_or_default(), round, *number, speech)
+            }
+        };
+        Some(sheet)
+    }
+
+    fn wake_at(&self) -> Option<i64> {
+        let writes = self.typing_since.map(|since| since + TYPING_MS);
+        let busy = self.running.as_ref().map(|running| running.since + BUSY_MS).filter(|&at| at > self.at);
+        writes.into_iter().chain(busy).min()
+    }
+
+    /// Does what was touched on the view of revision `seen`. A touch on a view that is no longer shown is a second tap, and
+    /// ignored; what is typed never is.
+    pub fn act(&mut self, seen: u64, action: Action) {
+        if let Action::Typing { id, text } = action {
+            self.typing(&id, text);
+            return;
+        }
+        if seen != self.rev {
+            return;
+        }
+        self.trouble = None;
+        self.focus = None;
+        // What was typed comes before what is touched.
+        let done = self.write_typed().and_then(|()| self.perform(action));
+        self.after(done);
+    }
+
+    /// Takes up what has happened.
+    pub fn tell(&mut self, at_ms: i64, event: Event) {
+        self.at = at_ms;
+        let done = self.happen(event);
+        self.after(done);
+    }
+
+    /// What is to be done by others since the last call, each once.
+    pub fn take(&mut self) -> Outbound {
+        std::mem::take(&mut self.out)
+    }
+
+    fn after(&mut self, done: Result<()>) {
+        if let Err(error) = done {
+            self.fail(&error);
+        }
+        self.rev += 1;
+    }
+
+    fn fail(&mut self, error: &Error) {
+        let code = error.kind().code();
+        self.trouble = Some(code);
+        let speech = self.speech();
+        let text = speech.own(&speech.words().error(code));
+        self.announce(text, true);
+    }
+
+    fn announce(&mut self, text: UiText, assertive: bool) {
+        let seq = self.announcement.as_ref().map_or(1, |before| before.seq + 1);
+        self.announcement = Some(Announcement { seq, text, assertive });
+    }
+
+    fn typing(&mut self, id: &str, text: String) {
+        if id == join::CODE {
+            self.joining.code = text;
+            return;
+        }
+        let at = self.at;
+        let Ok((_, filling)) = self.filled() else { return };
+        match field_of(id) {
+            Some((path, true)) => {
+                filling.look_for(path, &text);
+                self.rev += 1;
+            }
+            Some((path, false)) => {
+                filling.typing(path, &text);
+                self.typing_since.get_or_insert(at);
+            }
+            None => {}
+        }
+    }
+
+    fn write_typed(&mut self) -> Result<()> {
+        self.typing_since = None;
+        match self.filled() {
+            Ok((_, filling)) if filling.has_typed() => filling.write_typed(),
+            _ => Ok(()),
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Result<()> {
+        match action {
+            Action::Typing { .. } => {}
+            Action::Back => return self.back(),
+            Action::Next => return self.next(),
+            Action::Language(name) => return self.choose_language(&name),
+            Action::Languages => self.over = Some(Over::Languages),
+            Action::CloseSheet => self.over = None,
+            Action::Stop => self.over = Some(Over::Stop),
+            Action::StopNow => return self.stop(),
+            Action::Scan => self.ask(Ask::Code, Purpose::Invitation),
+            Action::ReadCode => self.read_code()?,
+            Action::Join(mode) => return self.join(mode),
+            Action::JoinAnother => {
+                self.joining = Joining { rev: self.joining.rev + 1, ..Joining::default() };
+                self.route.go(Place::Join);
+            }
+            Action::Refresh => return self.refresh(),
+            Action::Begin(form) => return self.begin(form),
+            Action::Open(draft) => {
+                self.open_draft(draft, true)?;
+                return self.go(Place::question(draft));
+            }
+            Action::Choose { node, value } => return self.choose(node, &value),
+            Action::Clear(node) => {
+                let (_, filling) = self.filled()?;
+                let path = filling.session.session().path(node);
+                return filling.answer(&path, None);
+            }
+            Action::Guidance(node) => self.filled()?.1.turn_guidance(node),
+            Action::ChooseFile(node) => return self.choose_file(node),
+            Action::AddRound => return self.filled()?.1.add_round(),
+            Action::AskDelete => {
+                let (_, filling) = self.filled()?;
+                let rounds = filling.rounds(&filling.range());
+                self.over = rounds.last().map(|round| Over::Delete(round.clone(), rounds.len()));
+            }
+            Action::DeleteRound(round) => {
+                let (_, filling) = self.filled()?;
+                filling.session.remove_repeat(&round)?;
+                filling.changed();
+                self.over = None;
+            }
+            Action::GoTo(node) => {
+                let (_, filling) = self.filled()?;
+                let key = filling.session.session().goto(node).ok_or(ErrorKind::NoSuchNode)?;
+                let path = filling.session.session().path(node);
+                filling.go_to(&key)?;
+                filling.complains = true;
+                self.focus = Some(item_id(&path));
+            }
+            Action::GoToScreen(path) => {
+                let (_, filling) = self.filled()?;
+                let key = filling.session.session().screen_at(&path).ok_or(ErrorKind::NoSuchNode)?;
+                filling.go_to(&key)?;
+            }
+            Action::Finish => return self.finish(),
+            Action::Home => return self.go_home(),
+            Action::Retry => self.open_home(),
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Foreground => self.look_again()?,
+            Event::Background => {
+                self.write_typed()?;
+                if let Ok((_, filling)) = self.filled() {
+                    filling.session.save()?;
+                }
+            }
+            Event::SystemBack => {
+                self.write_typed()?;
+                return self.back();
+            }
+            Event::Tick => {
+                if self.typing_since.is_some_and(|since| self.at - since >= TYPING_MS) {
+                    self.write_typed()?;
+                }
+            }
+            Event::Device(device) => {
+                let network = device.network;
+                self.device = device;
+                if let Ok(client) = self.client() {
+                    client.network_changed(network);
+                }
+                self.send_what_waits()?;
+            }
+            Event::Link(text) => {
+                self.joining = Joining { code: text, rev: self.joining.rev + 1, found: None };
+                if self.language.is_some() {
+                    self.read_code()?;
+                }
+            }
+            Event::Answered { id, outcome } => return self.answered(id, outcome),
+            Event::Progress { .. } => {}
+            Event::Ended { job, done } => return self.ended(job, &done),
+        }
+        Ok(())
+    }
+
+    fn back(&mut self) -> Result<()> {
+        if self.over.take().is_some() {
+            return Ok(());
+        }
+        match self.route.here() {
+            Place::Question(_) => {
+                if !self.filled()?.1.back()? {
+                    self.over = Some(Over::Stop);
+                }
+            }
+            Place::Done(_) => return self.go_home(),
+            Place::Join if !self.shelf.has_project() => self.route = Route::of(&[Place::Language]),
+            Place::Home | Place::Language => self.out.effects.push(Effect::LeaveApp),
+            Place::Join | Place::JoinCheck => drop(self.route.back()),
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let speech = self.speech();
+        let (_, filling) = self.filled()?;
+        if let Step::Held(path) = filling.next()? {
+            let screen = filling.screen();
+            let held = screen.questions.iter().find(|question| question.path == path);
+            let complaint = held.and_then(|question| question::complaint(filling, question, speech));
+            self.focus = Some(item_id(&path));
+            if let Some(complaint) = complaint {
+                self.announce(complaint.spoken, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn choose_language(&mut self, name: &str) -> Result<()> {
+        self.over = None;
+        if self.is_filling() {
+            let (_, filling) = self.filled()?;
+            filling.session.set_language(name)?;
+            filling.field_rev += 1;
+            return Ok(());
+        }
+        let tag = Tag::parse(name).ok_or(ErrorKind::NoSuchLanguage)?;
+        self.client()?.keep(LANGUAGE, tag.as_str())?;
+        self.language = Some(tag);
+        if self.route.here() == Place::Language {
+            if self.shelf.has_project() {
+                return self.go_home();
+            }
+            self.route = Route::of(&[Place::Join]);
+            if !self.joining.code.is_empty() {
+                self.read_code()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_code(&mut self) -> Result<()> {
+        self.joining.found = None;
+        let found = ProjectSource::of_text(&self.joining.code).invitation()?;
+        self.joining.found = Some(found);
+        if self.route.here() != Place::JoinCheck {
+            self.route.go(Place::JoinCheck);
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, mode: Option<Mode>) -> Result<()> {
+        let client = self.client()?.clone();
+        let added = client.add_project(&ProjectSource::of_text(&self.joining.code), None)?.project;
+        let mut settings = added.settings;
+        settings.mode = mode.or(settings.mode);
+        if settings.mode == Some(Mode::Newcomer) {
+            settings.forget_sent = ForgetSent::AtOnce;
+        }
+        if settings.autosend == Autosend::Off {
+            settings.autosend = Autosend::WifiAndCellular;
+        }
+        client.set_project_settings(added.id, settings)?;
+        self.joining = Joining { rev: self.joining.rev + 1, ..Joining::default() };
+        self.start(Work::Refresh(added.id));
+        self.go_home()
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        for project in self.client()?.projects()? {
+            self.start(Work::Refresh(project.id));
+        }
+        self.send_what_waits()
+    }
+
+    fn begin(&mut self, form: FormKey) -> Result<()> {
+        let client = self.client()?.clone();
+        let language = self.app_tag().map(|tag| tag.as_str().to_owned());
+        let session = match client.start_draft(form, language.as_deref()) {
+            Err(error) if error.kind() == ErrorKind::NoSuchLanguage => client.start_draft(form, None)?,
+            started => started?,
+        };
+        let draft = session.id();
+        let filling = Filling::new(&client, session, false)?;
+        self.state = State::Open { client, filling: Some(Box::new(filling)) };
+        self.go(Place::question(draft))
+    }
+
+    fn open_draft(&mut self, draft: DraftId, resumed: bool) -> Result<()> {
+        let client = self.client()?.clone();
+        let session = client.open_draft(draft)?;
+        let filling = Filling::new(&client, session, resumed)?;
+        self.state = State::Open { client, filling: Some(Box::new(filling)) };
+        Ok(())
+    }
+
+    fn choose(&mut self, node: NodeId, value: &str) -> Result<()> {
+        let (_, filling) = self.filled()?;
+        let question = filling.session.session().question_at(node).ok_or(ErrorKind::NoSuchNode)?;
+        filling.choose(&question, value)?;
+        if question.control == ControlKind::Select1 && is_quick(&question) && !question.value.eq(value) {
+            return self.next();
+        }
+        Ok(())
+    }
+
+    fn choose_file(&mut self, node: NodeId) -> Result<()> {
+        let (_, filling) = self.filled()?;
+        let question = filling.session.session().question_at(node).ok_or(ErrorKind::NoSuchNode)?;
+        let upload = question.widget.upload.ok_or(ErrorKind::NotAllowed)?;
+        self.ask(Ask::File { medium: upload.medium, accept: upload.accept }, Purpose::File(question.path));
+        Ok(())
+    }
+
+    fn ask(&mut self, what: Ask, purpose: Purpose) {
+        let id = self.new_id();
+        self.asked = Some(Asked { id, purpose });
+        self.out.effects.push(Effect::Ask { id, what });
+    }
+
+    fn answered(&mut self, id: u64, outcome: Outcome) -> Result<()> {
+        // What nobody asked for, or what was asked before something else, is nothing.
+        let Some(asked) = self.asked.take_if(|asked| asked.id == id) else { return Ok(()) };
+        match (asked.purpose, outcome) {
+            (Purpose::Invitation, Outcome::Code(text)) => {
+                self.joining = Joining { code: text, rev: self.joining.rev + 1, found: None };
+                self.read_code()
+            }
+            (Purpose::File(path), Outcome::File(file)) => self.attach(&path, &file),
+            (Purpose::File(_), Outcome::Failed) => Err(ErrorKind::Io.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn attach(&mut self, path: &str, file: &Path) -> Result<()> {
+        let (_, filling) = self.filled()?;
+        filling.session.attach(path, file, false)?;
+        filling.changed();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let (client, filling) = self.filled()?;
+        let client = client.clone();
+        let project = filling.project;
+        let Some(record) = filling.finish()? else { return Ok(()) };
+        self.state = State::Open { client, filling: None };
+        self.record = self.find_record(record)?;
+        if self.may_send(project)? {
+            self.start(Work::Send(project));
+        }
+        self.route = Route::of(&[Place::Home]);
+        self.go(Place::done(record))
+    }
+
+    /// Leaves the questionnaire; the draft stays where it is.
+    fn stop(&mut self) -> Result<()> {
+        self.over = None;
+        self.filled()?.1.session.save()?;
+        self.close_draft();
+        if self.host.is_none() {
+            self.out.effects.push(Effect::LeaveApp);
+            return Ok(());
+        }
+        self.go_home()
+    }
+
+    fn close_draft(&mut self) {
+        if let State::Open { filling, .. } = &mut self.state {
+            *filling = None;
+        }
+    }
+
+    fn go_home(&mut self) -> Result<()> {
+        if self.host.is_none() {
+            self.out.effects.push(Effect::LeaveApp);
+            return Ok(());
+        }
+        self.route = Route::of(&[Place::Home]);
+        self.look_again()?;
+        self.route.keep(self.client()?)
+    }
+
+    fn go(&mut self, place: Place) -> Result<()> {
+        if self.route.here() != place {
+            self.route.go(place);
+        }
+        self.route.keep(self.client()?)
+    }
+
+    /// Reads again what lists and Done show.
+    fn look_again(&mut self) -> Result<()> {
+        let Ok(client) = self.client() else { return Ok(()) };
+        self.shelf = Shelf::read(client)?;
+        if let Place::Done(record) = self.route.here() {
+            self.record = self.find_record(SubmissionId(record))?;
+        }
+        Ok(())
+    }
+
+    fn find_record(&self, record: SubmissionId) -> Result<Option<RecordSummary>> {
+        Ok(self.client()?.outbox(None)?.into_iter().find(|known| known.id == record))
+    }
+
+    /// Whether finished records of a project may go by themselves over the network of now.
+    fn may_send(&self, project: ProjectId) -> Result<bool> {
+        let autosend = self.client()?.project_summary(project)?.settings.autosend;
+        Ok(match self.device.network {
+            Network::None => false,
+            Network::Metered => matches!(autosend, Autosend::CellularOnly | Autosend::WifiAndCellular),
+            Network::Unmetered => matches!(autosend, Autosend::WifiOnly | Autosend::WifiAndCellular),
+        })
+    }
+
+    /// Sends what is finished and may go.
+    fn send_what_waits(&mut self) -> Result<()> {
+        let Ok(client) = self.client() else { return Ok(()) };
+        let client = client.clone();
+        for project in client.projects()? {
+            let is_unsent =
+                |record: &RecordSummary| matches!(record.state, RecordState::Ready | RecordState::Waiting { .. });
+            if self.may_send(project.id)? && client.outbox(Some(project.id))?.iter().any(is_unsent) {
+                self.start(Work::Send(project.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has work done: now, or after what runs.
+    fn start(&mut self, work: Work) {
+        let is_running = self.running.as_ref().is_some_and(|running| running.work == work);
+        if !is_running && !self.waiting.contains(&work) {
+            self.waiting.push_back(work);
+        }
+        self.start_waiting();
+    }
+
+    fn start_waiting(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let Ok(client) = self.client().cloned() else { return };
+        if let Some(work) = self.waiting.pop_front() {
+            let (id, cancel) = (self.new_id(), Cancel::default());
+            self.running = Some(Running { id, work, since: self.at, cancel: cancel.clone() });
+            self.out.jobs.push(Job::new(id, work, client, cancel));
+        }
+    }
+
+    fn ended(&mut self, job: u64, done: &Done) -> Result<()> {
+        if self.running.take_if(|running| running.id == job).is_none() {
+            return Ok(());
+        }
+        self.start_waiting();
+        self.trouble = done.failure();
+        self.look_again()?;
+        if let (Place::Done(_), Some(record)) = (self.route.here(), &self.record) {
+            let stage = crate::states::of_record(&record.state, self.speech());
+            self.announce(stage.text, false);
+        }
+        Ok(())
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // A job may outlive the app, but nobody waits for it any more.
+        if let Some(running) = &self.running {
+            running.cancel.cancel();
+        }
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("route", &self.route).field("rev", &self.rev).finish_non_exhaustive()
+    }
+}
+
+/// Whether a select moves on by itself.
+fn is_quick(question: &QuestionView) -> bool {
+    question.widget.appearances.iter().any(|appearance| appearance == "quick")
+}
+
+/// What stands in the way of opening.
+fn trouble(error: &Error, may_retry: bool, speech: Speech) -> (Screen, Dock) {
+    let code = error.kind().code();
+    let screen = TroubleScreen { text: speech.own(&speech.words().error(code)), code: code.to_owned() };
+    let retry = Button::new("dock.retry", speech.say("action.retry"), Action::Retry).filled();
+    (Screen::Trouble(screen), Dock { back: None, main: may_retry.then_some(retry) })
+}

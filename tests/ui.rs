@@ -1,0 +1,202 @@
+//! The app without a screen: journeys in five languages, and what holds on every screen of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use veldwerk::text::words::LANGUAGES;
+use veldwerk_tests::journey::{Traveller, ids, plain_texts};
+use veldwerk_ui::{Action, Screen, View};
+
+const JOURNEYS: [(&str, &str); 2] =
+    [("newcomer", include_str!("journeys/newcomer.jsonl")), ("refusal", include_str!("journeys/refusal.jsonl"))];
+
+#[test]
+fn every_journey_goes_the_same_way_in_every_language() {
+    for lang in LANGUAGES {
+        for (name, journey) in JOURNEYS {
+            let mut traveller = Traveller::new(lang);
+            traveller.travel(journey);
+            for view in &traveller.seen {
+                looks_right(view, name);
+            }
+        }
+    }
+}
+
+/// What holds on every screen: ids are there once, every button has words, nothing is empty and nothing is a key.
+fn looks_right(view: &View, name: &str) {
+    let ids = ids(view);
+    let once: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(once.len(), ids.len(), "{name}: twice among {ids:?}");
+    for button in view.buttons() {
+        assert!(!button.text.is_empty(), "{name}: {} says nothing", button.id);
+    }
+    let json = serde_json::to_value(view).unwrap();
+    let mut said = Vec::new();
+    plain_texts(&json, &mut said);
+    for text in said {
+        assert!(!text.contains(['{', '}']), "{name}: {text}");
+        assert!(!veldwerk::text::words::word(&text, "en").is_some_and(|_| text.contains('.')), "{name}: {text}");
+    }
+    speaks_one_language(&json, &view.language, name);
+}
+
+/// The app's own words are all in the language of the screen, but for the names of languages.
+fn speaks_one_language(json: &Value, language: &str, name: &str) {
+    match json {
+        Value::Object(fields) => {
+            let of = fields.get("language").and_then(Value::as_str).unwrap_or_default();
+            let is_text = fields.contains_key("plain");
+            let base = |tag: &str| tag.split('-').next().unwrap_or_default().to_owned();
+            let is_own = !is_text || of.is_empty() || base(of) == base(language) || fields["fallback"] == true;
+            let is_choice = |key: &str| fields.get(key).and_then(Value::as_str) == Some("language");
+            assert!(is_own, "{name}: {json} on a screen in {language}");
+            // Languages to choose stand in their own words.
+            if !is_choice("kind") {
+                fields.values().for_each(|value| speaks_one_language(value, language, name));
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| speaks_one_language(value, language, name)),
+        _ => {}
+    }
+}
+
+fn at_first_question(lang: &str) -> Traveller {
+    let mut traveller = Traveller::new(lang);
+    traveller.tap(&format!("language.{lang}"));
+    traveller.type_into("join.code", "$code");
+    traveller.tap("dock.next");
+    traveller.tap("join.self");
+    traveller.tap("form.pi_newcomers.start");
+    traveller
+}
+
+#[test]
+fn a_second_tap_on_the_same_view_does_nothing() {
+    let mut traveller = at_first_question("nl");
+    let view = traveller.view();
+    let next = view.dock.main.clone().unwrap().action;
+    traveller.app().act(view.rev, next.clone());
+    let after = traveller.view();
+    traveller.app().act(view.rev, next);
+    assert_eq!(traveller.view(), after);
+    assert_ne!(after.screen, view.screen);
+}
+
+#[test]
+fn the_first_question_is_three_taps_behind_the_language() {
+    // The code, who answers, start.
+    let mut traveller = at_first_question("ti");
+    assert!(matches!(traveller.view().screen, Screen::Question(_)));
+}
+
+#[test]
+fn what_is_typed_is_written_after_half_a_second_and_by_any_other_touch() {
+    let mut traveller = at_year_of_birth();
+    let id = "q:/data/main/g_about/birth_year";
+    traveller.type_into(id, "19");
+    assert!(traveller.view().wake_at.is_some());
+    traveller.type_into(id, "١٩٩٠");
+    traveller.travel("{\"at\": 500}");
+    assert!(traveller.view().wake_at.is_none());
+    traveller.kill();
+    traveller.travel(&format!("{{\"expect\": {{\"fields\": {{\"{id}\": \"1990\"}}}}}}"));
+    traveller.type_into(id, "1985");
+    traveller.tap("dock.next");
+    traveller.tap("dock.back");
+    traveller.travel(&format!("{{\"expect\": {{\"fields\": {{\"{id}\": \"1985\"}}}}}}"));
+}
+
+#[test]
+fn text_that_is_no_value_stays_is_said_and_outlives_a_kill() {
+    let mut traveller = at_year_of_birth();
+    let id = "q:/data/main/g_about/birth_year";
+    traveller.type_into(id, "zomer");
+    traveller.tap("dock.next");
+    let held = format!("{{\"expect\": {{\"focus\": \"{id}\", \"says\": [\"fill.check\"]}}}}");
+    traveller.travel(&held);
+    traveller.kill();
+    traveller.travel(&format!(
+        "{{\"expect\": {{\"says\": [\"fill.check\", \"error.invalid_answer\"], \"fields\": {{\"{id}\": \"zomer\"}}}}}}"
+    ));
+    traveller.type_into(id, "1990");
+    traveller.tap("dock.next");
+    traveller.tap("dock.back");
+    traveller.travel("{\"expect\": {\"silent\": [\"fill.check\"]}}");
+}
+
+/// At the question for the year of birth.
+fn at_year_of_birth() -> Traveller {
+    let mut traveller = at_first_question("nl");
+    walk_to(&mut traveller, "q:/data/main/g_about/birth_year");
+    traveller
+}
+
+/// Goes on until something is shown whose id begins like this. What must be answered gets its first choice, but the
+/// province is Friesland and everybody takes part.
+fn walk_to(traveller: &mut Traveller, id: &str) {
+    for _ in 0..100 {
+        let view = traveller.view();
+        let known = ids(&view);
+        if known.iter().any(|known| known.starts_with(id)) {
+            return;
+        }
+        let wanted = |button: &&&veldwerk_ui::Button| button.text.plain.contains("Friesland");
+        let choices: Vec<_> = view.buttons().into_iter().filter(|button| button.id.contains('=')).collect();
+        let is_open = choices.iter().all(|choice| !choice.chosen);
+        if let Some(choice) = choices.iter().find(wanted).or(choices.first()).filter(|_| is_open) {
+            traveller.app().act(view.rev, choice.action.clone());
+        }
+        let view = traveller.view();
+        let next = view.buttons().into_iter().find(|button| matches!(button.action, Action::Next)).unwrap();
+        traveller.app().act(view.rev, next.action.clone());
+    }
+    panic!("no {id}: {:?}", ids(&traveller.view()));
+}
+
+#[test]
+fn letters_find_choices_and_a_touch_takes_what_is_shown() {
+    let mut traveller = at_first_question("nl");
+    let municipality = "q:/data/main/g_muni/municipality";
+    walk_to(&mut traveller, municipality);
+    traveller.type_into(&format!("{municipality}#search"), "sudwest");
+    let view = traveller.view();
+    let found = view.buttons().into_iter().find(|button| button.id.starts_with(municipality)).unwrap().clone();
+    assert_eq!(found.text.plain, "Súdwest-Fryslân");
+    traveller.tap(&found.id);
+    let view = traveller.view();
+    let is_chosen = |button: &&veldwerk_ui::Button| button.chosen && button.id.starts_with(municipality);
+    let chosen: Vec<_> =
+        view.buttons().into_iter().filter(is_chosen).map(|button| button.text.plain.as_str()).collect();
+    assert_eq!(chosen, ["Súdwest-Fryslân"]);
+}
+
+#[test]
+fn progress_never_goes_back_by_more_than_one_part() {
+    let mut traveller = at_first_question("en");
+    let (mut last, mut steps) = (0, 0);
+    while let Screen::Question(_) = traveller.view().screen {
+        let view = traveller.view();
+        let part = view.progress.as_ref().unwrap().part;
+        assert!(part + 1 >= last, "from part {last} to {part}");
+        assert!(part <= view.progress.as_ref().unwrap().parts);
+        last = part;
+        let first = view.buttons().into_iter().find(|button| button.id.starts_with("q:") && button.id.contains('='));
+        if let Some(choice) = first.filter(|button| !button.chosen) {
+            traveller.app().act(view.rev, choice.action.clone());
+        }
+        let view = traveller.view();
+        let main = view.buttons().into_iter().find(|button| matches!(button.action, Action::Next)).unwrap().clone();
+        traveller.app().act(view.rev, main.action);
+        steps += 1;
+        if traveller.view().focus.is_some() {
+            let view = traveller.view();
+            let field = view.fields().first().unwrap().id.clone();
+            let text = if field.contains("birth_year") { "1990" } else { "2021-03" };
+            traveller.type_into(&field, text);
+        }
+        assert!(steps < 300, "{:?}", ids(&traveller.view()));
+    }
+    assert!(last > 5 && steps > 20, "{last} {steps}");
+}
