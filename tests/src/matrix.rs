@@ -23,7 +23,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use veldwerk::check::check;
-use veldwerk::form::{DiagnosticKind, FormDef, Level};
+use veldwerk::form::{FormDef, Level};
 
 use crate::cases::Case;
 use crate::notation::xform;
@@ -195,8 +195,7 @@ fn said(xml: &str, files: &Files) -> Said {
     let mut said = Said::default();
     for told in reading.diagnostics.iter().chain(&kept).chain(&check(xml, files, None).diagnostics) {
         let code = told.kind.code().to_owned();
-        // A row about what happens by itself needs no question.
-        if told.level() < Level::Note && told.kind != DiagnosticKind::NothingAsked {
+        if told.level() < Level::Note {
             said.to_look_at.insert(code.clone());
         }
         said.all.insert(code);
