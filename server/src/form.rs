@@ -71,7 +71,7 @@ impl FormFacts {
             .child("instance")
             .and_then(|instance| instance.children().next())
             .ok_or_else(|| lacking("primary instance"))?;
-        let form_id = root.attribute("id").filter(|id| !id.is_empty()).ok_or_else(|| lacking("form id"))?.into_owned();
+        let form_id = root.form_id().ok_or_else(|| lacking("form id"))?;
 
         let mut attachment_paths: BTreeSet<String> = model
             .children()

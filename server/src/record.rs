@@ -25,8 +25,7 @@ impl RecordFacts {
     pub(crate) fn read(xml: &[u8]) -> Result<Self> {
         let xml = Xml::read(xml)?;
         let root = xml.root();
-        let form_id = root.attribute("id").filter(|id| !id.is_empty());
-        let form_id = form_id.ok_or_else(|| Error::new(ErrorKind::UnreadableRecord, "it names no form"))?.into_owned();
+        let form_id = root.form_id().ok_or_else(|| Error::new(ErrorKind::UnreadableRecord, "it names no form"))?;
         let version = root.attribute("version").unwrap_or_default().into_owned();
         let meta = |name| {
             let value = root.child("meta")?.child(name)?.text().into_owned();
@@ -69,6 +68,12 @@ mod tests {
             assert_eq!((facts.form_id.as_str(), facts.version.as_str()), ("a", "2"));
             assert_eq!(facts.instance_id.as_deref(), Some("uuid:1"));
         }
+    }
+
+    #[test]
+    fn a_record_without_an_id_is_of_the_form_of_its_namespace() {
+        assert_eq!(RecordFacts::read(b"<data xmlns='urn:visit'/>").unwrap().form_id, "urn:visit");
+        assert_eq!(RecordFacts::read(b"<data/>").unwrap_err().kind(), ErrorKind::UnreadableRecord);
     }
 
     #[test]

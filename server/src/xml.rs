@@ -79,6 +79,11 @@ impl<'a> Node<'a> {
         Some(document.attribute_value(found))
     }
 
+    /// The id of the form, if this is the root of its records.
+    pub(crate) fn form_id(self) -> Option<String> {
+        self.xml.document.form_id(self.id, &self.xml.names)
+    }
+
     /// What a path from the document's root leads to, with this element as the root: `/data/birds[2]/bird`.
     pub(crate) fn at(self, path: &str) -> Option<Node<'a>> {
         let mut steps = path.split('/').skip(1);

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::Engine;
 use crate::clock::Random;
 use crate::dataset::Dataset;
-use crate::form::ListTree;
+use crate::form::{DataType, ListTree};
 use crate::ids::{DefId, ElementId, Id, NodeId};
 use crate::instance::{Node, typed};
 use crate::xml::{Attribute, Document, NameId};
@@ -252,7 +252,15 @@ impl World for View<'_> {
     fn raw_value(&self, node: NodeRef) -> Value {
         match self.record(node) {
             Some(record) => {
-                let data_type = self.engine.form.nodes[record.def].data_type;
+                let definition = &self.engine.form.nodes[record.def];
+                let data_type = definition.data_type;
+                // The code of a choice is compared as it is written: 02 is not 2.
+                if record.kind.is_none()
+                    && matches!(data_type, DataType::Int | DataType::Decimal)
+                    && definition.control.is_some_and(|control| self.engine.form.controls[control].kind.has_choices())
+                {
+                    return Value::Text(record.value.clone());
+                }
                 typed(&record.value, data_type, record.kind, &self.engine.settings.time_zone)
             }
             None => Value::Text(self.raw_text(node).into_owned()),

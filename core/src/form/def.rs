@@ -17,7 +17,7 @@ pub const MAX_NODES: usize = 300_000;
 pub struct FormDef {
     /// Title shown to people.
     pub title: String,
-    /// Form id: attribute `id` of the primary instance's root.
+    /// Form id: attribute `id` of the primary instance's root, else the namespace of its own.
     pub id: String,
     /// Version of the form; `None` if the form names none.
     pub version: Option<String>,
@@ -58,6 +58,8 @@ pub struct NodeDef {
     pub name: NameId,
     /// Name as written in the form, prefix included.
     pub qualified: Box<str>,
+    /// The namespaces that its elements declare because they are others than around them: attributes, ready to write.
+    pub declares: Box<str>,
     /// The node around it; none for the root.
     pub parent: Option<DefId>,
     /// Child elements in order.

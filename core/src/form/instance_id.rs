@@ -75,6 +75,7 @@ impl NodeDef {
         Self {
             name,
             qualified: qualified.into(),
+            declares: "".into(),
             parent,
             children: Vec::new(),
             attributes: Vec::new(),

@@ -30,6 +30,7 @@ impl Writer {
         if node.parent.is_none() {
             root_attributes(form, tree, out);
         }
+        out.push_str(&definition.declares);
         let mut elements = Vec::new();
         for child in tree.children(id) {
             let child_node = tree.node(child);
@@ -92,21 +93,21 @@ fn root_attributes(form: &FormDef, tree: &Tree, out: &mut String) {
         escape_attribute(namespace, out);
         out.push('"');
     }
-    let around =
-        std::iter::successors(document.element(form.instance).parent, |&element| document.element(element).parent);
-    // Also what an element inside declares for itself: elements are written without their declarations.
-    for element in around.chain(document.below(form.instance)) {
-        for attribute in document.attributes(element) {
-            let name = document.attribute_name(attribute);
-            if let Some(prefix) = name.strip_prefix("xmlns:")
-                && used(prefix)
-                && !declared.iter().any(|known| known == name)
-            {
-                declared.push(name.to_owned());
-                out.push_str(&format!(" {name}=\""));
-                escape_attribute(&document.attribute_value(attribute), out);
-                out.push('"');
-            }
+    // A namespace that stands around the record in the form names its elements, too.
+    let namespace = document.namespace_uri(form.instance);
+    let has_own = document.element(form.instance).namespace == Namespace::Other;
+    if has_own && !form.nodes[form.root()].qualified.contains(':') && !declared.iter().any(|name| name == "xmlns") {
+        out.push_str(" xmlns=\"");
+        escape_attribute(&namespace, out);
+        out.push('"');
+    }
+    // Also what an element inside declares for itself; one that declares a prefix anew writes that (`NodeDef::declares`).
+    for (prefix, namespace) in document.prefixes(form.instance) {
+        let name = format!("xmlns:{prefix}");
+        if used(prefix) && !declared.contains(&name) {
+            out.push_str(&format!(" {name}=\""));
+            escape_attribute(&namespace, out);
+            out.push('"');
         }
     }
 }
@@ -121,7 +122,7 @@ pub fn read_record(form: &FormDef, xml: &str) -> Result<Tree> {
     let unreadable = |what: &str| Error::new(ErrorKind::UnreadableRecord, what);
     let mut names: Names = form.names.clone();
     let saved = Document::parse(xml.into(), &mut names).map_err(|error| unreadable("not XML").caused_by(error))?;
-    let id = saved.attribute(saved.root(), Namespace::None, names.find("id"));
+    let id = saved.form_id(saved.root(), &names);
     if saved.element(saved.root()).name != form.nodes[form.root()].name || id.as_deref() != Some(&form.id) {
         return Err(unreadable("it belongs to another form"));
     }

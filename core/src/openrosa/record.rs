@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ElementId;
-use crate::xml::{Document, Names, Namespace};
+use crate::xml::{Document, Names};
 
 /// The head of a record, and the texts in it. Its `Debug` tells no answer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The form's id: `id` of the root.
+    /// The form's id ([`Document::form_id`]).
     pub form_id: String,
     /// The form's version; empty for none.
     pub version: String,
@@ -33,10 +33,7 @@ pub fn read(xml: &[u8]) -> Result<Record> {
     let document = Document::parse(Arc::from(text), &mut names)
         .map_err(|error| unreadable("the XML is not well-formed").caused_by(error))?;
     let root = document.root();
-    let form_id = document.attribute(root, Namespace::None, names.find("id")).unwrap_or_default().trim().to_owned();
-    if form_id.is_empty() {
-        return Err(unreadable("the XML names no form"));
-    }
+    let form_id = document.form_id(root, &names).ok_or_else(|| unreadable("the XML names no form"))?;
     // `version` counts in any namespace (xforms.md §3).
     let version = document.attributes(root).iter().find(|attribute| names.get(attribute.name) == "version");
     let child = |parent: ElementId, name: &str| {
@@ -98,6 +95,7 @@ mod tests {
                 ["v", "", "uuid:3", ""],
                 "x.jpg.enc",
             ),
+            ("<d xmlns='urn:visit'><p>x</p></d>", ["urn:visit", "", "", ""], "x"),
             // An instanceID outside `meta` is an answer like any other.
             ("<data id='v'><instanceID>uuid:4</instanceID></data>", ["v", "", "", ""], "uuid:4"),
         ];

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -214,6 +215,48 @@ impl Document {
     #[must_use]
     pub fn attribute_name(&self, attribute: &Attribute) -> &str {
         self.slice(&attribute.qualified)
+    }
+
+    /// The namespace that the name of an element stands in, as it is declared; empty for none.
+    #[must_use]
+    pub fn namespace_uri(&self, id: ElementId) -> Cow<'_, str> {
+        let (prefix, _) = split(self.qualified_name(id));
+        let declares = |name: &str| match name.strip_prefix("xmlns:") {
+            Some(declared) => declared == prefix,
+            None => name == "xmlns" && prefix.is_empty(),
+        };
+        let around = std::iter::successors(Some(id), |&element| self.elements[element].parent);
+        let mut attributes = around.flat_map(|element| self.attributes(element));
+        let declared = attributes.find(|attribute| declares(self.attribute_name(attribute)));
+        declared.map(|attribute| self.attribute_value(attribute)).unwrap_or_default()
+    }
+
+    /// The id of the form that a record is of, by the record's root: its `id`, else a namespace of its own, as in JavaRosa. None
+    /// if there is neither; the namespaces of XForms belong to every form.
+    #[must_use]
+    pub fn form_id(&self, root: ElementId, names: &Names) -> Option<String> {
+        let id = self.attribute(root, Namespace::None, names.find("id")).unwrap_or_default();
+        let has_namespace = self.elements[root].namespace == Namespace::Other;
+        let namespace = || if has_namespace { self.namespace_uri(root) } else { Cow::Borrowed("") };
+        let found = if id.trim().is_empty() { namespace() } else { id };
+        Some(found.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+
+    /// What an element must declare that stands alone: every prefix that is declared at it, around it or in it, each with the
+    /// namespace that comes first in this order.
+    #[must_use]
+    pub fn prefixes(&self, root: ElementId) -> Vec<(&str, Cow<'_, str>)> {
+        let mut found: Vec<(&str, Cow<'_, str>)> = Vec::new();
+        let mut seen = HashSet::new();
+        let around = std::iter::successors(Some(root), |&element| self.elements[element].parent);
+        for attribute in around.chain(self.below(root)).flat_map(|element| self.attributes(element)) {
+            if let Some(prefix) = self.attribute_name(attribute).strip_prefix("xmlns:")
+                && seen.insert(prefix)
+            {
+                found.push((prefix, self.attribute_value(attribute)));
+            }
+        }
+        found
     }
 
     /// Everything between the start and the end tag, as written.
@@ -553,6 +596,24 @@ mod tests {
         }
         let deep = "<a>".repeat(100_000);
         assert!(Document::parse(deep.into(), &mut Names::default()).is_err());
+    }
+
+    #[test]
+    fn a_form_is_named_by_its_id_or_by_a_namespace_of_its_own() {
+        for (source, id) in [
+            ("<d id=' a '/>", Some("a")),
+            ("<d id='a' xmlns='urn:x'/>", Some("a")),
+            ("<d xmlns=' urn:x '/>", Some("urn:x")),
+            ("<d id=' ' xmlns='urn:x&amp;y'/>", Some("urn:x&y")),
+            ("<p:d xmlns='urn:x' xmlns:p='urn:y'/>", Some("urn:y")),
+            ("<d xmlns:p='urn:y' p:id='b'/>", None),
+            ("<d/>", None),
+            ("<d xmlns='http://www.w3.org/2002/xforms'/>", None),
+            ("<d xmlns='http://www.w3.org/1999/xhtml'/>", None),
+        ] {
+            let (doc, names) = parse(source);
+            assert_eq!(doc.form_id(doc.root(), &names).as_deref(), id, "{source}");
+        }
     }
 
     #[test]

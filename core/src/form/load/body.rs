@@ -246,6 +246,7 @@ impl Loader {
             return None;
         };
         let nodeset = self.formula(&source, base, place, "choice_filter")?;
+        self.check_nodeset(nodeset, place);
         let (mut value, mut names_value) = (None, false);
         let mut label = None;
         let parts: Vec<_> = document.children(element).collect();

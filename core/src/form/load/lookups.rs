@@ -9,9 +9,9 @@ use std::sync::Arc;
 use super::{Files, Loader};
 use crate::dataset::{Dataset, Rows};
 use crate::form::{ControlKind, DiagnosticKind, Formula, Itemset, Itext, Label, List, ListTree};
-use crate::ids::{ControlId, DefId, ElementId};
+use crate::ids::{ControlId, DefId, ElementId, FormulaId};
 use crate::xml::{NameId, Namespace, is_name};
-use crate::xpath::{self, parse_number};
+use crate::xpath::{self, Function, Node, parse_number};
 
 /// Where every external select has its choices.
 const ITEMSETS: &str = "itemsets.csv";
@@ -60,6 +60,25 @@ impl Loader {
         self.lookups.push(Lookup { control: id, base, place: place.to_owned(), by });
     }
 
+    /// Tells of choices that are no nodes: only a path leads to some, and `randomize()` shuffles them (xforms.md §6).
+    pub(super) fn check_nodeset(&mut self, nodeset: FormulaId, place: &str) {
+        let expr = &self.formulas[nodeset].expr;
+        let leads_to_nodes = |id| match expr.node(id) {
+            Node::Path(_) => true,
+            Node::Call { function: Function::Randomize, args } => {
+                args.first().is_some_and(|&arg| matches!(expr.node(arg), Node::Path(_)))
+            }
+            _ => false,
+        };
+        if !leads_to_nodes(expr.root()) {
+            self.warn(
+                DiagnosticKind::UnsupportedExpression,
+                place,
+                "choices must come from a path, or randomize() of one",
+            );
+        }
+    }
+
     /// Gives every such control its itemset, and reads the lists behind them.
     pub(super) fn read_lookups(&mut self, model: ElementId, itext: &Itext, files: &dyn Files) -> Vec<List> {
         let lookups = std::mem::take(&mut self.lookups);
@@ -87,6 +106,7 @@ impl Loader {
     ) -> Option<Itemset> {
         let Lookup { base, place, .. } = lookup;
         let nodeset = self.formula(query, *base, place, "choice_filter")?;
+        self.check_nodeset(nodeset, place);
         let Some(list) = self.formulas[nodeset].expr.instance_ids().next().map(str::to_owned) else {
             self.warn(DiagnosticKind::Unsupported, place, "a query that names no list");
             return None;

@@ -87,6 +87,7 @@ impl FormDef {
             outputs: HashMap::new(),
             actions: Vec::new(),
             taken: Taken::default(),
+            prefixes: HashMap::new(),
             diagnostics: Vec::new(),
             failure: None,
         };
@@ -165,6 +166,8 @@ struct Loader {
     outputs: HashMap<ElementId, FormulaId>,
     actions: Vec<Action>,
     taken: Taken,
+    /// The prefixes that the root of a record declares.
+    prefixes: HashMap<String, String>,
     diagnostics: Vec<Diagnostic>,
     /// The first thing that makes the form impossible to fill.
     failure: Option<Error>,
@@ -174,11 +177,15 @@ impl Loader {
     fn run(&mut self, parts: &Parts, files: &dyn Files) -> Result<Reading> {
         let document = Arc::clone(&self.document);
         self.take_sections(parts);
-        let id = document
-            .attribute(parts.instance, Namespace::None, self.names.find("id"))
-            .map(|id| id.trim().to_owned())
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| Error::new(ErrorKind::NotXforms, "the record's root has no id"))?;
+        let own_id = self.attribute(parts.instance, Namespace::None, "id").unwrap_or_default();
+        let id = document.form_id(parts.instance, &self.names).ok_or_else(|| {
+            Error::new(ErrorKind::NotXforms, "the record's root has neither an id nor a namespace of its own")
+        })?;
+        if own_id.trim().is_empty() {
+            self.warn(DiagnosticKind::NoFormId, format!("/{}", self.name(parts.instance)), id.clone());
+        }
+        let prefixes = document.prefixes(parts.instance).into_iter();
+        self.prefixes = prefixes.map(|(prefix, namespace)| (prefix.to_owned(), namespace.into_owned())).collect();
         // `version` counts in any namespace (xforms.md §3).
         let mut root_attributes = document.attributes(parts.instance).iter();
         let version = root_attributes
