@@ -391,7 +391,7 @@ fn an_action_that_cannot_do_what_it_says_is_told_and_does_no_harm() {
     assert_eq!(
         record.told,
         [
-            "unsupported-expression /d/a",
+            "unsupported-expression /d/a, setvalue",
             "unknown-event /d/a",
             "unknown-event /d/a",
             "action-on-nothing ",
@@ -440,4 +440,22 @@ fn a_prefix_that_an_element_declares_for_itself_is_declared_in_what_is_sent() {
     let sent = record.engine.write(Writer::Submission);
     Document::parse(sent.as_str().into(), &mut Names::default()).unwrap_or_else(|error| panic!("{error}: {sent}"));
     assert_eq!(sent.matches("xmlns:o=").count(), 1, "{sent}");
+}
+
+#[test]
+fn a_repeat_that_is_not_on_the_way_to_what_is_wanted_is_refused_with_its_place() {
+    for (calculate, at) in [
+        ("indexed-repeat(/d/r/v, ../s, 1)", "/d/c, calculation, character 24"),
+        ("indexed-repeat(../r/v, /d/s, 1)", "/d/c, calculation, character 24"),
+        ("1 + indexed-repeat(../r/v, ., 1)", "/d/c, calculation, character 28"),
+    ] {
+        let xml = form(
+            "<d id='t'><r><v/></r><s><w/></s><c/></d>",
+            &format!(r#"<bind nodeset="/d/c" calculate="{calculate}"/>"#),
+            "<repeat nodeset='/d/r'><input ref='/d/r/v'/></repeat><repeat nodeset='/d/s'><input ref='/d/s/w'/></repeat>",
+        );
+        let error = FormDef::load(&xml, &BTreeMap::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WrongArguments, "{calculate}");
+        assert!(error.detail().starts_with(at), "{calculate}: {}", error.detail());
+    }
 }

@@ -4,6 +4,7 @@ use std::ops::{Deref, Index, IndexMut};
 use super::NodeDef;
 use crate::ids::{DefId, IndexVec};
 use crate::xml::{NameId, Names};
+use crate::xpath;
 
 /// The nodes of a form's records, one per path, and the way from one to another by name. Every reference that a form or a
 /// caller writes is followed here.
@@ -58,6 +59,13 @@ impl Structure {
         let mut around: Vec<_> = self.ancestors(def).filter(|&def| !self.nodes[def].is_attribute).collect();
         around.reverse();
         around
+    }
+
+    /// The way to a node from the document, as an expression would go it.
+    pub(super) fn way_to(&self, def: DefId) -> xpath::Path {
+        let mut around: Vec<_> = self.ancestors(def).map(|def| self.nodes[def].name).collect();
+        around.reverse();
+        xpath::Path::to_node(around, self.nodes[def].is_attribute)
     }
 
     /// The path of a node, local names, without positions.

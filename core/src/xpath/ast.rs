@@ -91,17 +91,6 @@ pub struct Path {
     pub steps: Vec<Step>,
 }
 
-impl Path {
-    /// How many of its first steps an absolute path shares with a node of the record, given the names of the elements from the
-    /// root down to that node. They mean these very elements: in a repeat such a path means this row (xforms.md §11). A step
-    /// with a predicate, and every step behind it, is free.
-    #[must_use]
-    pub fn n_shared(&self, around: impl IntoIterator<Item = NameId>) -> usize {
-        let shared = self.steps.iter().zip(around).take_while(|(step, name)| step.plain_child() == Some(*name));
-        shared.count()
-    }
-}
-
 /// Where a path starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -188,6 +177,10 @@ impl Expr {
     pub fn node(&self, id: ExprId) -> &Node {
         const NOTHING: &Node = &Node::Number(f64::NAN);
         self.nodes.get(id.0 as usize).unwrap_or(NOTHING)
+    }
+
+    pub(super) fn node_mut(&mut self, id: ExprId) -> Option<&mut Node> {
+        self.nodes.get_mut(id.0 as usize)
     }
 
     /// The bytes of the source that `id` was read from.

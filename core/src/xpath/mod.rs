@@ -69,6 +69,7 @@ mod path;
 mod shuffle;
 #[cfg(test)]
 mod small_world;
+mod standing;
 mod value;
 mod world;
 

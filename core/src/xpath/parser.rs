@@ -194,15 +194,6 @@ impl<'s> Parser<'s, '_> {
                 }
                 _ => Ok(args),
             },
-            (Function::IndexedRepeat, &[target, ref pairs @ ..]) => {
-                match pairs.iter().step_by(2).find(|&&repeat| !self.leads_to(repeat, target)) {
-                    Some(&repeat) => {
-                        let reason = "a repeat of indexed-repeat() must be part of the path to the target".to_owned();
-                        Err(wrong(self.expr.span(repeat), reason))
-                    }
-                    None => Ok(args),
-                }
-            }
             (Function::PullData, &[instance, column, key_column, key]) => {
                 self.pull_data_paths(instance, column, key_column, span).map(|[cells, keys]| vec![cells, keys, key])
             }
@@ -234,16 +225,6 @@ impl<'s> Parser<'s, '_> {
 
     fn is_nodeset(&self, id: ExprId) -> bool {
         matches!(self.expr.node(id), Node::Path(_) | Node::Call { function: Function::Randomize, .. })
-    }
-
-    /// Whether the steps of the path `repeat` are the first steps of the path `target`.
-    fn leads_to(&self, repeat: ExprId, target: ExprId) -> bool {
-        match (self.expr.node(repeat), self.expr.node(target)) {
-            (Node::Path(repeat), Node::Path(target)) => {
-                repeat.start == target.start && !repeat.steps.is_empty() && target.steps.starts_with(&repeat.steps)
-            }
-            _ => false,
-        }
     }
 
     fn path(&mut self) -> Parsed<ExprId> {
@@ -540,7 +521,6 @@ mod tests {
             ("sum(1)", WrongArguments, "1"),
             ("instance(a)", WrongArguments, "a"),
             ("indexed-repeat(/d/r/v, /d/r)", WrongArguments, "indexed-repeat(/d/r/v, /d/r)"),
-            ("indexed-repeat(/d/r/v, /d/s, 1)", WrongArguments, "/d/s"),
             ("indexed-repeat(/d/r/v, /d/r, 1, /d/r/v)", WrongArguments, "indexed-repeat(/d/r/v, /d/r, 1, /d/r/v)"),
             ("weighted-checklist(1, 2, a)", WrongArguments, "weighted-checklist(1, 2, a)"),
             ("//a", Unsupported, "//"),

@@ -31,18 +31,18 @@ impl<W: World> Evaluator<'_, W> {
         pairs: &[ExprId],
         scope: Scope<'_>,
     ) -> Result<Value, EvalError> {
-        let Node::Path(path) = self.expr.node(target) else { return Ok(Value::empty()) };
+        let Some(path) = self.from_document(target, scope)? else { return Ok(Value::empty()) };
         let mut rows = Vec::new();
         for pair in pairs.chunks_exact(2) {
-            if let &[repeat, row] = pair
-                && let Node::Path(repeat) = self.expr.node(repeat)
-            {
-                let row = self.eval(row, scope)?.to_number(self.world) as usize; // NaN and negative numbers become 0
-                rows.push((repeat.steps.len(), row.max(1)));
-            }
+            let &[repeat, row] = pair else { continue };
+            let row = self.eval(row, scope)?.to_number(self.world) as usize; // NaN and negative numbers become 0
+            let repeat = self.from_document(repeat, scope)?.filter(|repeat| repeat.leads_to(&path));
+            // Where the form's loader could not know it: a repeat that is not on the way has no such row.
+            let Some(repeat) = repeat else { return Ok(Value::empty()) };
+            rows.push((repeat.steps.len(), row.max(1)));
         }
         let first_repeat = rows.iter().map(|(length, _)| *length).min().unwrap_or_default();
-        let (mut nodes, walked) = self.start(path, first_repeat.saturating_sub(1), scope)?;
+        let (mut nodes, walked) = self.start(&path, first_repeat.saturating_sub(1), scope)?;
         for (index, step) in path.steps.iter().enumerate().skip(walked) {
             nodes = self.step(step, &nodes)?;
             if let Some((_, row)) = rows.iter().find(|(length, _)| *length == index + 1) {
@@ -50,6 +50,24 @@ impl<W: World> Evaluator<'_, W> {
             }
         }
         Ok(Value::Nodes(nodes).into_scalar(self.world))
+    }
+
+    /// The path `id` from the document; `None` if it is no path, or leads out of the document or on from a row of a list.
+    fn from_document(&self, id: ExprId, scope: Scope<'_>) -> Result<Option<Path>, EvalError> {
+        let Node::Path(path) = self.expr.node(id) else { return Ok(None) };
+        let node = match path.start {
+            Start::Context => scope.node,
+            Start::Current => self.current,
+            Start::Root | Start::Instance(_) => return Ok(path.from_document(None, None)),
+        };
+        if node.tree != 0 {
+            return Ok(None);
+        }
+        let is_attribute = self.world.is_attribute(node);
+        let mut around = self.elements_around(node)?;
+        around.extend(is_attribute.then_some(node));
+        let here = Path::to_node(around.iter().filter_map(|&node| self.world.name(node)), is_attribute);
+        Ok(path.from_document(Some(&here), Some(&here)))
     }
 
     /// `pulldata()`: the text in one column of the first row whose other column has exactly the text of `key`. Both
@@ -365,6 +383,13 @@ mod tests {
                 ("/d/o[1]", "/d/o/i/v", "1a 1b"),
                 ("/d/o[1]/i[2]/v", "/d/o/i[1]/v", "1a"),
                 ("/d/o[2]/i/v", "indexed-repeat(/d/o/i/v, /d/o/i, 1)", "2a"),
+                ("/d/o[1]/i[1]/v", "indexed-repeat(., .., 2)", "1b"),
+                ("/d/o[1]/i[1]/v", "indexed-repeat(/d/o/i/v, ../../../o, 2, .., 1)", "2a"),
+                ("/d/r[1]/w", "indexed-repeat(../v, /d/r, 2)", "2"),
+                ("/d/a", "indexed-repeat(/d/r/v, ../r, 2)", "2"),
+                ("/d/meta/entity/@id", "indexed-repeat(/d/r/v, ../../../r, 2)", "2"),
+                ("/d/a", "/d/r[indexed-repeat(v, ., 2) > v]/v", "1"),
+                ("/d/a", "indexed-repeat(/d/r/v, ../o, 2)", ""),
                 ("/d/a", "/d/r/v", "1 2"),
                 // Candidates of the record bind too; those of a list leave it to the question.
                 ("/d/a", "/d/r[w = /d/r/w]/v", "1 2"),

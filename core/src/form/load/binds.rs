@@ -164,9 +164,7 @@ impl Loader {
             return self.label_reference(source, def, place, part);
         }
         match crate::xpath::parse(source, &mut self.names) {
-            Ok(expr) if expr.is_call() => {
-                Some(Label::Formula(self.formulas.push(crate::form::Formula { expr, context: def })))
-            }
+            Ok(expr) if expr.is_call() => self.formula(source, def, place, part).map(Label::Formula),
             _ => Some(Label::Plain(source.into())),
         }
     }

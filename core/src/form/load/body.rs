@@ -260,7 +260,7 @@ impl Loader {
             match name.as_str() {
                 "value" => {
                     names_value = true;
-                    value = self.formula(&source, base, place, "choices");
+                    value = self.formula_of_any(&source, base, place, "choices");
                 }
                 _ => label = self.label_reference(&source, base, place, "choices"),
             }
@@ -276,9 +276,12 @@ impl Loader {
         if let Some(count) = self.attribute(element, Namespace::JavaRosa, "count") {
             // Evaluated on the node around the repeat: there may be no instance yet.
             let parent = self.nodes[base].parent.unwrap_or(base);
-            let count = count.trim();
-            self.controls[id].count =
-                self.formula(count.strip_prefix("../").unwrap_or(count), parent, place, "repeat_count");
+            if let Some(formula) = self.formula(&count, base, place, "repeat_count") {
+                let count = &mut self.formulas[formula];
+                count.expr.stand_on_parent();
+                count.context = parent;
+                self.controls[id].count = Some(formula);
+            }
         }
         // JavaRosa looks at the attribute's presence only; a form that says `false()` means it.
         let fixed = self.attribute(element, Namespace::JavaRosa, "noAddRemove");

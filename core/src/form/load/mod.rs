@@ -304,7 +304,25 @@ impl Loader {
     /// Compiles an expression. One that cannot be read makes the form impossible to fill; the first such is reported. `part` is
     /// what the expression is for, as a column of an XLSForm is called where there is one.
     fn formula(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<FormulaId> {
-        match xpath::parse(source, &mut self.names) {
+        let on = self.nodes.way_to(context);
+        self.compile(source, context, Some(&on), place, part)
+    }
+
+    /// The same for one that stands on what shows it, or on a row, rather than on `context`.
+    fn formula_of_any(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<FormulaId> {
+        self.compile(source, context, None, place, part)
+    }
+
+    fn compile(
+        &mut self,
+        source: &str,
+        context: DefId,
+        on: Option<&xpath::Path>,
+        place: &str,
+        part: &str,
+    ) -> Option<FormulaId> {
+        let parsed = xpath::parse(source, &mut self.names);
+        match parsed.and_then(|expr| expr.check_on(on).map(|()| expr)) {
             Ok(expr) => Some(self.formulas.push(Formula { expr, context })),
             Err(error) => {
                 let place = format!("{place}, {part}");
@@ -329,9 +347,9 @@ impl Loader {
                     return Some(Label::Itext(id.into()));
                 }
             }
-            return self.formula(argument, context, place, part).map(Label::ItextOf);
+            return self.formula_of_any(argument, context, place, part).map(Label::ItextOf);
         }
-        self.formula(source, context, place, part).map(Label::Formula)
+        self.formula_of_any(source, context, place, part).map(Label::Formula)
     }
 
     /// Compiles the `<output>` elements of the whole document, each on the node of the text it stands in.
@@ -353,7 +371,7 @@ impl Loader {
                 continue;
             };
             // Outputs are evaluated on the question that shows them; the root only serves where there is none.
-            if let Some(formula) = self.formula(&source, DefId(0), &place, "output") {
+            if let Some(formula) = self.formula_of_any(&source, DefId(0), &place, "output") {
                 self.outputs.insert(id, formula);
             }
         }
