@@ -11,6 +11,7 @@ use std::path::Path;
 use veldwerk::form::FormDef;
 
 use crate::scenario::{Files, Scenario};
+use crate::seen;
 
 /// One case.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +37,7 @@ impl Case {
         self.told.is_none() || !self.steps.is_empty()
     }
 
-    /// Plays the steps.
+    /// Plays the steps. After each the record is what a full recalculation gives, if its form lets that be known.
     ///
     /// # Panics
     /// At the first step that does not hold; the step is printed before.
@@ -51,6 +52,9 @@ impl Case {
         for step in &self.steps {
             println!("{}: {step}", self.name);
             scenario.play(step);
+            if seen::is_steady(scenario.session().form()) {
+                assert_eq!(seen::stale_node(scenario.session()), None, "{}", self.name);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod cases;
 pub mod central;
 pub mod dice;
+pub mod generate;
 pub mod journey;
 pub mod matrix;
 pub mod memory_store;
@@ -13,5 +14,6 @@ pub mod person;
 pub mod phone;
 pub mod raw_server;
 pub mod scenario;
+pub mod seen;
 pub mod site;
 pub mod tls_front;

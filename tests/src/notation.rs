@@ -272,9 +272,9 @@ impl Form<'_> {
         said
     }
 
-    /// `EVENT PATH = "expression"`.
+    /// `EVENT PATH = "expression"`; several events stand in quotes.
     fn action(&mut self) -> String {
-        let (event, target) = (self.word(), self.word_or_text());
+        let (event, target) = (self.word_or_text(), self.word_or_text());
         self.mark('=');
         format!(r#"<setvalue event="{event}" ref="{}" value="{}"/>"#, escape(&target), escape(&self.text()))
     }

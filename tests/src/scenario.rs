@@ -15,9 +15,12 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use veldwerk::ErrorKind;
 use veldwerk::clock::Step;
+use veldwerk::engine::Limits;
 use veldwerk::form::FormDef;
 use veldwerk::ids::NodeId;
 use veldwerk::session::{Edit, FormSession, Policy, Settings, State};
+
+use crate::seen;
 
 /// What lies beside a form: contents by name.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -30,17 +33,25 @@ macro_rules! form {
 
 /// The clock begins at 2026-01-15T12:00:00Z and goes on by a minute with each step.
 const START_MS: i64 = 1_768_478_400_000;
+const MINUTE_MS: i64 = 60_000;
 const SEED: u64 = 20_260_115;
 
-/// One record, its journal, and the state it began with.
+/// One record, its journal, and the states it may be restored from.
 #[derive(Debug)]
 pub struct Scenario {
     form: Arc<FormDef>,
     settings: Settings,
+    /// What is in memory; it never dies.
     session: FormSession,
-    first: State,
+    /// What was restored at the last kill: every change is made in both, and must do the same.
+    restored: Option<FormSession>,
+    /// Whether the journal goes back to the very beginning of the record.
+    is_begun_here: bool,
+    /// The first state and the one of the last kill, each with the number of the rows it contains.
+    snapshots: Vec<(usize, State)>,
     journal: Vec<(Edit, Step)>,
     steps: u64,
+    waited_ms: i64,
 }
 
 impl Scenario {
@@ -57,19 +68,42 @@ impl Scenario {
     #[must_use]
     pub fn begin(xml: &str, files: &Files, time_zone: &str) -> Self {
         let (form, _) = FormDef::load(xml, files).unwrap_or_else(|error| panic!("{error}\n{xml}"));
-        let form = Arc::new(form);
+        Self::over(Arc::new(form), time_zone)
+    }
+
+    /// A record of a form that was loaded before.
+    ///
+    /// # Panics
+    /// If the form makes a record beyond what a budget allows.
+    #[must_use]
+    pub fn over(form: Arc<FormDef>, time_zone: &str) -> Self {
         let properties = [("deviceid", "case:device"), ("username", "amina"), ("phonenumber", "+31600000000")];
         let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let settings = Settings { time_zone: TimeZone::get(time_zone).expect("a time zone"), properties };
-        let session = FormSession::begin(Arc::clone(&form), settings.clone(), None, step(0), None).expect("it opens");
-        let first = session.state();
-        Self { form, settings, session, first, journal: Vec::new(), steps: 0 }
+        let session = begun(&form, &settings);
+        Self {
+            snapshots: vec![(0, session.state())],
+            form,
+            settings,
+            session,
+            restored: None,
+            is_begun_here: true,
+            journal: Vec::new(),
+            steps: 0,
+            waited_ms: 0,
+        }
     }
 
     /// The session as it is.
     #[must_use]
     pub fn session(&self) -> &FormSession {
         &self.session
+    }
+
+    /// How many changes were tried.
+    #[must_use]
+    pub fn n_steps(&self) -> u64 {
+        self.steps
     }
 
     fn path(&self, path: &str) -> String {
@@ -84,21 +118,47 @@ impl Scenario {
 
     fn next_step(&mut self) -> Step {
         self.steps += 1;
-        step(self.steps)
+        let minutes = i64::try_from(self.steps).expect("few steps");
+        Step { at: START_MS + minutes * MINUTE_MS + self.waited_ms, seed: SEED, number: self.steps }
     }
 
-    /// Makes a change, or says why it is refused; then nothing has changed.
-    fn attempt(&mut self, edit: Edit) -> Result<(), ErrorKind> {
+    /// Makes a change, or says why it is refused; then nothing has changed. What was restored at the last kill does the same.
+    ///
+    /// # Errors
+    /// The kind of the refusal.
+    ///
+    /// # Panics
+    /// If a refusal leaves something behind, or what was restored does anything else.
+    pub fn attempt(&mut self, edit: Edit) -> Result<(), ErrorKind> {
         let step = self.next_step();
         let before = self.session.state();
-        match self.session.apply(&edit, step) {
-            Ok(_) => self.journal.push((edit, step)),
-            Err(error) => {
-                assert_eq!(self.session.state(), before, "what is refused changes nothing");
-                return Err(error.kind());
-            }
+        let done = self.session.apply(&edit, step).map_err(|error| error.kind());
+        if let Some(restored) = &mut self.restored {
+            let again = restored.apply(&edit, step).map_err(|error| error.kind());
+            let told = |session, done: &Result<_, _>| done.as_ref().map(|changes| seen::told(session, changes)).ok();
+            assert_eq!(again.as_ref().err(), done.as_ref().err(), "restored, {edit:?} is refused otherwise");
+            let (again, done) = (told(restored, &again), told(&self.session, &done));
+            assert_eq!(again, done, "restored, {edit:?} does something else");
+            assert_same(restored, &self.session, &format!("what was restored, after {edit:?}"));
         }
-        Ok(())
+        match done {
+            Ok(_) => self.journal.push((edit, step)),
+            Err(_) => assert_eq!(self.session.state(), before, "what is refused changes nothing"),
+        }
+        done.map(|_| ())
+    }
+
+    /// A change that would pass its limit of work leaves nothing behind.
+    ///
+    /// # Panics
+    /// If it does.
+    pub fn try_within(&self, steps: u64, edit: &Edit) {
+        let mut bounded = self.session.clone();
+        bounded.set_limits(Limits { steps, ..Limits::default() });
+        let step = Step { at: START_MS + self.waited_ms, seed: SEED, number: self.steps + 1 };
+        if bounded.apply(edit, step).is_err() {
+            assert_same(&bounded, &self.session, &format!("what {edit:?} leaves behind that is too much work"));
+        }
     }
 
     fn change(&mut self, edit: Edit) -> &mut Self {
@@ -167,25 +227,42 @@ impl Scenario {
         self
     }
 
-    /// The program is killed and opened again, as the client does it: the snapshot and the journal give the state that was
-    /// in memory; then it is resumed.
+    /// The clock goes on.
+    pub fn wait(&mut self, hours: i64) -> &mut Self {
+        self.waited_ms += hours * 60 * MINUTE_MS;
+        self
+    }
+
+    /// The program is killed and opened again, as the client does it: the journal from the beginning on, the journal behind
+    /// an earlier snapshot, and a snapshot of now each give what was in memory. Then it is resumed. One of the three goes on
+    /// beside what was in memory.
     pub fn kill(&mut self) -> &mut Self {
-        let memory = self.session.state();
-        let restore = |state: &State| {
-            let bytes = state.to_bytes().expect("a state is written");
-            let state = State::from_bytes(&bytes).expect("and read");
-            FormSession::from_state(Arc::clone(&self.form), self.settings.clone(), &state, SEED, None)
-                .expect("and restored")
-        };
-        let mut replayed = restore(&self.first);
-        for (edit, step) in &self.journal {
-            replayed.replay(edit, *step).expect("a row is a fact");
+        self.snapshots.push((self.journal.len(), self.session.state()));
+        let mut restored: Vec<_> = self.snapshots.iter().map(|(known, state)| self.replayed(state, *known)).collect();
+        if self.is_begun_here {
+            restored.push(self.replay(begun(&self.form, &self.settings), 0));
         }
-        assert_eq!(replayed.state(), memory, "the journal gives what was in memory");
-        let restored = restore(&memory);
-        assert_eq!(restored.state(), memory, "the snapshot gives what was in memory");
-        self.session = restored;
+        for (number, session) in restored.iter().enumerate() {
+            assert_same(session, &self.session, &format!("restored from snapshot {number} of {}", restored.len()));
+        }
+        self.snapshots.drain(1..self.snapshots.len() - 1);
+        let which = self.journal.len() % restored.len();
+        self.restored = Some(restored.swap_remove(which));
         self.change(Edit::Resume)
+    }
+
+    fn replayed(&self, state: &State, known: usize) -> FormSession {
+        let bytes = state.to_bytes().expect("a state is written");
+        let state = State::from_bytes(&bytes).expect("and read");
+        let restored = FormSession::from_state(Arc::clone(&self.form), self.settings.clone(), &state, SEED, None);
+        self.replay(restored.expect("and restored"), known)
+    }
+
+    fn replay(&self, mut session: FormSession, known: usize) -> FormSession {
+        for (edit, step) in &self.journal[known..] {
+            session.replay(edit, *step).expect("a row is a fact");
+        }
+        session
     }
 
     /// The record as it would be sent is opened as a new draft, in the language shown.
@@ -196,7 +273,8 @@ impl Scenario {
         let reopened =
             FormSession::reopen(Arc::clone(&self.form), self.settings.clone(), language.as_deref(), &xml, step);
         self.session = reopened.expect("what was written can be read");
-        self.first = self.session.state();
+        (self.restored, self.is_begun_here) = (None, false);
+        self.snapshots = vec![(0, self.session.state())];
         self.journal.clear();
         self
     }
@@ -337,6 +415,7 @@ impl Scenario {
     /// ```text
     /// answer a 3          clear a       add r          remove r[1]      language fr      go r+     next     previous
     /// kill                reopen        finalise       refuse CODE STEP     refuse finalise a b
+    /// wait 24 (hours)     resume
     /// a = 3               a is irrelevant              rows of r = 2    choices of s = a b
     /// label of a = Words  screen = a    screens = a b end     sends <a>3</a>     sends no <b>
     /// view of a has rows: Some(4)               title = Words
@@ -363,6 +442,8 @@ impl Scenario {
             "next" => self.go_on(),
             "previous" => self.go_back(),
             "kill" => self.kill(),
+            "resume" => self.change(Edit::Resume),
+            "wait" => self.wait(rest.parse().expect("hours")),
             "reopen" => self.reopen(),
             "finalise" => self.finalise(),
             "refuse" if first == "finalise" => self.refuse_finalise(&second.split(' ').collect::<Vec<_>>()),
@@ -388,6 +469,15 @@ impl Scenario {
     }
 }
 
-fn step(number: u64) -> Step {
-    Step { at: START_MS + i64::try_from(number).expect("few steps") * 60_000, seed: SEED, number }
+fn begun(form: &Arc<FormDef>, settings: &Settings) -> FormSession {
+    let step = Step { at: START_MS, seed: SEED, number: 0 };
+    FormSession::begin(Arc::clone(form), settings.clone(), None, step, None).expect("it opens")
+}
+
+/// Two sessions are the same in state and in all that can be seen of them.
+#[track_caller]
+fn assert_same(session: &FormSession, memory: &FormSession, what: &str) {
+    assert_eq!(seen::shown(session), seen::shown(memory), "{what} is not what was in memory");
+    assert_eq!(session.draft_xml(), memory.draft_xml(), "{what} is not what was in memory");
+    assert!(session.state() == memory.state(), "{what} has not the state of what was in memory");
 }

@@ -15,6 +15,7 @@ mod chance;
 mod choices;
 mod language;
 mod lexical;
+mod oracle;
 mod recompute;
 mod repeats;
 mod settle;
@@ -446,34 +447,5 @@ impl Engine {
             self.tree.children_of(parent, def).first().copied()
         };
         named(self.tree.root(), "meta").and_then(|meta| named(meta, name))
-    }
-
-    /// Forgets all derived state and derives it anew: what incremental work must equal (a test's oracle).
-    #[doc(hidden)]
-    #[must_use]
-    pub fn recomputed(&self) -> Self {
-        let mut other = self.clone();
-        other.budget.begin(Bounds::None);
-        other.serials_before = 0;
-        other.calculate_everything();
-        other.settle();
-        other.budget.begin(Bounds::default());
-        other.changes = Changes::default();
-        other
-    }
-}
-
-/// Values that a full recalculation must agree on.
-impl PartialEq for Engine {
-    fn eq(&self, other: &Self) -> bool {
-        let state = |engine: &Self| {
-            let nodes = engine.tree.subtree(engine.tree.root()).into_iter();
-            let described = nodes.map(|id| {
-                let node = engine.tree.node(id);
-                (engine.path(id), node.value.clone(), node.kind, node.relevant, node.own_readonly, node.required)
-            });
-            described.collect::<Vec<_>>()
-        };
-        state(self) == state(other)
     }
 }

@@ -217,7 +217,7 @@ impl Engine {
         }
     }
 
-    fn run_rule(&mut self, rule: RuleId, id: NodeId) {
+    pub(super) fn run_rule(&mut self, rule: RuleId, id: NodeId) {
         let Rule { facet, formula, target, .. } = self.form.graph.rules[rule];
         let formula = formula.filter(|_| !matches!(facet, Facet::Choices(_) | Facet::Count(_)));
         let value = formula.map(|formula| self.value_of_rule(rule, formula, id));
