@@ -312,7 +312,8 @@ impl Author<'_> {
             let root = (0..self.nodes.len()).find(|&node| self.nodes[node].around.is_none());
             let shown = root.map(|_| self.text_of_the_form()).unwrap_or_default();
             let question = output(&shown).replace('"', "\\\"");
-            let words = ["a", "b", "1", "2"].map(|id| format!("{id} \"{} {id}\"", &language[..1]));
+            let words =
+                ["a", "b", "1", "2"].map(|id| format!("{id} \"{} {id}\"", language.chars().next().unwrap_or_default()));
             let tail = format!("{{ q \"{language}: {question}\" {} }}", words.join(" "));
             items.push(item(&format!("words \"{language}\""), &tail));
         }
