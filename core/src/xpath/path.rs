@@ -31,12 +31,12 @@ impl<W: World> Evaluator<'_, W> {
         pairs: &[ExprId],
         scope: Scope<'_>,
     ) -> Result<Value, EvalError> {
-        let Some(path) = self.from_document(target, scope)? else { return Ok(Value::empty()) };
+        let Some(path) = self.absolute(target, scope)? else { return Ok(Value::empty()) };
         let mut rows = Vec::new();
         for pair in pairs.chunks_exact(2) {
             let &[repeat, row] = pair else { continue };
             let row = self.eval(row, scope)?.to_number(self.world) as usize; // NaN and negative numbers become 0
-            let repeat = self.from_document(repeat, scope)?.filter(|repeat| repeat.leads_to(&path));
+            let repeat = self.absolute(repeat, scope)?.filter(|repeat| repeat.leads_to(&path));
             // Where the form's loader could not know it: a repeat that is not on the way has no such row.
             let Some(repeat) = repeat else { return Ok(Value::empty()) };
             rows.push((repeat.steps.len(), row.max(1)));
@@ -53,12 +53,12 @@ impl<W: World> Evaluator<'_, W> {
     }
 
     /// The path `id` from the document; `None` if it is no path, or leads out of the document or on from a row of a list.
-    fn from_document(&self, id: ExprId, scope: Scope<'_>) -> Result<Option<Path>, EvalError> {
+    fn absolute(&self, id: ExprId, scope: Scope<'_>) -> Result<Option<Path>, EvalError> {
         let Node::Path(path) = self.expr.node(id) else { return Ok(None) };
         let node = match path.start {
             Start::Context => scope.node,
             Start::Current => self.current,
-            Start::Root | Start::Instance(_) => return Ok(path.from_document(None, None)),
+            Start::Root | Start::Instance(_) => return Ok(path.absolute(None, None)),
         };
         if node.tree != 0 {
             return Ok(None);
@@ -67,7 +67,7 @@ impl<W: World> Evaluator<'_, W> {
         let mut around = self.elements_around(node)?;
         around.extend(is_attribute.then_some(node));
         let here = Path::to_node(around.iter().filter_map(|&node| self.world.name(node)), is_attribute);
-        Ok(path.from_document(Some(&here), Some(&here)))
+        Ok(path.absolute(Some(&here), Some(&here)))
     }
 
     /// `pulldata()`: the text in one column of the first row whose other column has exactly the text of `key`. Both

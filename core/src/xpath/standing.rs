@@ -27,7 +27,7 @@ impl Path {
 
     /// The same path from the document: a relative one goes on from `context`, one from `current()` from `current`, and `..`
     /// takes back the step before it. `None` if that is not known, or leads out of the document.
-    pub(super) fn from_document(&self, context: Option<&Self>, current: Option<&Self>) -> Option<Self> {
+    pub(super) fn absolute(&self, context: Option<&Self>, current: Option<&Self>) -> Option<Self> {
         let mut path = match &self.start {
             Start::Context => context.cloned()?,
             Start::Current => current.cloned()?,
@@ -76,7 +76,7 @@ impl Expr {
                 }
                 Node::Path(path) => {
                     for (index, step) in path.steps.iter().enumerate() {
-                        let candidate = || candidate(path, index)?.from_document(here.as_ref(), on);
+                        let candidate = || candidate(path, index)?.absolute(here.as_ref(), on);
                         pending.extend(step.predicates.iter().map(|&predicate| (predicate, candidate())));
                     }
                 }
@@ -87,7 +87,7 @@ impl Expr {
 
     fn check_repeats(&self, args: &[ExprId], here: Option<&Path>, current: Option<&Path>) -> Result<(), ParseError> {
         let known = |id: ExprId| match self.node(id) {
-            Node::Path(path) => path.from_document(here, current),
+            Node::Path(path) => path.absolute(here, current),
             _ => None,
         };
         let Some((target, pairs)) = args.split_first() else { return Ok(()) };
