@@ -41,7 +41,7 @@ fn the_status_says_whether_there_is_an_error() {
     let rows = [
         (form("", QUESTION), 0, vec![]),
         (form(r#"<bind nodeset="/d/z" type="int"/>"#, QUESTION), 0, vec!["rule-of-nothing"]),
-        (form("", &QUESTION.replace("/d/a", "/d/z")), 1, vec!["bad-reference", "unused-text"]),
+        (form("", &QUESTION.replace("/d/a", "/d/z")), 1, vec!["bad-reference", "nothing-asked", "unused-text"]),
         (form(r#"<bind nodeset="/d/a" relevant="1 +"/>"#, QUESTION), 1, vec!["xpath-syntax"]),
         ("<html".to_owned(), 1, vec!["not-xml"]),
     ];
