@@ -15,7 +15,7 @@ use veldwerk::{Error, ErrorKind, Result};
 use veldwerk_ui::{Action, App, Device, Effect, Event, Outcome, View};
 
 use crate::context::{self, Context, Global};
-use crate::terminal::{Bidi, Terminal};
+use crate::terminal::{Bidi, Dialogue, Terminal};
 use draw::Page;
 
 /// Open the app as people have it on their phones
@@ -47,10 +47,13 @@ pub(crate) fn run(global: &Global, args: &AppArgs) -> Result<()> {
     let app = App::open(Box::new(host), device);
     let shell = Shell {
         app,
-        terminal: Terminal::detect(args.bidi),
-        echoes,
-        input: stdin.lock(),
-        output: std::io::stdout(),
+        dialogue: Dialogue {
+            terminal: Terminal::detect(args.bidi),
+            echoes,
+            input: stdin.lock(),
+            output: std::io::stdout(),
+        },
+        file: None,
         focus: 0,
         is_wrong: false,
         now: || SystemClock.now_ms(),
@@ -61,13 +64,11 @@ pub(crate) fn run(global: &Global, args: &AppArgs) -> Result<()> {
 /// The app and the terminal it is drawn on.
 struct Shell<Input, Output> {
     app: App,
-    terminal: Terminal,
-    /// Whether the terminal shows what is typed, line ends among it.
-    echoes: bool,
-    input: Input,
-    output: Output,
+    dialogue: Dialogue<Input, Output>,
     /// Which item of the screen is asked: one after the other, for a terminal has no fields to go to.
     focus: usize,
+    /// The file whose path was typed, until the app asks for it.
+    file: Option<PathBuf>,
     /// Whether the last line meant nothing here.
     is_wrong: bool,
     now: fn() -> i64,
@@ -82,8 +83,8 @@ impl<Input: BufRead, Output: Write> Shell<Input, Output> {
             let focus = self.focus_on(&view);
             let page = draw::page(&view, focus, self.is_wrong);
             self.is_wrong = false;
-            self.show(&page)?;
-            let Some(line) = self.read()? else { break };
+            self.dialogue.show(&page.paragraphs)?;
+            let Some(line) = self.dialogue.read()? else { break };
             self.take(&view, &page, focus, &line);
         }
         self.tell(Event::Background);
@@ -104,7 +105,10 @@ impl<Input: BufRead, Output: Write> Shell<Input, Output> {
             for effect in out.effects {
                 match effect {
                     Effect::LeaveApp => return Ok(false),
-                    Effect::Ask { id, .. } => self.tell(Event::Answered { id, outcome: Outcome::Cancelled }),
+                    Effect::Ask { id, .. } => {
+                        let outcome = self.file.take().map_or(Outcome::Cancelled, Outcome::File);
+                        self.tell(Event::Answered { id, outcome });
+                    }
                 }
             }
             for job in out.jobs {
@@ -143,7 +147,10 @@ impl<Input: BufRead, Output: Write> Shell<Input, Output> {
             match touch {
                 line::Touch::Act(action) => self.act(action),
                 line::Touch::Type(id, text) => self.act(Action::Typing { id, text }),
-                line::Touch::File(choose, path) => self.choose_file(choose, path),
+                line::Touch::File(choose, path) => {
+                    self.file = Some(path);
+                    self.act(choose);
+                }
                 line::Touch::Focus(item) => self.focus = item,
                 line::Touch::First => self.focus = 0,
                 line::Touch::SystemBack => self.tell(Event::SystemBack),
@@ -156,39 +163,6 @@ impl<Input: BufRead, Output: Write> Shell<Input, Output> {
         let seen = self.app.view().rev;
         self.app.act(seen, action);
     }
-
-    /// Chooses a file whose path was typed, without being asked for it.
-    fn choose_file(&mut self, choose: Action, path: PathBuf) {
-        self.act(choose);
-        for effect in self.app.take().effects {
-            if let Effect::Ask { id, .. } = effect {
-                self.tell(Event::Answered { id, outcome: Outcome::File(path.clone()) });
-            }
-        }
-    }
-
-    fn show(&mut self, page: &Page) -> Result<()> {
-        // A terminal shows one screen at a time; a pipe one after the other.
-        let clear = if self.terminal.styled { "\u{1b}[H\u{1b}[2J" } else { "\n" };
-        let drawing = self.terminal.draw(&page.paragraphs);
-        write!(self.output, "{clear}{drawing}").map_err(unwritable)
-    }
-
-    /// The next line; none at the end of the input.
-    fn read(&mut self) -> Result<Option<String>> {
-        write!(self.output, "> ").and_then(|()| self.output.flush()).map_err(unwritable)?;
-        let mut line = String::new();
-        let n_bytes = self.input.read_line(&mut line);
-        let n_bytes = n_bytes.map_err(|error| Error::new(ErrorKind::Io, "standard input").caused_by(error))?;
-        if !self.echoes {
-            writeln!(self.output).map_err(unwritable)?;
-        }
-        Ok((n_bytes > 0).then_some(line))
-    }
-}
-
-fn unwritable(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, "the terminal").caused_by(error)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -228,10 +202,13 @@ mod tests {
             let mut output = Vec::new();
             let shell = Shell {
                 app: App::open(Box::new(host), device),
-                terminal: Terminal { width: 80, bidi: Bidi::Logical, styled: false },
-                echoes: false,
-                input: typed.as_bytes(),
-                output: &mut output,
+                dialogue: Dialogue {
+                    terminal: Terminal { width: 80, bidi: Bidi::Logical, styled: false },
+                    echoes: false,
+                    input: typed.as_bytes(),
+                    output: &mut output,
+                },
+                file: None,
                 focus: 0,
                 is_wrong: false,
                 now: || SystemClock.now_ms(),

@@ -18,7 +18,7 @@ use veldwerk::{Error, ErrorKind, Result};
 use crate::answer::{open, show_unreplayed};
 use crate::context::Context;
 use crate::output::say_json;
-use crate::terminal::{Bidi, Look, Paragraph, Terminal};
+use crate::terminal::{Bidi, Dialogue, Look, Paragraph, Terminal};
 use answer::Typed;
 use command::Command;
 use page::Focus;
@@ -63,8 +63,8 @@ pub(crate) fn run(context: &Context, args: &FillArgs) -> Result<()> {
     };
     let stdin = std::io::stdin();
     let echoes = stdin.is_terminal();
-    let mut filling =
-        Filling { draft: &mut draft, terminal, echoes, input: stdin.lock(), output, focus: Focus::default() };
+    let dialogue = Dialogue { terminal, echoes, input: stdin.lock(), output };
+    let mut filling = Filling { draft: &mut draft, dialogue, focus: Focus::default() };
     if args.draft.is_some() {
         filling.say("fill.resumed");
     }
@@ -91,11 +91,7 @@ enum Left {
 /// The conversation about one draft.
 struct Filling<'a, Input, Output> {
     draft: &'a mut DraftSession,
-    terminal: Terminal,
-    /// Whether the terminal shows what is typed, line ends among it.
-    echoes: bool,
-    input: Input,
-    output: Output,
+    dialogue: Dialogue<Input, Output>,
     focus: Focus,
 }
 
@@ -105,8 +101,8 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
         loop {
             let view = self.view();
             let page = page::screen(&view, &self.focus, self.words());
-            self.show(&page)?;
-            let Some(line) = self.read()? else { return self.leave() };
+            self.dialogue.show(&page)?;
+            let Some(line) = self.dialogue.read()? else { return self.leave() };
             self.focus.notice.clear();
             self.focus.saved = false;
             let asked = view.questions.get(self.focus.question);
@@ -270,8 +266,8 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
             return Ok(());
         }
         let page = page::remove(view, n_instances, self.words());
-        self.show(&page)?;
-        if self.read()?.is_some_and(|line| line.trim() == "1") {
+        self.dialogue.show(&page)?;
+        if self.dialogue.read()?.is_some_and(|line| line.trim() == "1") {
             self.draft.remove_repeat(&format!("{range}[{n_instances}]"))?;
         }
         Ok(())
@@ -309,8 +305,9 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
         let mut letters = String::new();
         loop {
             let page = page::overview(self.draft.session(), &questions, &letters, self.words());
-            self.show(&page)?;
-            let Some(line) = self.read()?.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()) else {
+            self.dialogue.show(&page)?;
+            let Some(line) = self.dialogue.read()?.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+            else {
                 return Ok(());
             };
             let Ok(number) = line.parse::<usize>() else {
@@ -325,8 +322,9 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
 
     fn choose_language(&mut self) -> Result<()> {
         let page = page::languages(self.draft.session(), self.words());
-        self.show(&page)?;
-        let Some(line) = self.read()?.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()) else {
+        self.dialogue.show(&page)?;
+        let Some(line) = self.dialogue.read()?.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+        else {
             return Ok(());
         };
         let numbered = line.parse::<usize>().ok().and_then(|n| self.draft.session().languages().get(n.checked_sub(1)?));
@@ -349,14 +347,14 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
             }
         };
         let words = self.words();
-        self.show(&page::finished(words))?;
+        self.dialogue.show(&page::finished(words))?;
         Ok(Some(instance_id))
     }
 
     fn leave(&mut self) -> Result<Left> {
         self.draft.save()?;
         let resume = format!("veldwerk fill {} --draft {}", self.draft.session().form().id, self.draft.id().0);
-        self.show(&page::left(&resume, self.words()))?;
+        self.dialogue.show(&page::left(&resume, self.words()))?;
         Ok(Left::Kept)
     }
 
@@ -398,25 +396,6 @@ impl<Input: BufRead, Output: Write> Filling<'_, Input, Output> {
         sentence.push(&error.to_string(), Look::BOLD);
         self.focus.notice = vec![sentence];
     }
-
-    fn show(&mut self, page: &[Paragraph]) -> Result<()> {
-        // A terminal shows one screen at a time; a pipe one after the other.
-        let clear = if self.terminal.styled { "\u{1b}[H\u{1b}[2J" } else { "\n" };
-        let drawing = self.terminal.draw(page);
-        write!(self.output, "{clear}{drawing}").map_err(unwritable)
-    }
-
-    /// The next line; none at the end of the input.
-    fn read(&mut self) -> Result<Option<String>> {
-        write!(self.output, "> ").and_then(|()| self.output.flush()).map_err(unwritable)?;
-        let mut line = String::new();
-        let n_bytes = self.input.read_line(&mut line);
-        let n_bytes = n_bytes.map_err(|error| Error::new(ErrorKind::Io, "standard input").caused_by(error))?;
-        if !self.echoes {
-            writeln!(self.output).map_err(unwritable)?;
-        }
-        Ok((n_bytes > 0).then_some(line))
-    }
 }
 
 /// The questions of a screen that wait for the person; of a screen that only shows, its last.
@@ -429,10 +408,6 @@ fn stops(view: &ScreenView) -> Vec<usize> {
 /// Whether a question waits for an answer: notes and the header rows of grids do not.
 fn is_asked(question: &QuestionView) -> bool {
     !question.header && !question.readonly
-}
-
-fn unwritable(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, "the terminal").caused_by(error)
 }
 
 #[cfg(test)]
@@ -470,7 +445,8 @@ mod tests {
         let terminal = Terminal { width: 80, bidi: Bidi::Logical, styled: false };
         let focus = Focus::default();
         let input = typed.as_bytes();
-        let left = Filling { draft, terminal, echoes: false, input, output: &mut output, focus }.converse().unwrap();
+        let dialogue = Dialogue { terminal, echoes: false, input, output: &mut output };
+        let left = Filling { draft, dialogue, focus }.converse().unwrap();
         (String::from_utf8(output).unwrap(), left)
     }
 

@@ -3,6 +3,7 @@
 //! A [`Terminal`] is what the terminal can do; a [`Paragraph`] is what is to be drawn on it.
 
 mod bidi;
+mod dialogue;
 mod look;
 mod paragraph;
 mod plain;
@@ -14,6 +15,7 @@ use std::iter::repeat_n;
 use veldwerk::text::{Align, Direction};
 
 pub(crate) use bidi::Bidi;
+pub(crate) use dialogue::Dialogue;
 pub(crate) use look::Look;
 pub(crate) use paragraph::{Letter, Paragraph};
 pub(crate) use plain::{plain, plain_json, plain_lines};

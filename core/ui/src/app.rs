@@ -289,17 +289,14 @@ impl App {
     }
 
     fn place_view(&self, speech: Speech) -> (Screen, Dock) {
-        match self.route.here() {
-            Place::Language => language::view(speech),
-            Place::JoinCheck if self.joining.found.is_some() => match &self.joining.found {
-                Some(found) => join::check(found, speech),
-                None => language::view(speech),
-            },
-            Place::Join | Place::JoinCheck => {
+        match (self.route.here(), &self.joining.found) {
+            (Place::Language, _) => language::view(speech),
+            (Place::JoinCheck, Some(found)) => join::check(found, speech),
+            (Place::Join | Place::JoinCheck, _) => {
                 join::view(&self.joining.code, self.joining.rev, self.device.has_camera, speech)
             }
-            Place::Home | Place::Question(_) => home::view(&self.shelf, self.at, &self.device.zone, speech),
-            Place::Done(_) => done::view(self.record.as_ref().map(|record| &record.state), speech),
+            (Place::Home | Place::Question(_), _) => home::view(&self.shelf, self.at, &self.device.zone, speech),
+            (Place::Done(_), _) => done::view(self.record.as_ref().map(|record| &record.state), speech),
         }
     }
 

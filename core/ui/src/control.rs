@@ -174,11 +174,7 @@ fn row(question: &QuestionView, choice: &ChoiceView) -> ChoiceRow {
     let rank = question.value.split_ascii_whitespace().position(|value| value == choice.value);
     ChoiceRow {
         button: Button::new(id, UiText::from(&choice.label), action).chosen_if(choice.chosen),
-        media: Media {
-            image: choice.media.image.clone(),
-            audio: choice.media.audio.clone(),
-            video: choice.media.video.clone(),
-        },
+        media: Media::from(&choice.media),
         rank: rank.filter(|_| question.control == ControlKind::Rank).map(|place| place + 1),
         apart: is_no_answer(&choice.value),
     }

@@ -50,18 +50,15 @@ pub(crate) enum Step {
 impl Filling {
     /// Takes up a draft; `resumed` if it was left before.
     pub(crate) fn new(client: &Client, session: DraftSession, resumed: bool) -> Result<Self> {
-        let project = client.projects()?;
-        let id = session.project();
-        let behaviour =
-            project.iter().find(|project| project.id == id).map(|project| project.settings.constraint_behavior);
-        let policy = match behaviour {
-            Some(ConstraintBehavior::OnFinalize) => Policy::OnFinalize,
-            Some(ConstraintBehavior::OnSwipe) | None => Policy::OnMove,
+        let project = session.project();
+        let policy = match client.project_summary(project)?.settings.constraint_behavior {
+            ConstraintBehavior::OnFinalize => Policy::OnFinalize,
+            ConstraintBehavior::OnSwipe => Policy::OnMove,
         };
         let unfit = session.aside()?.and_then(|kept| serde_json::from_str(&kept).ok());
         Ok(Self {
             parts: Parts::of(session.form()),
-            project: id,
+            project,
             policy,
             typed: BTreeMap::new(),
             unfit: unfit.unwrap_or_default(),

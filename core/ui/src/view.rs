@@ -1,6 +1,7 @@
 //! What is drawn at one moment.
 
 use serde::Serialize;
+use veldwerk::session;
 
 use crate::action::Action;
 use crate::text::UiText;
@@ -476,6 +477,12 @@ pub struct TroubleScreen {
     pub text: UiText,
     /// The code of the error, for whoever helps.
     pub code: String,
+}
+
+impl From<&session::Media> for Media {
+    fn from(media: &session::Media) -> Self {
+        Self { image: media.image.clone(), audio: media.audio.clone(), video: media.video.clone() }
+    }
 }
 
 impl Button {

@@ -37,11 +37,7 @@ fn item(filling: &Filling, question: &QuestionView, speech: Speech) -> Item {
         label: (&question.label).into(),
         hint: question.hint.as_ref().map(UiText::from),
         guidance,
-        media: Media {
-            image: question.media.image.clone(),
-            audio: question.media.audio.clone(),
-            video: question.media.video.clone(),
-        },
+        media: Media::from(&question.media),
         complaint: complaint(filling, question, speech),
         read_only: (question.readonly && !question.value.is_empty()).then(|| speech.say("fill.read_only")),
         required: question.required,
