@@ -9,7 +9,7 @@
 //! | `{"at": 1000}` | so many milliseconds go by |
 //! | `{"network": "none"}` | `none`, `metered`, `unmetered` |
 //! | `{"kill": true}` | the process ends as it stands and is started again |
-//! | `{"expect": {…}}` | what must hold, see [`Expect`] |
+//! | `{"expect": {…}}` | what must hold, see `Expect` below |
 //!
 //! `$code` stands for the invitation of the server, `$lang` for the language of the run.
 
