@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::canonical;
+use crate::driver::TIMEOUT;
+
+/// The kind of difference where JavaRosa goes on and on.
+pub(crate) const ENDLESS: &str = "endless";
 
 /// One place at which two states differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +59,7 @@ pub(crate) fn general(reference: &str) -> String {
     reference.chars().filter(outside).collect()
 }
 
-/// The outputs' statuses; nothing if both loaded or neither did.
+/// The outputs' statuses; nothing if both loaded or neither did. `endless` where JavaRosa did not end.
 pub(crate) fn statuses(theirs: &Value, ours: &Value) -> Option<Difference> {
     let mut found = Found::default();
     if theirs["status"] != ours["status"] {
@@ -63,7 +67,8 @@ pub(crate) fn statuses(theirs: &Value, ours: &Value) -> Option<Difference> {
             Some(error) => format!("{}: {error}", output["status"].as_str().unwrap_or_default()).into(),
             None => output["status"].clone(),
         };
-        found.add("status", "", &said(theirs), &said(ours));
+        let kind = if theirs["status"] == TIMEOUT { ENDLESS } else { "status" };
+        found.add(kind, "", &said(theirs), &said(ours));
     }
     found.0.pop()
 }

@@ -8,19 +8,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+/// The status of a job that took longer than it may.
+pub(crate) const TIMEOUT: &str = "timeout";
+
 /// One form and what is done with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) form: PathBuf,
     pub(crate) events: Vec<Value>,
+    /// How long it may take; then the program is stopped and goes on with the next.
+    pub(crate) patience: Duration,
 }
 
 /// An engine behind the neutral interface.
 pub(crate) struct Driver {
     /// The program and its first arguments.
     pub(crate) command: Vec<OsString>,
-    /// How long one job may take; then the program is stopped and goes on with the next.
-    pub(crate) patience: Duration,
 }
 
 impl Driver {
@@ -37,7 +40,8 @@ impl Driver {
             });
             let list = folder.join("jobs.jsonl");
             fs::write(&list, lines.collect::<Vec<_>>().join("\n")).expect("the jobs are written");
-            let ended = self.start(&list, &waiting.iter().map(|&index| out(index)).collect::<Vec<_>>());
+            let awaited = waiting.iter().map(|&index| (out(index), jobs[index].patience));
+            let ended = self.start(&list, &awaited.collect::<Vec<_>>());
             for &index in &waiting {
                 let read = fs::read(out(index)).ok().and_then(|json| serde_json::from_slice(&json).ok());
                 outputs[index] = read;
@@ -51,21 +55,21 @@ impl Driver {
         outputs.into_iter().flatten().collect()
     }
 
-    /// Runs the program over a list of jobs; says how it ended if it did not write all of `outs`.
-    fn start(&self, list: &Path, outs: &[PathBuf]) -> &'static str {
+    /// Runs the program over a list of jobs; says how it ended if it did not write all that is `awaited`, each within its time.
+    fn start(&self, list: &Path, awaited: &[(PathBuf, Duration)]) -> &'static str {
         let (program, first) = self.command.split_first().expect("a command");
         let mut command = Command::new(program);
         command.args(first).arg("batch").arg(list).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
         let mut child = command.stdin(Stdio::null()).spawn().expect("the driver starts");
         let (mut written, mut since) = (0, Instant::now());
         while is_running(&mut child) {
-            let now_written = outs[written..].iter().take_while(|out| out.exists()).count();
+            let now_written = awaited[written..].iter().take_while(|(out, _)| out.exists()).count();
             if now_written > 0 {
                 (written, since) = (written + now_written, Instant::now());
-            } else if since.elapsed() > self.patience {
+            } else if awaited.get(written).is_some_and(|(_, patience)| since.elapsed() > *patience) {
                 let _ = child.kill();
                 let _ = child.wait();
-                return "timeout";
+                return TIMEOUT;
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -1,12 +1,12 @@
 //! `tests/ledger.toml`: the differences that are meant to be, each with its reason.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::compare::Difference;
+use crate::compare::{Difference, ENDLESS};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,7 +18,7 @@ struct File {
 /// Differences of one root.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+pub(crate) struct Row {
     /// Name of the form's file without its ending; `*` stands for any text.
     form: String,
     /// Paths without positions at which it shows; `*` stands for any text.
@@ -28,6 +28,9 @@ struct Row {
     reason: String,
     #[serde(skip)]
     n_met: Cell<u64>,
+    /// Which of `at` and of `kind` were met.
+    #[serde(skip)]
+    met: RefCell<BTreeSet<String>>,
 }
 
 /// The rows, and how often each was met.
@@ -41,17 +44,38 @@ impl Ledger {
         Self(file.difference)
     }
 
-    /// Whether a row explains this difference.
+    /// The row that explains this difference.
+    pub(crate) fn row(&self, form: &str, difference: &Difference) -> Option<&Row> {
+        self.0.iter().find(|row| {
+            matches(&row.form, form) && row.has_kind(difference.kind) && row.place(&difference.at).is_some()
+        })
+    }
+
+    /// Whether a row explains this difference; it then has been met once more.
     pub(crate) fn explains(&self, form: &str, difference: &Difference) -> bool {
-        let row = self.0.iter().find(|row| {
-            matches(&row.form, form)
-                && row.kind.iter().any(|kind| kind == difference.kind)
-                && row.at.iter().any(|at| matches(at, &difference.at))
-        });
+        let row = self.row(form, difference);
         if let Some(row) = row {
             row.n_met.set(row.n_met.get() + 1);
+            let place = row.place(&difference.at).cloned();
+            row.met.borrow_mut().extend(place.into_iter().chain([difference.kind.to_owned()]));
         }
         row.is_some()
+    }
+
+    /// Whether JavaRosa is known not to end with this form.
+    pub(crate) fn is_endless(&self, form: &str) -> bool {
+        self.0.iter().any(|row| matches(&row.form, form) && row.has_kind(ENDLESS))
+    }
+
+    /// The parts of rows that nothing met, of rows that speak of one of these forms: they may be wider than they should be.
+    pub(crate) fn unmet(&self, forms: &[String]) -> Vec<String> {
+        let spoken_of = |row: &&Row| forms.iter().any(|form| matches(&row.form, form));
+        let unmet = |row: &Row| {
+            let met = row.met.borrow();
+            let parts: Vec<String> = row.at.iter().chain(&row.kind).filter(|part| !met.contains(*part)).cloned().collect();
+            (!parts.is_empty()).then(|| format!("{}: {}", row.form, parts.join(", ")))
+        };
+        self.0.iter().filter(spoken_of).filter_map(unmet).collect()
     }
 
     /// How often each reason was met; the ones not met too, since they may have outlived what they explain.
@@ -61,6 +85,17 @@ impl Ledger {
             *reasons.entry(row.reason.trim()).or_default() += row.n_met.get();
         }
         reasons
+    }
+}
+
+impl Row {
+    fn has_kind(&self, kind: &str) -> bool {
+        self.kind.iter().any(|known| known == kind)
+    }
+
+    /// The first of its places that is this one.
+    fn place(&self, at: &str) -> Option<&String> {
+        self.at.iter().find(|place| matches(place, at))
     }
 }
 
@@ -97,8 +132,9 @@ mod tests {
             kind: vec!["value".into()],
             reason: "r".into(),
             n_met: Cell::default(),
+            met: RefCell::default(),
         };
-        let ledger = Ledger(vec![row("/d/a")]);
+        let ledger = Ledger(vec![row("/d/a"), row("/d/c")]);
         let difference =
             |at: &str, kind| Difference { at: at.into(), kind, theirs: String::new(), ours: String::new() };
         assert!(ledger.explains("visit", &difference("/d/a", "value")));
@@ -106,5 +142,7 @@ mod tests {
         assert!(!ledger.explains("visit", &difference("/d/a", "label")));
         assert!(!ledger.explains("visit", &difference("/d/b", "value")));
         assert_eq!(ledger.reasons().into_iter().collect::<Vec<_>>(), [("r", 1)]);
+        assert_eq!(ledger.unmet(&["visit".to_owned()]), ["visit: /d/c, value"]);
+        assert!(ledger.unmet(&["other".to_owned()]).is_empty());
     }
 }
