@@ -23,6 +23,8 @@ pub(crate) struct Row {
     form: String,
     /// Paths without positions at which it shows; `*` stands for any text.
     at: Vec<String>,
+    /// What an attribute of the place's control says, or one anywhere in the form where the place is the whole record.
+    says: Option<String>,
     /// Kinds of difference.
     kind: Vec<String>,
     reason: String,
@@ -31,6 +33,13 @@ pub(crate) struct Row {
     /// Which of `at` and of `kind` were met.
     #[serde(skip)]
     met: RefCell<BTreeSet<String>>,
+}
+
+/// A form that rows may speak of.
+pub(crate) trait Form {
+    fn name(&self) -> &str;
+    /// Whether an attribute of the control of this place, or of anything in the form if the place is empty, holds this text.
+    fn says(&self, at: &str, part: &str) -> bool;
 }
 
 /// The rows, and how often each was met.
@@ -45,14 +54,17 @@ impl Ledger {
     }
 
     /// The row that explains this difference.
-    pub(crate) fn row(&self, form: &str, difference: &Difference) -> Option<&Row> {
+    pub(crate) fn row(&self, form: &impl Form, difference: &Difference) -> Option<&Row> {
         self.0.iter().find(|row| {
-            matches(&row.form, form) && row.has_kind(difference.kind) && row.place(&difference.at).is_some()
+            matches(&row.form, form.name())
+                && row.has_kind(difference.kind)
+                && row.place(&difference.at).is_some()
+                && row.says.as_ref().is_none_or(|part| form.says(&difference.at, part))
         })
     }
 
     /// Whether a row explains this difference; it then has been met once more.
-    pub(crate) fn explains(&self, form: &str, difference: &Difference) -> bool {
+    pub(crate) fn explains(&self, form: &impl Form, difference: &Difference) -> bool {
         let row = self.row(form, difference);
         if let Some(row) = row {
             row.n_met.set(row.n_met.get() + 1);
@@ -72,7 +84,8 @@ impl Ledger {
         let spoken_of = |row: &&Row| forms.iter().any(|form| matches(&row.form, form));
         let unmet = |row: &Row| {
             let met = row.met.borrow();
-            let parts: Vec<String> = row.at.iter().chain(&row.kind).filter(|part| !met.contains(*part)).cloned().collect();
+            let parts: Vec<String> =
+                row.at.iter().chain(&row.kind).filter(|part| !met.contains(*part)).cloned().collect();
             (!parts.is_empty()).then(|| format!("{}: {}", row.form, parts.join(", ")))
         };
         self.0.iter().filter(spoken_of).filter_map(unmet).collect()
@@ -124,11 +137,24 @@ mod tests {
         }
     }
 
+    struct Visit(&'static str);
+
+    impl Form for Visit {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn says(&self, at: &str, part: &str) -> bool {
+            at == "/d/c" && part == "search("
+        }
+    }
+
     #[test]
     fn a_row_explains_its_own_and_nothing_else() {
         let row = |at: &str| Row {
             form: "visit".into(),
             at: vec![at.into()],
+            says: None,
             kind: vec!["value".into()],
             reason: "r".into(),
             n_met: Cell::default(),
@@ -137,12 +163,15 @@ mod tests {
         let ledger = Ledger(vec![row("/d/a"), row("/d/c")]);
         let difference =
             |at: &str, kind| Difference { at: at.into(), kind, theirs: String::new(), ours: String::new() };
-        assert!(ledger.explains("visit", &difference("/d/a", "value")));
-        assert!(!ledger.explains("other", &difference("/d/a", "value")));
-        assert!(!ledger.explains("visit", &difference("/d/a", "label")));
-        assert!(!ledger.explains("visit", &difference("/d/b", "value")));
+        assert!(ledger.explains(&Visit("visit"), &difference("/d/a", "value")));
+        assert!(!ledger.explains(&Visit("other"), &difference("/d/a", "value")));
+        assert!(!ledger.explains(&Visit("visit"), &difference("/d/a", "label")));
+        assert!(!ledger.explains(&Visit("visit"), &difference("/d/b", "value")));
         assert_eq!(ledger.reasons().into_iter().collect::<Vec<_>>(), [("r", 1)]);
         assert_eq!(ledger.unmet(&["visit".to_owned()]), ["visit: /d/c, value"]);
         assert!(ledger.unmet(&["other".to_owned()]).is_empty());
+        let wide = Ledger(vec![Row { says: Some("search(".into()), ..row("*") }]);
+        assert!(wide.explains(&Visit("visit"), &difference("/d/c", "value")));
+        assert!(!wide.explains(&Visit("visit"), &difference("/d/a", "value")));
     }
 }

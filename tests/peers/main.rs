@@ -14,6 +14,7 @@ mod compare;
 mod driver;
 mod ledger;
 mod report;
+mod said;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -180,6 +181,16 @@ struct Walk {
     job: Job,
 }
 
+impl ledger::Form for Walk {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn says(&self, at: &str, part: &str) -> bool {
+        self.form.as_ref().is_some_and(|form| said::says(form, at, part))
+    }
+}
+
 struct Comparison<'c> {
     veldwerk: Driver,
     javarosa: Driver,
@@ -235,7 +246,7 @@ impl<'c> Comparison<'c> {
         let mut differing = Vec::new();
         for ((walk, theirs), ours) in walks.iter().zip(theirs).zip(ours) {
             let states = compare_outputs(&walk.job.events, &theirs, &ours);
-            if states.iter().flatten().any(|difference| self.ledger.row(&walk.name, difference).is_none()) {
+            if states.iter().flatten().any(|difference| self.ledger.row(walk, difference).is_none()) {
                 differing.push((walk, theirs, states));
             } else {
                 self.count(walk, &states);
@@ -273,7 +284,7 @@ impl<'c> Comparison<'c> {
         for (index, state) in states.iter().enumerate() {
             self.report.n_states += 1;
             let unexplained: Vec<_> =
-                state.iter().filter(|difference| !self.ledger.explains(&walk.name, difference)).collect();
+                state.iter().filter(|difference| !self.ledger.explains(walk, difference)).collect();
             if state.is_empty() {
                 self.report.n_equal += 1;
             } else if unexplained.is_empty() {
@@ -284,7 +295,7 @@ impl<'c> Comparison<'c> {
                 let after =
                     index.checked_sub(1).and_then(|act| acts.get(act)).map_or("opening".into(), |act| act.to_string());
                 for difference in unexplained {
-                    let rule = walk.form.as_ref().and_then(|form| rule(form, difference));
+                    let rule = walk.form.as_ref().and_then(|form| said::rule(form, difference));
                     let met = Met { form: &walk.name, seed: walk.seed, after: &after, rule };
                     self.report.unexplained(met, difference);
                 }
@@ -323,30 +334,4 @@ fn compare_outputs(events: &[Value], theirs: &Value, ours: &Value) -> Vec<Vec<Di
         }
     }
     states
-}
-
-/// The expression that a difference of this kind at this place comes from.
-fn rule(form: &FormDef, difference: &Difference) -> Option<String> {
-    let (elements, names): (&[&str], _) = match difference.kind {
-        "value" | "value-of-irrelevant" => (&["bind"], "calculate"),
-        "relevant" | "can-add" => (&["bind"], "relevant"),
-        "readonly" => (&["bind"], "readonly"),
-        "required" => (&["bind"], "required"),
-        "valid" | "violation" => (&["bind"], "constraint"),
-        "repeat-count" | "node-missing" | "node-extra" => (&["repeat"], "count"),
-        _ => return None,
-    };
-    let document = &form.document;
-    document.elements().find_map(|(id, _)| {
-        let local = |name: &str| name.rsplit(':').next().unwrap_or_default().to_owned();
-        let value = |wanted: &str| {
-            let mut attributes = document.attributes(id).iter();
-            let found = attributes.find(|attribute| local(document.attribute_name(attribute)) == wanted);
-            found.map(|attribute| document.attribute_value(attribute).into_owned())
-        };
-        let path = || value("nodeset").unwrap_or_default().split('/').map(local).collect::<Vec<_>>().join("/");
-        (elements.contains(&local(document.qualified_name(id)).as_str()) && path() == difference.at)
-            .then(|| value(names))
-            .flatten()
-    })
 }

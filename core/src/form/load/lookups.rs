@@ -105,7 +105,7 @@ impl Loader {
         files: &dyn Files,
     ) -> Option<Itemset> {
         let Lookup { base, place, .. } = lookup;
-        let nodeset = self.formula(query, *base, place, "choice_filter")?;
+        let nodeset = self.formula(&with_column_names(query), *base, place, "choice_filter")?;
         self.check_nodeset(nodeset, place);
         let Some(list) = self.formulas[nodeset].expr.instance_ids().next().map(str::to_owned) else {
             self.warn(DiagnosticKind::Unsupported, place, "a query that names no list");
@@ -344,6 +344,25 @@ fn column_name(header: &str) -> String {
     let is_kept = |c: char| is_name(&format!("a{c}")) && c != '.';
     let name: String = header.trim().chars().map(|c| if is_kept(c) { c } else { '_' }).collect();
     if is_name(&name) { name } else { format!("_{name}") }
+}
+
+/// A query as an expression: a column in it stands as in the file's header, which may begin with digits (`1a`).
+fn with_column_names(query: &str) -> String {
+    let is_part = |c: char| is_name(&format!("a{c}"));
+    let mut names = String::new();
+    for (index, outside) in query.split_inclusive(['\'', '"']).enumerate() {
+        if index % 2 == 1 {
+            names.push_str(outside);
+            continue;
+        }
+        for piece in outside.split_inclusive(|c| !is_part(c)) {
+            let word = piece.trim_end_matches(|c| !is_part(c));
+            let is_column = word.starts_with(|c: char| c.is_ascii_digit()) && word.contains(char::is_alphabetic);
+            names.push_str(&if is_column { column_name(word) } else { word.to_owned() });
+            names.push_str(piece.get(word.len()..).unwrap_or_default());
+        }
+    }
+    names
 }
 
 /// One column, or `first (second: …) (third: …)`, as Collect shows several.
