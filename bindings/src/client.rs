@@ -62,6 +62,20 @@ impl core::SecretStore for Keychain {
     }
 }
 
+/// Opens the home, or makes it together with its key.
+pub(crate) fn open_home(config: &ClientConfig, secrets: Arc<dyn SecretStore>) -> veldwerk::Result<core::Client> {
+    let home = PathBuf::from(&config.home);
+    let key = home_key(&home, &Keychain(secrets))?;
+    let time_zone = TimeZone::get(&config.time_zone)
+        .map_err(|error| Error::new(ErrorKind::Usage, "the time zone is unknown").caused_by(error))?;
+    let fixed = config.fixed.as_ref().map(|fixed| core::Fixed {
+        now_ms: fixed.now_ms,
+        seed: fixed.seed,
+        device_id: fixed.device_id.clone(),
+    });
+    core::Client::open(core::ClientConfig { fixed, ..core::ClientConfig::new(home, key, time_zone) })
+}
+
 fn unavailable(error: SurveyError) -> SecretError {
     SecretError::Unavailable(error.into())
 }
@@ -80,16 +94,7 @@ impl Client {
     /// `StorageTooNew`, `StorageDamaged`, `StorageFull`, `Internal`.
     #[uniffi::constructor]
     pub fn open(config: ClientConfig, secrets: Arc<dyn SecretStore>) -> Result<Arc<Self>, SurveyError> {
-        let home = PathBuf::from(config.home);
-        let key = home_key(&home, &Keychain(secrets))?;
-        let time_zone = TimeZone::get(&config.time_zone)
-            .map_err(|error| Error::new(ErrorKind::Usage, "the time zone is unknown").caused_by(error))?;
-        let fixed = config.fixed.map(|fixed| core::Fixed {
-            now_ms: fixed.now_ms,
-            seed: fixed.seed,
-            device_id: fixed.device_id,
-        });
-        let inner = core::Client::open(core::ClientConfig { fixed, ..core::ClientConfig::new(home, key, time_zone) })?;
+        let inner = open_home(&config, secrets)?;
         Ok(Arc::new(Self { inner, open_drafts: Arc::default() }))
     }
 

@@ -20,7 +20,13 @@ const FORM: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="htt
 
 /// Keeps the key in memory.
 #[derive(Default)]
-struct Keychain(Mutex<Option<Vec<u8>>>);
+pub(crate) struct Keychain(Mutex<Option<Vec<u8>>>);
+
+impl Keychain {
+    pub(crate) fn of(key: [u8; 32]) -> Self {
+        Self(Mutex::new(Some(key.to_vec())))
+    }
+}
 
 impl SecretStore for Keychain {
     fn load_key(&self) -> Result<Option<Vec<u8>>, SurveyError> {

@@ -7,6 +7,8 @@
 //!    [`DraftSession::screen`], call [`DraftSession::answer`] for everything the person does, draw what it gives back.
 //! 3. [`DraftSession::finalize`], then [`Client::send`] when there is a connection.
 //!
+//! An app that draws the screens of `veldwerk-ui` instead of its own needs an [`AppHandle`] and nothing else of these.
+//!
 //! Every call says its class: *instant* computes only; *disk* takes milliseconds and belongs on a background thread;
 //! *heavy* may take tenths of a second; *network* is `async`. No survey logic lives here: the core decides, this crate
 //! converts.
@@ -14,6 +16,7 @@
 // UniFFI's generated code documents itself in the foreign language.
 #![allow(missing_docs, reason = "the generated scaffolding has items without documentation")]
 
+mod app;
 mod attachments;
 mod client;
 mod drafts;
@@ -30,6 +33,7 @@ mod transfer;
 mod views;
 mod words;
 
+pub use app::{AppHandle, AppUpdate};
 pub use attachments::AttachmentWriter;
 pub use client::{Client, ClientConfig, FixedInputs, SecretStore};
 pub use error::SurveyError;

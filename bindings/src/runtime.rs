@@ -3,6 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 use veldwerk::ErrorKind;
 
 use crate::SurveyError;
@@ -21,21 +22,25 @@ fn runtime() -> MutexGuard<'static, Option<Runtime>> {
 pub(crate) async fn run<T: Send + 'static>(
     work: impl Future<Output = veldwerk::Result<T>> + Send + 'static,
 ) -> Result<T, SurveyError> {
-    let internal = || SurveyError::of(ErrorKind::Internal, "the network side could not run".into());
-    let underway = {
-        let mut kept = runtime();
-        if kept.is_none() {
-            let threads =
-                Builder::new_multi_thread().worker_threads(1).thread_name("veldwerk-sync").enable_all().build();
-            *kept = Some(threads.map_err(|_| internal())?);
-        }
-        kept.as_ref().map(|runtime| runtime.spawn(work)).ok_or_else(internal)?
-    };
+    let underway = spawn(work).ok_or_else(did_not_run)?;
     match underway.await {
         Ok(done) => Ok(done?),
         Err(ended) if ended.is_cancelled() => Err(veldwerk::Error::from(ErrorKind::Interrupted).into()),
-        Err(_) => Err(internal()),
+        Err(_) => Err(did_not_run()),
     }
+}
+
+/// Begins work on our own runtime, whether anybody waits for it or not; none if the system gives us no thread.
+pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<JoinHandle<T>> {
+    let mut kept = runtime();
+    if kept.is_none() {
+        *kept = Builder::new_multi_thread().worker_threads(1).thread_name("veldwerk-sync").enable_all().build().ok();
+    }
+    kept.as_ref().map(|runtime| runtime.spawn(work))
+}
+
+fn did_not_run() -> SurveyError {
+    SurveyError::of(ErrorKind::Internal, "the network side could not run".into())
 }
 
 /// Ends our threads, which only network work has; what is under way throws `Interrupted`, and no record stays `sending`. Work that

@@ -71,7 +71,7 @@ struct Expect {
     /// What is chosen.
     chosen: Vec<String>,
     /// The part and the number of parts.
-    part: Option<(usize, usize)>,
+    part: Option<(u32, u32)>,
     /// Where the focus is.
     focus: Option<String>,
     /// The stage that is said last.
@@ -197,7 +197,7 @@ impl Traveller {
             for job in out.jobs {
                 let ended = runtime.block_on(job.run(Arc::new(|_| {})));
                 let now = self.now;
-                self.app().tell(now, ended);
+                self.app().report(now, ended);
             }
             let view = self.view();
             self.seen.push(view);

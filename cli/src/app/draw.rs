@@ -2,7 +2,7 @@
 
 use veldwerk::text::{Align, Color, Direction};
 use veldwerk_ui::{
-    Action, Button, Card, Choices, Control, Field, Item, QuestionScreen, Screen, Sheet, StageMark, UiText, View,
+    Action, Button, Card, Choices, Control, Field, Item, QuestionScreen, Screen, Sheet, Side, StageMark, UiText, View,
 };
 
 use crate::terminal::{Look, Paragraph};
@@ -129,7 +129,7 @@ impl Page {
 
     fn progress(&mut self, view: &View) {
         let Some(progress) = &view.progress else { return };
-        let full = (progress.part * BAR).checked_div(progress.parts).unwrap_or(0).min(BAR);
+        let full = (progress.part as usize * BAR).checked_div(progress.parts as usize).unwrap_or(0).min(BAR);
         let mut bar = Paragraph::new(self.direction);
         bar.push(&"━".repeat(full), ANSWER);
         bar.push(&"─".repeat(BAR - full), Look::DIM);
@@ -435,11 +435,11 @@ fn paragraphs(text: &UiText, look: Look) -> Vec<Paragraph> {
     let mut drawn = Vec::new();
     for block in &text.blocks {
         let align = match block.align {
-            "center" => Align::Center,
-            "end" => Align::End,
-            "left" => Align::Left,
-            "right" => Align::Right,
-            _ => Align::Start,
+            Side::Start => Align::Start,
+            Side::Center => Align::Center,
+            Side::End => Align::End,
+            Side::Left => Align::Left,
+            Side::Right => Align::Right,
         };
         let look = if block.heading > 0 { Look { bold: true, ..look } } else { look };
         let new = || Paragraph::aligned(own_direction(text), align);

@@ -113,7 +113,7 @@ impl<Input: BufRead, Output: Write> Shell<Input, Output> {
             }
             for job in out.jobs {
                 let ended = runtime()?.block_on(job.run(Arc::new(|_| {})));
-                self.tell(ended);
+                self.app.report((self.now)(), ended);
             }
         }
     }

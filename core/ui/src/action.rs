@@ -6,6 +6,7 @@ use veldwerk::store::FormKey;
 /// What a touch does. Buttons carry the one that [`App`](crate::App) made for them, and the shell gives it back unread; only
 /// [`Action::Typing`] is made by shells. Its `Debug` tells nothing that was typed.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiAction"))]
 #[non_exhaustive]
 pub enum Action {
     /// A field holds this text now.

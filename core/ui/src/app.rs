@@ -7,7 +7,7 @@ use veldwerk::client::{
 use veldwerk::form::ControlKind;
 use veldwerk::ids::NodeId;
 use veldwerk::openrosa::settings_qr::{Autosend, Mode};
-use veldwerk::session::{QuestionView, ScreenKind};
+use veldwerk::session::{QuestionView, ScreenKey, ScreenKind};
 use veldwerk::store::{ForgetSent, FormKey, ProjectId};
 use veldwerk::text::Tag;
 use veldwerk::text::words::LANGUAGES;
@@ -22,7 +22,7 @@ use crate::screens::home::Shelf;
 use crate::screens::{done, home, join, language, question, review, sheets};
 use crate::text::{Speech, UiText};
 use crate::view::{Announcement, Button, ChoiceRow, Dock, Screen, Sheet, TroubleScreen, View};
-use crate::work::{Ask, Done, Effect, Job, Outbound, Work};
+use crate::work::{Ask, Done, Effect, Job, Outbound, Report, Work};
 
 /// What the app stands on.
 pub trait Host: Send {
@@ -90,6 +90,9 @@ enum Over {
     /// Whether this round is to go: its path and number.
     Delete(String, usize),
 }
+
+/// What a touch is made on: the place, what lies over it, the screen of a questionnaire, and whether the home is closed.
+type Shown = (Place, Option<Over>, Option<ScreenKey>, bool);
 
 struct Running {
     id: u64,
@@ -306,8 +309,8 @@ impl App {
 
     /// Rows of a long list, by the id of its item: those from `from` on (counted from 0), up to `limit`.
     #[must_use]
-    pub fn rows(&self, list: &str, from: usize, limit: usize) -> Vec<ChoiceRow> {
-        self.filling().map_or_else(Vec::new, |filling| control::rows(filling, list, from, limit))
+    pub fn rows(&self, list: &str, from: u32, limit: u32) -> Vec<ChoiceRow> {
+        self.filling().map_or_else(Vec::new, |filling| control::rows(filling, list, from as usize, limit as usize))
     }
 
     fn bar(&self, speech: Speech) -> Vec<Button> {
@@ -375,11 +378,36 @@ impl App {
         self.after(done);
     }
 
-    /// Takes up what has happened.
+    /// Takes up what has happened. Touches on the view of before still count, unless another place is shown now.
     pub fn tell(&mut self, at_ms: i64, event: Event) {
         self.at = at_ms;
+        let before = self.shown();
         let done = self.happen(event);
+        self.after_what_came(&before, done);
+    }
+
+    /// Takes up what a job says of itself.
+    pub fn report(&mut self, at_ms: i64, report: Report) {
+        self.at = at_ms;
+        let before = self.shown();
+        let done = match report {
+            Report::Progress { .. } => Ok(()),
+            Report::Ended { job, done } => self.ended(job, &done),
+        };
+        self.after_what_came(&before, done);
+    }
+
+    fn shown(&self) -> Shown {
+        let key = self.filling().map(|filling| filling.session.session().current());
+        (self.route.here(), self.over.clone(), key, matches!(self.state, State::Closed(_)))
+    }
+
+    fn after_what_came(&mut self, before: &Shown, done: Result<()>) {
+        let rev = self.rev;
         self.after(done);
+        if self.shown() == *before {
+            self.rev = rev;
+        }
     }
 
     /// What is to be done by others since the last call, each once.
@@ -531,8 +559,6 @@ impl App {
                 }
             }
             Event::Answered { id, outcome } => return self.answered(id, outcome),
-            Event::Progress { .. } => {}
-            Event::Ended { job, done } => return self.ended(job, &done),
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::action::Action;
 use crate::answer::{how, keypad, shown};
 use crate::filling::{Filling, takes_many};
 use crate::text::{Speech, UiText};
-use crate::view::{Button, ChoiceRow, Choices, Control, Field, Keypad, Media};
+use crate::view::{Button, ChoiceRow, Choices, Control, Field, Keypad, Media, to_u32};
 
 /// A list with more choices than this is found by letters.
 const LONG: usize = 20;
@@ -146,7 +146,7 @@ fn choices(filling: &Filling, question: &QuestionView, speech: Speech) -> Contro
         ranked,
         scale: appears("likert") || appears("list-nolabel"),
         rows,
-        total,
+        total: to_u32(total),
         search,
         found,
         chosen: (many && question.n_choices >= COUNTED && n_chosen > 0)
@@ -175,7 +175,7 @@ fn row(question: &QuestionView, choice: &ChoiceView) -> ChoiceRow {
     ChoiceRow {
         button: Button::new(id, UiText::from(&choice.label), action).chosen_if(choice.chosen),
         media: Media::from(&choice.media),
-        rank: rank.filter(|_| question.control == ControlKind::Rank).map(|place| place + 1),
+        rank: rank.filter(|_| question.control == ControlKind::Rank).map(|place| to_u32(place + 1)),
         apart: is_no_answer(&choice.value),
     }
 }

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use veldwerk::client::Network;
 
-use crate::work::Done;
-
 /// The device, as it is now.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiDevice"))]
 pub struct Device {
     /// The languages of the system, the preferred one first, as BCP 47 tags.
     pub locales: Vec<String>,
@@ -22,6 +21,7 @@ pub struct Device {
 
 /// Something that happened.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiEvent"))]
 pub enum Event {
     /// The app is in front.
     Foreground,
@@ -42,24 +42,11 @@ pub enum Event {
         /// What came of it.
         outcome: Outcome,
     },
-    /// How far a [`Job`](crate::Job) is.
-    Progress {
-        /// Its id.
-        job: u64,
-        /// How much of it is done, in percent.
-        percent: u8,
-    },
-    /// A job has ended.
-    Ended {
-        /// Its id.
-        job: u64,
-        /// What came of it.
-        done: Done,
-    },
 }
 
 /// What came of asking the device or the person for something. Its `Debug` tells nothing that was scanned.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiOutcome"))]
 pub enum Outcome {
     /// A file, which stays where it is.
     File(PathBuf),

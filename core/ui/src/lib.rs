@@ -32,11 +32,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// What UniFFI generates documents itself in the foreign language.
+#![cfg_attr(
+    feature = "uniffi",
+    allow(missing_docs, reason = "the generated scaffolding has items without documentation")
+)]
+
 mod action;
 mod answer;
 mod app;
 mod control;
 mod event;
+#[cfg(feature = "uniffi")]
+mod ffi;
 mod filling;
 mod parts;
 mod route;
@@ -50,6 +58,9 @@ mod work;
 pub use action::Action;
 pub use app::{App, Host};
 pub use event::{Device, Event, Outcome};
-pub use text::{Script, UiBlock, UiSpan, UiText};
+pub use text::{Script, Side, UiBlock, UiSpan, UiText};
 pub use view::*;
-pub use work::{Ask, Done, Effect, Job, Outbound};
+pub use work::{Ask, Done, Effect, Job, Outbound, Report};
+
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!("veldwerk_ui");

@@ -6,6 +6,7 @@ use veldwerk::text::{Align, BlockKind, Direction, Tag, Text};
 
 /// One string for people, resolved: a shell draws it and looks nothing up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct UiText {
     /// The string with its shape; empty if there is nothing to show.
     pub blocks: Vec<UiBlock>,
@@ -21,17 +22,32 @@ pub struct UiText {
 
 /// Lines that belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct UiBlock {
     /// A heading from 1, the largest, to 6; 0 for running text.
     pub heading: u8,
-    /// To which side its lines are moved: `start`, `center`, `end`, `left` or `right`.
-    pub align: &'static str,
+    /// To which side its lines are moved.
+    pub align: Side,
     /// Its text in order; never empty.
     pub spans: Vec<UiSpan>,
 }
 
+/// Where the lines of a block stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiSide"))]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the side of its name; start and end follow the direction of reading")]
+pub enum Side {
+    Start,
+    Center,
+    End,
+    Left,
+    Right,
+}
+
 /// Text of one look and one script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct UiSpan {
     /// What it says.
     pub text: String,
@@ -49,6 +65,7 @@ pub struct UiSpan {
 
 /// The scripts that have a font of their own (screens.md §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiScript"))]
 #[serde(rename_all = "snake_case")]
 #[expect(
     missing_docs,
@@ -101,7 +118,7 @@ impl UiText {
         let blocks = if text.is_empty() {
             Vec::new()
         } else {
-            vec![UiBlock { heading: 0, align: "start", spans: by_script(&look) }]
+            vec![UiBlock { heading: 0, align: Side::Start, spans: by_script(&look) }]
         };
         Self { blocks, plain: text.to_owned(), language: language.to_owned(), right_to_left, fallback: false }
     }
@@ -143,13 +160,13 @@ impl From<&Text> for UiText {
     }
 }
 
-const fn side(align: Align) -> &'static str {
+const fn side(align: Align) -> Side {
     match align {
-        Align::Start => "start",
-        Align::Center => "center",
-        Align::End => "end",
-        Align::Left => "left",
-        Align::Right => "right",
+        Align::Start => Side::Start,
+        Align::Center => Side::Center,
+        Align::End => Side::End,
+        Align::Left => Side::Left,
+        Align::Right => Side::Right,
     }
 }
 

@@ -8,8 +8,9 @@ use crate::text::UiText;
 
 /// All that is needed to draw one moment. Equal views look equal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiView"))]
 pub struct View {
-    /// Counts the changes; an act names the one that it was made on.
+    /// Which view this is: an act names the one that it was made on. It changes with every act, and where another place is shown.
     pub rev: u64,
     /// The language that lays out the screen, as a BCP 47 tag.
     pub language: String,
@@ -39,6 +40,7 @@ pub struct View {
 
 /// What a screen reader says, once per `seq`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiAnnouncement"))]
 pub struct Announcement {
     /// Counts the announcements.
     pub seq: u64,
@@ -50,6 +52,7 @@ pub struct Announcement {
 
 /// The screens (screens.md §7).
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiScreen"))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each holds what the screen of its name shows")]
 pub enum Screen {
@@ -65,6 +68,7 @@ pub enum Screen {
 
 /// What lies over a screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiSheet"))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Sheet {
     /// Another language.
@@ -102,6 +106,7 @@ pub enum Sheet {
 
 /// The languages of the app, each in its own words; nothing else is said, for nobody has chosen yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiLanguageScreen"))]
 pub struct LanguageScreen {
     /// What a screen reader says; it is not shown.
     pub spoken: UiText,
@@ -111,6 +116,7 @@ pub struct LanguageScreen {
 
 /// A language to choose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiLanguageRow"))]
 pub struct LanguageRow {
     /// Its own name.
     pub button: Button,
@@ -120,6 +126,7 @@ pub struct LanguageRow {
 
 /// The way into a study.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiJoinScreen"))]
 pub struct JoinScreen {
     /// What it is.
     pub title: UiText,
@@ -135,6 +142,7 @@ pub struct JoinScreen {
 
 /// Whether the study that was found is the right one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiJoinCheckScreen"))]
 pub struct JoinCheckScreen {
     /// What it asks.
     pub title: UiText,
@@ -152,6 +160,7 @@ pub struct JoinCheckScreen {
 
 /// The questionnaires.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiHomeScreen"))]
 pub struct HomeScreen {
     /// What it is.
     pub title: UiText,
@@ -165,6 +174,7 @@ pub struct HomeScreen {
 
 /// One questionnaire on Home.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiCard"))]
 pub struct Card {
     /// Its id.
     pub id: String,
@@ -180,6 +190,7 @@ pub struct Card {
 
 /// The five places where answers can be (screens.md §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiStage"))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the state of its name")]
 pub enum Stage {
@@ -192,6 +203,7 @@ pub enum Stage {
 
 /// A stage in words.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiStageMark"))]
 pub struct StageMark {
     /// Which one.
     pub stage: Stage,
@@ -203,11 +215,12 @@ pub struct StageMark {
 
 /// How far a questionnaire is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiProgress"))]
 pub struct Progress {
     /// Which part, from 1.
-    pub part: usize,
+    pub part: u32,
     /// Of how many.
-    pub parts: usize,
+    pub parts: u32,
     /// The same in words, with the name of the part.
     pub text: UiText,
     /// What a screen reader says.
@@ -218,6 +231,7 @@ pub struct Progress {
 
 /// The questions of one screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiQuestionScreen"))]
 pub struct QuestionScreen {
     /// Labels of the groups around it, outermost first.
     pub headings: Vec<UiText>,
@@ -229,6 +243,7 @@ pub struct QuestionScreen {
 
 /// One question, or words between questions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiItem"))]
 pub struct Item {
     /// Its id.
     pub id: String,
@@ -252,6 +267,7 @@ pub struct Item {
 
 /// Files of a label.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiMedia"))]
 #[expect(missing_docs, reason = "each is the medium of its name")]
 pub struct Media {
     pub image: Option<String>,
@@ -261,6 +277,7 @@ pub struct Media {
 
 /// Text that opens on request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiFold"))]
 pub struct Fold {
     /// Opens and closes it.
     pub button: Button,
@@ -270,6 +287,7 @@ pub struct Fold {
 
 /// What is wrong with an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiComplaint"))]
 pub struct Complaint {
     /// Asks for another look.
     pub title: UiText,
@@ -281,6 +299,7 @@ pub struct Complaint {
 
 /// How a question is answered (screens.md §6).
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiControl"))]
 #[serde(tag = "control", rename_all = "snake_case")]
 pub enum Control {
     /// Nothing to answer.
@@ -324,6 +343,7 @@ pub enum Control {
 
 /// A list to choose from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiChoices"))]
 pub struct Choices {
     /// Whether more than one can be chosen.
     pub many: bool,
@@ -334,7 +354,7 @@ pub struct Choices {
     /// The rows shown; of a long list those that are found, up to a page, and always those that are chosen.
     pub rows: Vec<ChoiceRow>,
     /// How many are offered, or found.
-    pub total: usize,
+    pub total: u32,
     /// Where letters to look for are typed; only over a long list.
     pub search: Option<Field>,
     /// How many are found.
@@ -347,19 +367,21 @@ pub struct Choices {
 
 /// One row to choose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiChoiceRow"))]
 pub struct ChoiceRow {
     /// Its words, and what touching it does.
     pub button: Button,
     /// Files of its label.
     pub media: Media,
     /// Its place in the order, from 1, where order counts.
-    pub rank: Option<usize>,
+    pub rank: Option<u32>,
     /// Whether it stands apart at the end: "I don't know", "prefer not to say".
     pub apart: bool,
 }
 
 /// Where something is typed. Its text belongs to the shell while it is typed: it is replaced only when `rev` changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiField"))]
 pub struct Field {
     /// Its id.
     pub id: String,
@@ -379,6 +401,7 @@ pub struct Field {
 
 /// What is typed into a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiKeypad"))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is for what its name says")]
 pub enum Keypad {
@@ -399,6 +422,7 @@ pub enum Keypad {
 
 /// Something that can be touched.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiButton"))]
 pub struct Button {
     /// Its id: a test tag.
     pub id: String,
@@ -417,6 +441,7 @@ pub struct Button {
 
 /// How much a button stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiLook"))]
 #[serde(rename_all = "snake_case")]
 pub enum Look {
     /// The next thing to do.
@@ -430,6 +455,7 @@ pub enum Look {
 
 /// What stands at the bottom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiDock"))]
 pub struct Dock {
     /// To what was before.
     pub back: Option<Button>,
@@ -439,6 +465,7 @@ pub struct Dock {
 
 /// What is asked, what was answered, what still needs an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiReviewScreen"))]
 pub struct ReviewScreen {
     /// What it is.
     pub title: UiText,
@@ -452,6 +479,7 @@ pub struct ReviewScreen {
 
 /// An answer that does not fit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiProblem"))]
 pub struct Problem {
     /// The question; leads to it.
     pub button: Button,
@@ -461,6 +489,7 @@ pub struct Problem {
 
 /// Thanks, and where the answers are now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiDoneScreen"))]
 pub struct DoneScreen {
     /// Thanks.
     pub title: UiText,
@@ -472,11 +501,17 @@ pub struct DoneScreen {
 
 /// What stands in the way of everything.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiTroubleScreen"))]
 pub struct TroubleScreen {
     /// What it is, in a sentence.
     pub text: UiText,
     /// The code of the error, for whoever helps.
     pub code: String,
+}
+
+/// A count as it crosses the border; no form has as many of anything.
+pub(crate) fn to_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl From<&session::Media> for Media {

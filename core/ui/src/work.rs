@@ -7,8 +7,6 @@ use veldwerk::client::{Cancel, Client, Progress, Until};
 use veldwerk::session::Medium;
 use veldwerk::store::ProjectId;
 
-use crate::event::Event;
-
 /// What is to be done since the last time that [`App::take`](crate::App::take) was called, in order.
 #[derive(Debug, Default)]
 pub struct Outbound {
@@ -20,6 +18,7 @@ pub struct Outbound {
 
 /// Something that a shell does once.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiEffect"))]
 pub enum Effect {
     /// Asks the device or the person; [`Event::Answered`] with the same id says what came of it.
     Ask {
@@ -34,6 +33,7 @@ pub enum Effect {
 
 /// What is asked of the device or the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiAsk"))]
 pub enum Ask {
     /// The text of a code that is scanned.
     Code,
@@ -74,16 +74,46 @@ pub enum Done {
     Sent(Result<(), &'static str>),
 }
 
+/// What a job says of itself, for [`App::report`](crate::App::report).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// How far it is.
+    Progress {
+        /// Its id.
+        job: u64,
+        /// How much of it is done, in percent.
+        percent: u8,
+    },
+    /// It has ended.
+    Ended {
+        /// Its id.
+        job: u64,
+        /// What came of it.
+        done: Done,
+    },
+}
+
 impl Job {
     pub(crate) fn new(id: u64, work: Work, client: Client, cancel: Cancel) -> Self {
         Self { id, work, client, cancel }
     }
 
-    /// Does it, on a tokio runtime. `tell` takes its progress; the result is its last event.
-    pub async fn run(self, tell: Arc<dyn Fn(Event) + Send + Sync>) -> Event {
+    /// What is to be reported if whoever runs it cannot bring it to an end.
+    #[must_use]
+    pub fn lost(&self) -> Report {
+        let failed = Err(ErrorKind::Internal.code());
+        let done = match self.work {
+            Work::Refresh(_) => Done::Refreshed(failed),
+            Work::Send(_) => Done::Sent(failed),
+        };
+        Report::Ended { job: self.id, done }
+    }
+
+    /// Does it, on a tokio runtime. `tell` takes its progress; the result is its last report.
+    pub async fn run(self, tell: Arc<dyn Fn(Report) + Send + Sync>) -> Report {
         let Self { id: job, work, client, cancel } = self;
         let on_progress = Arc::new(move |progress: Progress| {
-            tell(Event::Progress { job, percent: percent(&progress) });
+            tell(Report::Progress { job, percent: percent(&progress) });
         });
         let done = match work {
             Work::Refresh(project) => {
@@ -96,7 +126,7 @@ impl Job {
                 Done::Sent(outcome.map(|_| ()).map_err(|error| error.kind().code()))
             }
         };
-        Event::Ended { job, done }
+        Report::Ended { job, done }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::action::Action;
 use crate::control::{control, is_asked, item_id};
 use crate::filling::Filling;
 use crate::text::{Speech, UiText};
-use crate::view::{Button, Complaint, Control, Dock, Fold, Item, Media, Progress, QuestionScreen, Screen};
+use crate::view::{Button, Complaint, Control, Dock, Fold, Item, Media, Progress, QuestionScreen, Screen, to_u32};
 
 /// The questions of the screen that is shown.
 pub(crate) fn view(filling: &Filling, shown: &ScreenView, speech: Speech) -> (Screen, Dock) {
@@ -140,5 +140,5 @@ pub(crate) fn progress(filling: &Filling, shown: &ScreenView, speech: Speech) ->
         None => speech.own(&text),
     };
     let saved = filling.saved.then(|| speech.say("fill.saved"));
-    Some(Progress { part: place.part, parts: place.parts, text: speech.own(&text), spoken, saved })
+    Some(Progress { part: to_u32(place.part), parts: to_u32(place.parts), text: speech.own(&text), spoken, saved })
 }
