@@ -12,7 +12,8 @@ use crate::clock::Step;
 use crate::form::FormDef;
 use crate::session::{Changes, Edit, FormSession, Policy, ScreenKey, ScreenView, State, Violation};
 use crate::store::{
-    self, AttachmentWriter, Draft, DraftId, Finalized, FormKey, ProjectId, SealedAttachment, Snapshot, SubmissionId,
+    self, AttachmentWriter, Draft, DraftId, Finalized, FormKey, FormSummary, NewDraft, ProjectId, SealedAttachment,
+    Snapshot, SubmissionId,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -42,6 +43,16 @@ pub struct DraftSession {
     /// Memory holds a change that the disk refused, because the disk could not be read either: it is read again before
     /// anything else is done.
     is_ahead: bool,
+    /// What is not on the disk yet; none once it is a draft.
+    held: Option<Box<Held>>,
+}
+
+/// A draft that is in memory alone.
+struct Held {
+    draft: NewDraft,
+    beginning: Snapshot,
+    /// What has happened since.
+    rows: Vec<store::Edit>,
 }
 
 /// What came of finalising.
@@ -93,7 +104,51 @@ impl DraftSession {
             unreplayed,
             owes_snapshot: row.engine != ENGINE,
             is_ahead: false,
+            held: None,
         }
+    }
+
+    /// One that is in memory alone.
+    pub(super) fn held(client: &Client, draft: NewDraft, form: &FormSummary, session: FormSession) -> Result<Self> {
+        let mut begun = Self {
+            // There is no such draft, so nobody else can open it.
+            claim: Claim { client: client.clone(), draft: DraftId(0) },
+            form: draft.form,
+            project: form.project,
+            form_id: form.form_id.clone(),
+            seed: draft.seed,
+            session,
+            last_row: 0,
+            snapshot_row: 0,
+            unreplayed: Vec::new(),
+            owes_snapshot: false,
+            is_ahead: false,
+            held: None,
+        };
+        // What the record began with must not change under the draft, whatever engine reads it next.
+        let beginning = begun.snapshot()?;
+        begun.held = Some(Box::new(Held { draft, beginning, rows: Vec::new() }));
+        Ok(begun)
+    }
+
+    /// Whether it is in memory alone ([`Client::begin`]): then it has no [id](Self::id) yet.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Makes it a draft, if it is in memory alone.
+    ///
+    /// # Errors
+    /// Those of the store: then it is as before.
+    pub(super) fn hold_no_longer(&mut self) -> Result<()> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let client = self.claim.client.clone();
+        client.note_real_draft()?;
+        let id = client.inner.store.create_draft_with(&held.draft, &held.beginning, &held.rows)?;
+        self.claim = client.claim(id)?;
+        self.held = None;
+        Ok(())
     }
 
     /// Runs what a record runs when it is opened again.
@@ -101,7 +156,7 @@ impl DraftSession {
         self.apply(&Edit::Resume).map(|_| ())
     }
 
-    /// The draft.
+    /// The draft; 0 while it is in memory alone.
     #[must_use]
     pub fn id(&self) -> DraftId {
         self.claim.draft
@@ -205,6 +260,7 @@ impl DraftSession {
     /// # Errors
     /// [`ErrorKind::Io`] if the file cannot be read; as [`DraftSession::answer`].
     pub fn attach(&mut self, node: &str, source: &Path, give_away: bool) -> Result<String> {
+        self.hold_no_longer()?;
         let (sealed, extension) = seal_file(self.attachment_writer()?, source)?;
         let name = self.attach_sealed(node, &extension, sealed)?;
         if give_away {
@@ -239,6 +295,7 @@ impl DraftSession {
     /// # Errors
     /// As [`DraftSession::answer`]; then the file is gone.
     pub fn attach_sealed(&mut self, node: &str, extension: &str, sealed: SealedAttachment) -> Result<String> {
+        self.hold_no_longer()?;
         let name = self.file_name(node, extension);
         let edit = Edit::Attach { node: Some(node.to_owned()), name: name.clone() };
         let mut sealed = Some(sealed);
@@ -301,14 +358,21 @@ impl DraftSession {
     /// # Errors
     /// Those of the store.
     pub fn aside(&self) -> Result<Option<String>> {
+        if self.is_held() {
+            return Ok(None);
+        }
         self.claim.client.kept(&aside_key(self.claim.draft))
     }
 
-    /// Keeps something beside the draft; it goes when the draft is finalised or deleted. An empty text is nothing.
+    /// Keeps something beside the draft; it goes when the draft is finalised or deleted. An empty text is nothing. Beside one
+    /// that is in memory alone nothing can be kept.
     ///
     /// # Errors
-    /// Those of the store.
+    /// [`ErrorKind::NotAllowed`], those of the store.
     pub fn keep_aside(&self, text: &str) -> Result<()> {
+        if self.is_held() {
+            return Err(ErrorKind::NotAllowed.into());
+        }
         self.claim.client.keep(&aside_key(self.claim.draft), text)
     }
 
@@ -322,6 +386,7 @@ impl DraftSession {
         if self.session.form().public_key.is_some() {
             return Err(ErrorKind::EncryptionNeeded.into());
         }
+        self.hold_no_longer()?;
         self.catch_up()?;
         let n_unreplayed = self.unreplayed().count();
         if n_unreplayed > 0 {
@@ -340,12 +405,14 @@ impl DraftSession {
             finished = self.session.finished_anew(self.step(at));
         }
         let attachments = self.attachment_names().map_err(|error| self.back_to_disk(error))?;
+        let keeps_last_saved = self.claim.client.keeps_last_saved(self.project);
+        let keeps_last_saved = keeps_last_saved.map_err(|error| self.back_to_disk(error))?;
         let finalized = Finalized {
             xml: finished.xml.into_bytes(),
             instance_id: finished.instance_id.clone(),
             name: finished.instance_name,
             attachments,
-            last_saved: Some(finished.draft_xml.into_bytes()),
+            last_saved: keeps_last_saved.then(|| finished.draft_xml.into_bytes()),
             at,
         };
         self.claim.client.drop_aside(self.claim.draft)?;
@@ -383,29 +450,34 @@ impl DraftSession {
         Ok(names)
     }
 
-    /// Keeps the whole record as it is now, so that opening it again takes no replay up to here.
+    /// Keeps the whole record as it is now, so that opening it again takes no replay up to here. One that is in memory alone
+    /// stays there.
     ///
     /// # Errors
     /// Those of the store.
     pub fn save_snapshot(&mut self) -> Result<()> {
+        if self.is_held() {
+            return Ok(());
+        }
         self.catch_up()?;
-        let at = self.claim.client.now_ms();
-        self.claim.client.inner.store.save_snapshot(
-            self.claim.draft,
-            &Snapshot {
-                seq: self.last_row,
-                format: State::FORMAT,
-                state: self.session.state().to_bytes()?,
-                name: self.session.instance_name(),
-                screen: self.session.screen_path(&self.session.current()),
-                language: self.session.language_name().unwrap_or_default().to_owned(),
-                engine: ENGINE.to_owned(),
-                at,
-            },
-        )?;
+        self.claim.client.inner.store.save_snapshot(self.claim.draft, &self.snapshot()?)?;
         self.snapshot_row = self.last_row;
         self.owes_snapshot = false;
         Ok(())
+    }
+
+    /// The record as it is now.
+    fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot {
+            seq: self.last_row,
+            format: State::FORMAT,
+            state: self.session.state().to_bytes()?,
+            name: self.session.instance_name(),
+            screen: self.session.screen_path(&self.session.current()),
+            language: self.session.language_name().unwrap_or_default().to_owned(),
+            engine: ENGINE.to_owned(),
+            at: self.claim.client.now_ms(),
+        })
     }
 
     /// Leaves the draft for now: a snapshot, and last-saved. Files that nothing in the record names any more are erased.
@@ -413,10 +485,13 @@ impl DraftSession {
     /// # Errors
     /// Those of the store; every answer is on the disk all the same.
     pub fn save(&mut self) -> Result<()> {
+        if self.is_held() {
+            return Ok(());
+        }
         self.save_snapshot()?;
         let store = &self.claim.client.inner.store;
         store.erase_unnamed_attachments(self.claim.draft, |name| self.names(name))?;
-        if self.session.form().public_key.is_none() {
+        if self.session.form().public_key.is_none() && self.claim.client.keeps_last_saved(self.project)? {
             let (xml, at) = (self.session.draft_xml(), self.claim.client.now_ms());
             self.claim.client.inner.store.set_last_saved(self.project, &self.form_id, xml.as_bytes(), at)?;
         }
@@ -439,6 +514,7 @@ impl DraftSession {
         if self.owes_snapshot {
             self.save_snapshot()?;
         }
+        let before = self.is_held().then(|| self.session.clone());
         let at = self.claim.client.now_ms();
         let edit = &self.session.in_plain_writing(edit);
         let changes = self.session.apply(edit, self.step(at))?;
@@ -449,6 +525,9 @@ impl DraftSession {
             value: edit.value().map(str::to_owned),
             at,
         };
+        if let Some(before) = before {
+            return self.hold(edit, row, before).map(|()| changes);
+        }
         append(self, &row).map_err(|error| self.back_to_disk(error))?;
         self.last_row += 1;
         if self.last_row - self.snapshot_row >= ROWS_PER_SNAPSHOT {
@@ -456,6 +535,23 @@ impl DraftSession {
             let _ = self.save_snapshot();
         }
         Ok(changes)
+    }
+
+    /// Notes in memory what has happened; the first answer writes it all. What the disk refuses has not happened.
+    fn hold(&mut self, edit: &Edit, row: store::Edit, before: FormSession) -> Result<()> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        held.rows.push(row);
+        self.last_row += 1;
+        if matches!(edit, Edit::Move { .. } | Edit::Language { .. }) {
+            return Ok(());
+        }
+        self.hold_no_longer().inspect_err(|_| {
+            if let Some(held) = &mut self.held {
+                held.rows.pop();
+            }
+            self.session = before;
+            self.last_row -= 1;
+        })
     }
 
     /// Undoes in memory what the disk has refused with `error`.

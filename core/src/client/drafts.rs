@@ -8,6 +8,7 @@ use super::Client;
 use super::draft_session::{DraftSession, ENGINE};
 use super::forms::utf8;
 use crate::clock::Step;
+use crate::openrosa::settings_qr::Mode;
 use crate::session::{Edit, FormSession, State};
 use crate::store::{self, Draft, DraftId, DraftSummary, FormKey, JournalRow, KeptSnapshot, NewDraft, ProjectId};
 use crate::text::fold::fold;
@@ -80,6 +81,18 @@ impl Client {
     /// [`ErrorKind::NotFound`], [`ErrorKind::FormNotOffered`], [`ErrorKind::NoSuchLanguage`], those of [`Client::form`] and of
     /// the store.
     pub fn start_draft(&self, form: FormKey, language: Option<&str>) -> Result<DraftSession> {
+        let mut begun = self.begin(form, language)?;
+        begun.hold_no_longer()?;
+        Ok(begun)
+    }
+
+    /// The same in memory alone: nothing is on the disk until the first answer, which writes the draft with itself and with what
+    /// was moved and shown before. Dropped or killed before that, it has never been. This is for a questionnaire that asks
+    /// first whether a person wants to take part.
+    ///
+    /// # Errors
+    /// As [`Client::start_draft`].
+    pub fn begin(&self, form: FormKey, language: Option<&str>) -> Result<DraftSession> {
         let summary = self.inner.store.form_summary(form)?;
         if !summary.offered {
             return Err(Error::new(ErrorKind::FormNotOffered, format!("form {}", summary.form_id)));
@@ -89,11 +102,14 @@ impl Client {
         let settings = self.settings(&self.project_row(summary.project)?, zone(&time_zone))?;
         let seed = self.new_seed()?;
         let now = self.now_ms();
-        let last_saved = self.inner.store.last_saved(summary.project, &summary.form_id)?;
+        let last_saved = match self.keeps_last_saved(summary.project)? {
+            true => self.inner.store.last_saved(summary.project, &summary.form_id)?,
+            false => None,
+        };
         let saved_xml = last_saved.clone().map(utf8).transpose()?;
         let step = Step { at: now, seed, number: 0 };
         let session = FormSession::begin(definition, settings, language, step, saved_xml.as_deref())?;
-        let draft = self.inner.store.create_draft(&NewDraft {
+        let draft = NewDraft {
             form,
             instance_id: session.instance_id(),
             seed,
@@ -102,15 +118,14 @@ impl Client {
             engine: ENGINE.to_owned(),
             last_saved,
             created_at: now,
-        })?;
-        let row = self.inner.store.draft(draft)?;
-        let mut begun = DraftSession::new(self.claim(draft)?, &row, Replayed::begun(session));
-        // What the record began with must not change under the draft, whatever engine reads it next.
-        begun.save_snapshot().inspect_err(|_| {
-            // A draft that cannot even keep its beginning is none.
-            let _ = self.inner.store.delete_draft(draft);
-        })?;
-        Ok(begun)
+        };
+        DraftSession::held(self, draft, &summary, session)
+    }
+
+    /// Whether what was answered last is offered to the next record. On a phone in a newcomer's hand it is not: it may be
+    /// somebody else's hand by then.
+    pub(super) fn keeps_last_saved(&self, project: ProjectId) -> Result<bool> {
+        Ok(self.project_row(project)?.settings.mode != Some(Mode::Newcomer))
     }
 
     /// Opens a draft where it was left: a snapshot, then the journal, then the record's own load actions (not where the
@@ -279,7 +294,7 @@ impl Client {
     }
 
     /// Takes a draft for one session: two would number their rows alike, and one of two answers would be lost.
-    fn claim(&self, draft: DraftId) -> Result<Claim> {
+    pub(super) fn claim(&self, draft: DraftId) -> Result<Claim> {
         let mut open = self.inner.open_drafts.lock().unwrap_or_else(PoisonError::into_inner);
         if !open.insert(draft) {
             return Err(Error::new(ErrorKind::DraftInUse, format!("draft {draft}")));

@@ -215,6 +215,19 @@ impl Client {
         self.inner.store.delete_quarantine(name)
     }
 
+    /// Erases the home for good: the key is forgotten, and with it what may remain of anything; then the files go. What is still
+    /// open of it (drafts, sendings) gives [`ErrorKind::StoragePaused`]. If this is cut off, [`home_key`] finishes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::KeyUnavailable`] if the keeper of the key cannot be asked now, [`ErrorKind::Io`].
+    pub fn erase(self, secrets: &dyn SecretStore) -> Result<()> {
+        let home = self.inner.store.home();
+        self.pause_storage()?;
+        Store::mark_erasing(&home)?;
+        secrets.forget()?;
+        Store::erase(&home)
+    }
+
     /// A small thing that a shell has kept in the home, such as the language of the app; none if it was never kept.
     ///
     /// # Errors
@@ -245,13 +258,15 @@ impl Client {
     /// The seed of a new draft.
     fn new_seed(&self) -> Result<u64> {
         let store = &self.inner.store;
-        let Some(fixed) = &self.inner.fixed else {
-            store.set_setting(REAL_DRAFTS, "true")?;
-            return system_random();
-        };
+        let Some(fixed) = &self.inner.fixed else { return system_random() };
         let number: u64 = store.setting(FIXED_DRAFTS)?.and_then(|number| number.parse().ok()).unwrap_or(0);
         store.set_setting(FIXED_DRAFTS, &(number + 1).to_string())?;
         Ok(Step { at: 0, seed: fixed.seed, number }.random().next_u64())
+    }
+
+    /// Notes that a draft was begun without fixed inputs.
+    fn note_real_draft(&self) -> Result<()> {
+        if self.inner.fixed.is_some() { Ok(()) } else { self.inner.store.set_setting(REAL_DRAFTS, "true") }
     }
 
     /// What a session is told of the device and the account.
@@ -325,19 +340,19 @@ fn word(random: &mut Random, length: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::NewForm;
+    use crate::store::{NewForm, ProjectSettings};
 
     const FORM: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
         <h:title>Bezoek Súdwest</h:title><model><instance><d id="visit"><name/><meta><instanceID/><instanceName/></meta></d></instance>
         <bind nodeset="/d/meta/instanceName" calculate="/d/name"/></model></h:head>
         <h:body><input ref="/d/name"/></h:body></h:html>"#;
 
-    /// Also where nothing of the network is compiled in.
-    #[test]
-    fn local_calls_need_no_network() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = Key::generate().unwrap();
-        let client = Client::open(ClientConfig::new(folder.path().join("home"), key, TimeZone::UTC)).unwrap();
+    fn open(home: &std::path::Path, key: &Key) -> Client {
+        Client::open(ClientConfig::new(home, key.clone(), TimeZone::UTC)).unwrap()
+    }
+
+    /// A project with one form.
+    fn with_form(client: &Client) -> ProjectId {
         let source = ProjectSource::of_text("https://example.org/v1/key/abc/projects/1");
         let project = client.add_project(&source, None).unwrap().project.id;
         let form = NewForm {
@@ -352,6 +367,134 @@ mod tests {
             fetched_at: 0,
         };
         client.store().install_form(&form).unwrap();
+        project
+    }
+
+    /// Every file of a folder.
+    fn files(folder: &std::path::Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .flat_map(
+                |path| if path.is_dir() { files(&path) } else { [(path.clone(), std::fs::read(path).unwrap())].into() },
+            )
+            .collect()
+    }
+
+    /// The promise of consent: until a person chooses, nothing is kept.
+    #[test]
+    fn what_is_begun_in_memory_is_on_the_disk_with_its_first_answer_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, key) = (folder.path().join("home"), Key::generate().unwrap());
+        let client = open(&home, &key);
+        let project = with_form(&client);
+        let newcomer = ProjectSettings { mode: Some(Mode::Newcomer), ..ProjectSettings::default() };
+        client.set_project_settings(project, newcomer).unwrap();
+        let form = client.find_form(project, "visit").unwrap();
+        let before = files(&home);
+        let mut given_up = client.begin(form.key, None).unwrap();
+        let name = given_up.screen().key;
+        given_up.move_to(&crate::session::ScreenKey::End).unwrap();
+        given_up.move_to(&name).unwrap();
+        given_up.save().unwrap();
+        assert!(given_up.is_held() && given_up.aside().unwrap().is_none());
+        assert_eq!(given_up.keep_aside("x").unwrap_err().kind(), ErrorKind::NotAllowed);
+        drop(given_up);
+        assert!(files(&home) == before, "not a byte");
+        assert_eq!(client.drafts(None).unwrap(), []);
+
+        let mut draft = client.begin(form.key, None).unwrap();
+        draft.move_to(&crate::session::ScreenKey::End).unwrap();
+        draft.move_to(&name).unwrap();
+        // A disk that refuses it has none of it, and memory neither.
+        client.store().refuse_writes(true).unwrap();
+        draft.answer("/d/name", Some("Sami")).unwrap_err();
+        client.store().refuse_writes(false).unwrap();
+        assert!(draft.is_held() && !draft.session().has_value("Sami"));
+        assert_eq!(client.drafts(None).unwrap(), []);
+        draft.answer("/d/name", Some("Amal")).unwrap();
+        let (id, record) = (draft.id(), draft.session().draft_xml());
+        drop(draft);
+        let rows: Vec<_> = client.store().edits(id).unwrap().into_iter().map(|row| row.op).collect();
+        assert_eq!(rows, ["move", "move", "answer"]);
+        assert_eq!(client.replay_draft(id).unwrap().draft_xml(), record);
+        assert_eq!(client.open_draft(id).unwrap().id(), id);
+    }
+
+    #[test]
+    fn a_newcomer_leaves_no_answers_for_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let client = open(&folder.path().join("home"), &Key::generate().unwrap());
+        let project = with_form(&client);
+        let form = client.find_form(project, "visit").unwrap();
+        for (mode, keeps) in [(Mode::Newcomer, false), (Mode::Interviewer, true)] {
+            let settings = ProjectSettings { mode: Some(mode), ..ProjectSettings::default() };
+            client.set_project_settings(project, settings).unwrap();
+            let mut draft = client.start_draft(form.key, None).unwrap();
+            draft.answer("/d/name", Some("Sami")).unwrap();
+            draft.save().unwrap();
+            assert_eq!(client.store().last_saved(project, "visit").unwrap().is_some(), keeps);
+            assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
+            assert_eq!(client.store().last_saved(project, "visit").unwrap().is_some(), keeps);
+            assert!(client.has_unsent(project).unwrap());
+        }
+    }
+
+    /// A keeper that can be asked, or not.
+    #[derive(Default)]
+    struct Keeper {
+        key: Mutex<Option<Key>>,
+        is_locked: std::sync::atomic::AtomicBool,
+    }
+
+    impl SecretStore for Keeper {
+        fn load(&self) -> std::result::Result<Option<Key>, SecretError> {
+            Ok(self.key.lock().unwrap().clone())
+        }
+
+        fn save(&self, key: &Key) -> std::result::Result<(), SecretError> {
+            self.key.lock().unwrap().get_or_insert_with(|| key.clone());
+            Ok(())
+        }
+
+        fn forget(&self) -> std::result::Result<(), SecretError> {
+            if self.is_locked.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(SecretError::Unavailable("locked".into()));
+            }
+            *self.key.lock().unwrap() = None;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_erased_is_gone_and_an_erasing_that_was_cut_off_is_finished() {
+        for is_cut_off in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let home = folder.path().join("home");
+            let keeper = Keeper::default();
+            let key = home_key(&home, &keeper).unwrap();
+            let client = open(&home, &key);
+            let project = with_form(&client);
+            let mut draft = client.start_draft(client.find_form(project, "visit").unwrap().key, None).unwrap();
+            draft.answer("/d/name", Some("Sami")).unwrap();
+            keeper.is_locked.store(is_cut_off, std::sync::atomic::Ordering::Relaxed);
+            let erased = client.clone().erase(&keeper).map_err(|error| error.kind());
+            assert_eq!(erased, if is_cut_off { Err(ErrorKind::KeyUnavailable) } else { Ok(()) });
+            assert_eq!(draft.answer("/d/name", Some("Amal")).unwrap_err().kind(), ErrorKind::StoragePaused);
+            drop((draft, client));
+            keeper.is_locked.store(false, std::sync::atomic::Ordering::Relaxed);
+            let other = home_key(&home, &keeper).unwrap();
+            assert_ne!(other.id(), key.id());
+            assert!(files(&home).into_keys().all(|file| file.ends_with("lock")), "{:?}", files(&home).keys());
+            assert_eq!(open(&home, &other).projects().unwrap(), []);
+        }
+    }
+
+    /// Also where nothing of the network is compiled in.
+    #[test]
+    fn local_calls_need_no_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let client = open(&folder.path().join("home"), &Key::generate().unwrap());
+        let project = with_form(&client);
         let form = client.find_form(project, "visit").unwrap();
         let mut draft = client.start_draft(form.key, None).unwrap();
         draft.answer("/d/name", Some("Jelle")).unwrap();
@@ -372,11 +515,13 @@ mod tests {
         assert!(matches!(draft.finalize().unwrap(), Finalization::Finalized { .. }));
         assert_eq!(client.kept(&beside).unwrap(), None);
         let record = client.find_records(Some(project), "JELLE").unwrap().remove(0);
+        assert_eq!(client.record(record.id).unwrap().as_ref(), Some(&record));
         assert_eq!((record.name.as_str(), record.project, record.attachments), ("Jelle", project, 0));
         assert_eq!(record.bytes, client.store().submission_xml(record.id).unwrap().len() as u64);
         assert_eq!(client.retry(&Records::One(record.id)).unwrap(), 1);
         assert_eq!(client.discard(&Records::One(record.id), None).unwrap().records, 1);
         assert_eq!(client.outbox(None).unwrap(), []);
+        assert_eq!(client.record(record.id).unwrap(), None);
         client.maintenance().unwrap();
         client.remove_project(project, false).unwrap();
     }

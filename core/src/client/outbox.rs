@@ -65,6 +65,29 @@ impl Client {
         Ok(records.map(|record| self.record_summary(problems.remove(&record.id).unwrap_or_default(), record)).collect())
     }
 
+    /// One record; none if it is not there, as one that was sent and forgotten.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn record(&self, id: SubmissionId) -> Result<Option<RecordSummary>> {
+        match self.inner.store.submission(id) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(record) => {
+                let problems = self.inner.store.file_problems_of(id)?;
+                Ok(Some(self.record_summary(problems, record)))
+            }
+        }
+    }
+
+    /// Whether a project has records that are ready to be sent, or wait for something that may have changed.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn has_unsent(&self, project: ProjectId) -> Result<bool> {
+        self.inner.store.has_unsent(project)
+    }
+
     /// The records whose name or form's title contains `search`, letters folded ([`fold`]), in the order of
     /// [`Client::outbox`].
     ///

@@ -34,12 +34,17 @@ pub enum SecretError {
     NotAKey,
 }
 
-/// The key of a home: the one that is kept, or for a home that does not exist yet a new one.
+/// The key of a home: the one that is kept, or for a home that does not exist yet a new one. An erasing that was cut off is
+/// finished first ([`Client::erase`](super::Client::erase)).
 ///
 /// # Errors
 /// [`ErrorKind::KeyUnavailable`] while the keeper cannot be asked, [`ErrorKind::WrongKey`] if it holds something else.
 /// [`ErrorKind::KeyMissing`] for a home whose key is gone: a new one could not read it, so none is made.
 pub fn home_key(home: &Path, secrets: &dyn SecretStore) -> Result<Key> {
+    if Store::is_erasing(home) {
+        secrets.forget()?;
+        Store::erase(home)?;
+    }
     if let Some(key) = secrets.load()? {
         return Ok(key);
     }

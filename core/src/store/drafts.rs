@@ -176,23 +176,19 @@ impl Store {
     /// # Errors
     /// `NotFound` if there is no such form; `StorageFull`, `StoragePaused`.
     pub fn create_draft(&self, draft: &NewDraft) -> Result<DraftId> {
-        self.read(|connection| {
-            connection.execute(
-                "INSERT INTO draft (form, instance_id, created_at, updated_at, language, seed, time_zone, engine,
-                                    last_saved)
-                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![
-                    draft.form,
-                    draft.instance_id,
-                    draft.created_at,
-                    draft.language,
-                    draft.seed.cast_signed(),
-                    draft.time_zone,
-                    draft.engine,
-                    draft.last_saved
-                ],
-            )?;
-            Ok(DraftId(connection.last_insert_rowid()))
+        self.read(|connection| create(connection, draft))
+    }
+
+    /// Begins a draft with what it began as, and with what has happened in it so far: all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`Store::create_draft`].
+    pub fn create_draft_with(&self, draft: &NewDraft, beginning: &Snapshot, edits: &[Edit]) -> Result<DraftId> {
+        self.write(|transaction| {
+            let id = create(transaction, draft)?;
+            keep_snapshot(transaction, id, beginning)?;
+            edits.iter().try_for_each(|edit| append(transaction, id, edit))?;
+            Ok(id)
         })
     }
 
@@ -280,28 +276,7 @@ impl Store {
     /// # Errors
     /// `NotFound`, `StorageFull`, `StoragePaused`.
     pub fn save_snapshot(&self, draft: DraftId, snapshot: &Snapshot) -> Result<()> {
-        let seq = snapshot.seq.cast_signed();
-        self.write(|transaction| {
-            let changed = transaction.execute(
-                "UPDATE draft SET snapshot_seq = ?, name = ?, screen = ?, language = ?, engine = ?, updated_at = ?
-                 WHERE id = ?",
-                params![seq, snapshot.name, snapshot.screen, snapshot.language, snapshot.engine, snapshot.at, draft],
-            )?;
-            if changed == 0 {
-                return Err(not_found(draft));
-            }
-            transaction.execute(
-                "INSERT OR REPLACE INTO draft_snapshot (draft, seq, format, engine, state, at)
-                 VALUES (?, ?, ?, ?, ?, ?)",
-                params![draft, seq, snapshot.format, snapshot.engine, snapshot.state, snapshot.at],
-            )?;
-            transaction.execute(
-                "DELETE FROM draft_snapshot WHERE draft = ?1 AND seq <> ?2
-                 AND seq > (SELECT min(seq) FROM draft_snapshot WHERE draft = ?1)",
-                params![draft, seq],
-            )?;
-            Ok(())
-        })
+        self.write(|transaction| keep_snapshot(transaction, draft, snapshot))
     }
 
     /// The snapshots of a draft, the newest first; none: a new instance is where the replay begins.
@@ -361,6 +336,47 @@ impl Store {
         self.forget(erased);
         Ok(())
     }
+}
+
+fn create(connection: &Connection, draft: &NewDraft) -> Result<DraftId> {
+    connection.execute(
+        "INSERT INTO draft (form, instance_id, created_at, updated_at, language, seed, time_zone, engine, last_saved)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            draft.form,
+            draft.instance_id,
+            draft.created_at,
+            draft.language,
+            draft.seed.cast_signed(),
+            draft.time_zone,
+            draft.engine,
+            draft.last_saved
+        ],
+    )?;
+    Ok(DraftId(connection.last_insert_rowid()))
+}
+
+fn keep_snapshot(transaction: &Transaction<'_>, draft: DraftId, snapshot: &Snapshot) -> Result<()> {
+    let seq = snapshot.seq.cast_signed();
+    let changed = transaction.execute(
+        "UPDATE draft SET snapshot_seq = ?, name = ?, screen = ?, language = ?, engine = ?, updated_at = ?
+         WHERE id = ?",
+        params![seq, snapshot.name, snapshot.screen, snapshot.language, snapshot.engine, snapshot.at, draft],
+    )?;
+    if changed == 0 {
+        return Err(not_found(draft));
+    }
+    transaction.execute(
+        "INSERT OR REPLACE INTO draft_snapshot (draft, seq, format, engine, state, at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+        params![draft, seq, snapshot.format, snapshot.engine, snapshot.state, snapshot.at],
+    )?;
+    transaction.execute(
+        "DELETE FROM draft_snapshot WHERE draft = ?1 AND seq <> ?2
+         AND seq > (SELECT min(seq) FROM draft_snapshot WHERE draft = ?1)",
+        params![draft, seq],
+    )?;
+    Ok(())
 }
 
 pub(super) fn append(connection: &Connection, draft: DraftId, edit: &Edit) -> Result<()> {

@@ -22,6 +22,8 @@ const LOCK: &str = "lock";
 /// There while the database is open, and after it was not closed.
 const MARKER: &str = "open";
 const QUARANTINE: &str = "quarantine";
+/// There while everything is being erased.
+const ERASING: &str = "erasing";
 /// There when something could not be read: the next opening looks the database through.
 const SUSPECT: &str = "suspect";
 /// Room that is given up when the disk is full, so that what was begun can be ended: sending, deleting, a last answer.
@@ -63,6 +65,33 @@ impl Home {
     /// Whether there is a home at `path`, or what is left of one.
     pub(super) fn exists(path: &Path) -> bool {
         path.join(HOME_FILE).exists() || path.join(DATABASE).exists()
+    }
+
+    /// Notes that everything in the folder is to go.
+    pub(super) fn mark_erasing(path: &Path) -> Result<()> {
+        File::create(path.join(ERASING)).and_then(|marker| marker.sync_all()).map_err(io_error)?;
+        sync_folder(path)
+    }
+
+    /// Whether an erasing has begun and not ended.
+    pub(super) fn is_erasing(path: &Path) -> bool {
+        path.join(ERASING).exists()
+    }
+
+    /// Deletes all that the folder holds, the marker last; only the lock stays, which says nothing.
+    pub(super) fn erase(path: &Path) -> Result<()> {
+        for entry in fs::read_dir(path).map_err(io_error)? {
+            let entry = entry.map_err(io_error)?;
+            if [LOCK, ERASING].iter().any(|stays| entry.file_name() == *stays) {
+                continue;
+            }
+            let is_folder = entry.file_type().map_err(io_error)?.is_dir();
+            let gone = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+            gone.map_err(io_error)?;
+        }
+        sync_folder(path)?;
+        folder::remove(&path.join(ERASING))?;
+        sync_folder(path)
     }
 
     fn make(&self, key: &Key) -> Result<()> {

@@ -105,6 +105,28 @@ impl Store {
         Home::exists(path)
     }
 
+    /// Notes that everything of a home is to go, before its key does.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn mark_erasing(path: &Path) -> Result<()> {
+        Home::mark_erasing(path)
+    }
+
+    /// Whether the erasing of a home has begun and not ended.
+    #[must_use]
+    pub fn is_erasing(path: &Path) -> bool {
+        Home::is_erasing(path)
+    }
+
+    /// Deletes all files of a home whose erasing has begun; where that was cut off, what is left.
+    ///
+    /// # Errors
+    /// `Io`: then some are left, and so is the note.
+    pub fn erase(path: &Path) -> Result<()> {
+        Home::erase(path)
+    }
+
     /// What was found when this home was opened.
     #[must_use]
     pub fn opening(&self) -> &OpeningReport {

@@ -158,6 +158,17 @@ impl Store {
         })
     }
 
+    /// Whether a project has a record that is ready or waits.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn has_unsent(&self, project: ProjectId) -> Result<bool> {
+        self.read(|connection| {
+            let query = "SELECT EXISTS (SELECT 1 FROM submission WHERE project = ? AND state IN ('ready', 'waiting'))";
+            Ok(connection.query_row(query, [project], |row| row.get(0))?)
+        })
+    }
+
     /// Whether a record with this instanceID is here, or was and has arrived.
     ///
     /// # Errors

@@ -245,6 +245,21 @@ impl Store {
         })
     }
 
+    /// The attachments of one record that cannot be sent.
+    ///
+    /// # Errors
+    /// `StoragePaused`, `StorageDamaged`.
+    pub fn file_problems_of(&self, record: SubmissionId) -> Result<Vec<FileProblem>> {
+        self.read(|connection| {
+            let mut query = connection.prepare(
+                "SELECT submission, name, problem FROM attachment WHERE submission = ? AND problem <> '' ORDER BY name",
+            )?;
+            let problem = |row: &Row<'_>| Ok(FileProblem { record: row.get(0)?, name: row.get(1)?, code: row.get(2)? });
+            let problems = query.query_map([record], problem)?.collect::<Result<_, _>>()?;
+            Ok(problems)
+        })
+    }
+
     /// The receipts of a project, the latest first.
     ///
     /// # Errors

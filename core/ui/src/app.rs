@@ -1,9 +1,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use veldwerk::client::{
-    Cancel, Client, DraftId, Invitation, Network, ProjectSource, RecordState, RecordSummary, SubmissionId,
-};
+use veldwerk::client::{Cancel, Client, DraftId, Invitation, Network, ProjectSource, RecordSummary, SubmissionId};
 use veldwerk::form::ControlKind;
 use veldwerk::ids::NodeId;
 use veldwerk::openrosa::settings_qr::{Autosend, Mode};
@@ -779,7 +777,7 @@ impl App {
     }
 
     fn find_record(&self, record: SubmissionId) -> Result<Option<RecordSummary>> {
-        Ok(self.client()?.outbox(None)?.into_iter().find(|known| known.id == record))
+        self.client()?.record(record)
     }
 
     /// Whether finished records of a project may go by themselves over the network of now.
@@ -797,9 +795,7 @@ impl App {
         let Ok(client) = self.client() else { return Ok(()) };
         let client = client.clone();
         for project in client.projects()? {
-            let is_unsent =
-                |record: &RecordSummary| matches!(record.state, RecordState::Ready | RecordState::Waiting { .. });
-            if self.may_send(project.id)? && client.outbox(Some(project.id))?.iter().any(is_unsent) {
+            if self.may_send(project.id)? && client.has_unsent(project.id)? {
                 self.start(Work::Send(project.id));
             }
         }
