@@ -298,6 +298,30 @@ fn a_time_of_another_zone_is_another_time_here_and_last_summer_s_stays() {
     }
 }
 
+/// What another program wrote, or an earlier version of the form took, stays as it is, and stands in the way until a person has
+/// looked; what nobody can change does not.
+#[test]
+fn a_kept_text_that_is_no_value_of_its_type_is_told() {
+    let form = form(
+        "<n/><g/><p/><t/><s/>",
+        r#"<bind nodeset="/d/n" type="int"/><bind nodeset="/d/g" type="geopoint" constraint="true()"/>
+           <bind nodeset="/d/p" type="date" readonly="true()"/><bind nodeset="/d/s" type="int" calculate="5000000000"/>"#,
+        r#"<input ref="/d/n"/><input ref="/d/g"/><input ref="/d/p"/><input ref="/d/t"/><input ref="/d/s"/>"#,
+    );
+    let record = "<d id='t'><n>3000000000</n><g>1 2 3 4 5</g><p>never</p><t>any</t><s/></d>";
+    let mut engine = Engine::reopen(Arc::clone(&form), settings(), record, step(0), None).unwrap();
+    let wrong = |engine: &Engine| {
+        let told = engine.violations().into_iter().map(|told| (engine.path(told.node), told.kind.name(), told.message));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(engine.value_at("/d/n"), "3000000000");
+    assert_eq!(wrong(&engine), [("/d/n".into(), "constraint", None), ("/d/g".into(), "constraint", None)]);
+    answer(&mut engine, "/d/n", "3");
+    assert_eq!(wrong(&engine), [("/d/g".into(), "constraint", None)]);
+    answer(&mut engine, "/d/g", "");
+    assert_eq!(wrong(&engine), []);
+}
+
 /// What is said in the language shown, by calculations and conditions, in rows too.
 #[test]
 fn what_follows_the_language_is_calculated_anew_when_it_changes() {

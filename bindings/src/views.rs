@@ -189,7 +189,7 @@ impl From<DataType> for AnswerType {
     fn from(data_type: DataType) -> Self {
         match data_type {
             DataType::String => Self::Text,
-            DataType::Int => Self::Integer,
+            DataType::Int | DataType::Long => Self::Integer,
             DataType::Decimal => Self::Decimal,
             DataType::Boolean => Self::Boolean,
             DataType::Date => Self::Date,

@@ -430,11 +430,15 @@ impl<'j> Run<'j> {
             if control.kind.has_choices()
                 && let Some(entry) = entry.as_object_mut()
             {
-                let choices = engine.choices(id, node);
-                let choices = choices.iter().map(
-                    |choice| json!({ "value": choice.value, "label": engine.choice_words(id, node, choice).plain() }),
+                let offer = engine.offer(id, node);
+                let choices = engine.choices_from(&offer, 0, id, node).map(
+                    |choice| json!({ "value": choice.value, "label": engine.choice_words(id, node, &choice).plain() }),
                 );
                 entry.insert("choices".into(), choices.collect());
+                // An empty list would say that there are none.
+                if offer.is_too_much {
+                    entry.insert("error".into(), ErrorKind::TooLarge.code().into());
+                }
             }
             controls.push(entry);
         });

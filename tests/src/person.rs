@@ -78,7 +78,7 @@ impl Person {
         let number = self.below(60);
         Some(match question.data_type {
             _ if question.control == ControlKind::Trigger => "OK".to_owned(),
-            DataType::Int => number.to_string(),
+            DataType::Int | DataType::Long => number.to_string(),
             DataType::Decimal => format!("{number}.5"),
             DataType::Boolean => "true".to_owned(),
             DataType::Date => format!("20{:02}-03-{:02}", 10 + number % 16, 1 + number % 28),

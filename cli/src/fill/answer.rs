@@ -72,6 +72,7 @@ pub(super) fn pattern(question: &QuestionView) -> Option<&'static str> {
         DataType::Geotrace | DataType::Geoshape => Some("52.37 4.89; 52.38 4.90"),
         DataType::String
         | DataType::Int
+        | DataType::Long
         | DataType::Decimal
         | DataType::Boolean
         | DataType::Barcode
@@ -110,7 +111,7 @@ fn chosen(question: &QuestionView, line: &str, only_one: bool) -> Typed {
 
 fn lexical(question: &QuestionView, line: &str) -> String {
     match question.data_type {
-        DataType::Int | DataType::Decimal => number(line),
+        DataType::Int | DataType::Long | DataType::Decimal => number(line),
         DataType::Date => date(&plain_digits(line)),
         DataType::DateTime => plain_digits(line).replacen(' ', "T", 1),
         DataType::Time => plain_digits(line),

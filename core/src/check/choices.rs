@@ -77,18 +77,18 @@ fn look_at_offer(form: &FormDef, control: &Control, place: &str, told: &mut Told
 }
 
 /// What a question may offer, as far as the form alone tells.
-struct Choices {
+pub(super) struct Choices {
     /// The value of each, and the cells by which it is filtered: two with the same value, and different ones of these, are
     /// never offered together.
-    values: Vec<(String, Vec<String>)>,
+    pub(super) values: Vec<(String, Vec<String>)>,
     /// The words of each in the language that the form begins in, where they are all that is shown of it.
     labels: Vec<Option<String>>,
     is_filtered_by_value: bool,
-    list: Option<String>,
+    pub(super) list: Option<String>,
 }
 
 impl Choices {
-    fn of(form: &FormDef, control: &Control) -> Option<Self> {
+    pub(super) fn of(form: &FormDef, control: &Control) -> Option<Self> {
         let written = control.items.iter().map(|item| (item.value.trim().to_owned(), Vec::new()));
         let words_written = control.items.iter().map(|item| words_of(form, item.label.as_ref()?));
         let Some(itemset) = &control.itemset else {

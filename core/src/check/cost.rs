@@ -103,7 +103,7 @@ fn answers(engine: &Engine, control: ControlId, node: NodeId) -> Vec<String> {
         ControlKind::Range => definition.setting("start").map(str::to_owned).into_iter().collect(),
         ControlKind::Upload => texts(&["file.jpg"]),
         _ => match engine.form().nodes[engine.tree().node(node).def].data_type {
-            DataType::Int | DataType::Decimal => texts(&["1", "30", "2000"]),
+            DataType::Int | DataType::Long | DataType::Decimal => texts(&["1", "30", "2000"]),
             DataType::Boolean => texts(&["1"]),
             DataType::Date => texts(&["2026-01-01", "1990-01-01"]),
             DataType::Time => texts(&["12:00:00.000Z"]),

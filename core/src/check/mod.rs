@@ -6,6 +6,7 @@
 
 mod choices;
 mod cost;
+mod defaults;
 mod paths;
 mod questions;
 mod spots;
@@ -87,6 +88,7 @@ pub fn lint(form: &FormDef, media: Option<&dyn Files>) -> Vec<Diagnostic> {
     let mut told = Told(Vec::new());
     questions::look(form, &mut told);
     choices::look(form, &mut told);
+    defaults::look(form, &mut told);
     paths::look(form, &mut told);
     texts::look(form, media, &mut told);
     told.0

@@ -353,3 +353,79 @@ fn an_expression_that_cannot_be_read_is_told_with_its_place() {
     let error = FormDef::load(&form("<a/>", "", body), &()).unwrap_err();
     assert!(error.detail().starts_with("/d/a, output, character 1: "), "{}", error.detail());
 }
+
+#[test]
+fn what_the_form_puts_in_fits_its_question() {
+    let typed = |nodes: &str, types: &[(&str, &str)], more: &str| {
+        let binds: String =
+            types.iter().map(|(name, of)| format!(r#"<bind nodeset="/d/{name}" type="{of}"/>"#)).collect();
+        form(nodes, &(binds + more), &input("n"))
+    };
+    let one = |of: &str, text: &str| typed(&format!("<n>{text}</n>"), &[("n", of)], "");
+    let unfit = |place, detail| vec![(K::UnfitDefault, place, detail)];
+    let on_select = |text: &str, element: &str| form(&format!("<q>{text}</q>"), "", &select("q", element, &["a", "b"]));
+    let range = |text: &str| {
+        form(
+            &format!("<n>{text}</n>"),
+            r#"<bind nodeset="/d/n" type="int"/>"#,
+            r#"<range ref="/d/n" start="2" end="10" step="2"><label>n</label></range>"#,
+        )
+    };
+    let listed = |text: &str| {
+        form(
+            &format!("<q>{text}</q>"),
+            r#"<instance id="l"><root><i><n>a</n></i><i><n>b</n></i></root></instance>"#,
+            r#"<select1 ref="/d/q"><label>q</label><itemset nodeset="instance('l')/root/i"><value ref="n"/><label ref="n"/></itemset></select1>"#,
+        )
+    };
+    let rows = |template: &str, row: &str| {
+        let nodes = format!("<r jr:template=''><v>{template}</v><x/></r><r><v>{row}</v><x/></r><n/>");
+        form(&nodes, r#"<bind nodeset="/d/r/v" type="int"/>"#, &(REPEAT_BODY.to_owned() + &input("n")))
+    };
+    let set = |value: &str| typed("<n/>", &[("n", "int")], value);
+    expect(vec![
+        (one("int", "abc"), unfit("/d/n", "'abc' is no int, so the question starts empty")),
+        (one("int", "3000000000"), unfit("/d/n", "'3000000000' is no int, so the question starts empty")),
+        (one("long", "3000000000"), vec![]),
+        (one("int", "007"), vec![]),
+        (one("decimal", "1,5"), unfit("/d/n", "'1,5' is no decimal, so the question starts empty")),
+        (one("boolean", "yes"), unfit("/d/n", "'yes' is no boolean, so the question starts empty")),
+        (one("date", "2020-1-5"), vec![]),
+        (one("date", "5/1/2020"), unfit("/d/n", "'5/1/2020' is no date, so the question starts empty")),
+        (one("time", "12:30"), vec![]),
+        (one("time", "noon"), unfit("/d/n", "'noon' is no time, so the question starts empty")),
+        (one("geopoint", "1 2"), vec![]),
+        (one("geopoint", "1 2 3 4 5"), unfit("/d/n", "'1 2 3 4 5' is no geopoint, so the question starts empty")),
+        (on_select("a", "select1"), vec![]),
+        (on_select("c", "select1"), unfit("/d/q", "'c' is none of the choices, so it is dropped")),
+        (on_select("a c d", "select"), unfit("/d/q", "'c d' is none of the choices, so it is dropped")),
+        (listed("b"), vec![]),
+        (listed("c"), unfit("/d/q", "'c' is none of the choices of l, so it is dropped")),
+        (range("4"), vec![]),
+        (range("5"), unfit("/d/n", "'5' is not on the scale; it is kept")),
+        (range("12"), unfit("/d/n", "'12' is not on the scale; it is kept")),
+        (rows("1", "2"), vec![]),
+        (rows("x", "2"), unfit("/d/r/v", "'x' is no int, so the question starts empty")),
+        (rows("1", "y"), unfit("/d/r/v", "'y' is no int, so the question starts empty")),
+        (
+            set(r#"<setvalue ref="/d/n" event="odk-instance-first-load">x</setvalue>"#),
+            unfit("/d/n", "'x' is no int, so default puts nothing in"),
+        ),
+        (
+            set(r#"<setvalue ref="/d/n" event="odk-instance-first-load" value="'x'"/>"#),
+            unfit("/d/n", "'x' is no int, so default puts nothing in"),
+        ),
+        (set(r#"<setvalue ref="/d/n" event="odk-instance-first-load">1.5</setvalue>"#), vec![]),
+        (set(&calculated("n", "'x'")), unfit("/d/n", "'x' is no int, so calculation puts nothing in")),
+        (set(r#"<bind nodeset="/d/n" jr:preload="uid"/>"#), unfit("/d/n", "the uid is no int, so nothing is put in")),
+        (typed("<n/>", &[("n", "date")], r#"<bind nodeset="/d/n" jr:preload="date"/>"#), vec![]),
+        (
+            typed(
+                "<n/>",
+                &[("n", "dateTime")],
+                r#"<bind nodeset="/d/n" jr:preload="timestamp" jr:preloadParams="start"/>"#,
+            ),
+            vec![],
+        ),
+    ]);
+}

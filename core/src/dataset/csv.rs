@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::Dataset;
 use super::rows::{MAX_COLUMNS, Rows};
 use crate::xml::Names;
@@ -55,6 +57,10 @@ fn read_records(
             }
             None => {
                 n_columns = cells.len();
+                let mut known = HashSet::new();
+                if cells.iter().map(|cell| cell.trim()).any(|name| !name.is_empty() && !known.insert(name)) {
+                    problems.push((line, "two columns have the same name, and the first one counts"));
+                }
                 *rows = Some(Rows::new(cells.iter().map(|cell| names.intern(cell.trim())).collect()));
             }
             Some(rows) if rows.columns().is_empty() => return,
@@ -122,6 +128,14 @@ mod tests {
     fn blanks_around_cells_are_nobodys() {
         let (table, _) = read("name , label\na ,\" A  1 \"\n\t,\u{a0}\nb,".as_bytes());
         assert_eq!(table, [vec!["name", "label"], vec!["a", "A  1"], vec!["b", ""]]);
+    }
+
+    #[test]
+    fn of_two_columns_of_one_name_the_first_counts() {
+        let mut names = Names::default();
+        let (rows, problems) = read_csv(b"k,v, v,,\n1,a,b,,\n", &mut names);
+        assert_eq!(problems, [(1, "two columns have the same name, and the first one counts")]);
+        assert_eq!(rows.columns().iter().position(|&name| names.get(name) == "v"), Some(1));
     }
 
     #[test]

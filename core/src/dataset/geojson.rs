@@ -63,8 +63,11 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// A geometry in the lexical form of geopoint, geotrace and geoshape.
+/// A geometry in the lexical form of geopoint, geotrace and geoshape; empty for a feature that is nowhere (RFC 7946, 3.2).
 fn geometry(value: &Value) -> Result<String, String> {
+    if value.is_null() {
+        return Ok(String::new());
+    }
     let coordinates = value.get("coordinates").unwrap_or(&Value::Null);
     match value.get("type").and_then(Value::as_str) {
         Some("Point") => point(coordinates).ok_or_else(|| "a point is broken".into()),
@@ -92,18 +95,25 @@ mod tests {
     fn features_become_rows() {
         let source = br#"{"type":"FeatureCollection","features":[
             {"type":"Feature","id":"top","geometry":{"type":"Point","coordinates":[5.5,52]},"properties":{"id":"in","n":1,"x":null}},
-            {"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,1],[2,3],[0,1]]]},"properties":{"id":7}}]}"#;
+            {"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,1],[2,3],[0,1]]]},"properties":{"id":7}},
+            {"type":"Feature","geometry":null,"properties":{"id":8}},{"type":"Feature","properties":null}]}"#;
         let mut names = Names::default();
         let rows = read_geojson(source, &mut names).unwrap();
         let row = |row| (0..4).map(|column| rows.cell(row, column).into_owned()).collect::<Vec<_>>();
         assert_eq!(row(0), ["52 5.5 0 0", "top", "1", ""]);
         assert_eq!(row(1), ["1 0 0 0; 3 2 0 0; 1 0 0 0", "7", "", ""]);
+        assert_eq!((row(2), row(3)), (["", "8", "", ""].map(str::to_owned).to_vec(), vec![String::new(); 4]));
     }
 
     #[test]
     fn broken_files_say_what_is_wrong() {
         let mut names = Names::default();
-        for broken in ["", "[]", r#"{"type":"X"}"#, r#"{"type":"FeatureCollection","features":[{"type":"Feature"}]}"#] {
+        for broken in [
+            "",
+            "[]",
+            r#"{"type":"X"}"#,
+            r#"{"type":"FeatureCollection","features":[{"type":"Feature","geometry":{"type":"MultiPoint"}}]}"#,
+        ] {
             assert!(read_geojson(broken.as_bytes(), &mut names).is_err(), "{broken}");
         }
     }

@@ -88,6 +88,18 @@ impl Engine {
         }
     }
 
+    /// Whether an answer is a value of its question's type; what nobody can change is not asked about.
+    pub(super) fn is_of_its_type(&self, id: NodeId) -> bool {
+        let node = self.tree.node(id);
+        let definition = &self.form.nodes[node.def];
+        let is_of_a_person = definition.calculate.is_none() && node.kind.is_none() && !self.is_readonly(id);
+        let has_choices = definition.control.is_some_and(|control| self.form.controls[control].kind.has_choices());
+        node.value.is_empty()
+            || !is_of_a_person
+            || has_choices
+            || canonical(&node.value, definition.data_type, &self.settings.time_zone, self.step.at).is_some()
+    }
+
     /// The canonical form of a value that came with the record.
     fn normal(&self, id: NodeId, author: Author) -> Option<String> {
         let node = self.tree.node(id);

@@ -7,7 +7,8 @@ use crate::ids::{ControlId, NodeId};
 pub enum ViolationKind {
     /// It is missing.
     Required,
-    /// It breaks the constraint of the question.
+    /// It breaks the constraint of the question, or is no value of its type: what another program wrote, or an earlier version
+    /// of the form took, is kept as it is until a person has looked.
     Constraint,
 }
 
@@ -44,6 +45,8 @@ impl Engine {
         }
         let (kind, label) = if node.required && node.value.is_empty() {
             (ViolationKind::Required, &definition.required_message)
+        } else if !self.is_of_its_type(id) {
+            (ViolationKind::Constraint, &None)
         } else if !self.constraint_holds(id) {
             (ViolationKind::Constraint, &definition.constraint_message)
         } else {

@@ -256,7 +256,7 @@ impl World for View<'_> {
                 let data_type = definition.data_type;
                 // The code of a choice is compared as it is written: 02 is not 2.
                 if record.kind.is_none()
-                    && matches!(data_type, DataType::Int | DataType::Decimal)
+                    && matches!(data_type, DataType::Int | DataType::Long | DataType::Decimal)
                     && definition.control.is_some_and(|control| self.engine.form.controls[control].kind.has_choices())
                 {
                     return Value::Text(record.value.clone());

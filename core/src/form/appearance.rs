@@ -106,7 +106,7 @@ fn kinds_of(form: &FormDef, control: &Control) -> Vec<Kind> {
         (ControlKind::Upload, _) => Kind::File,
         (ControlKind::Group | ControlKind::Repeat, _) => Kind::Group,
         (ControlKind::Trigger, _) => return vec![Kind::Any],
-        (_, DataType::Int | DataType::Decimal) => Kind::Number,
+        (_, DataType::Int | DataType::Long | DataType::Decimal) => Kind::Number,
         (_, DataType::Date | DataType::Time | DataType::DateTime) => Kind::Date,
         (_, DataType::Geopoint | DataType::Geotrace | DataType::Geoshape) => Kind::Place,
         _ => Kind::Text,

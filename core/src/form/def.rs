@@ -127,6 +127,8 @@ pub enum DataType {
     #[default]
     String,
     Int,
+    /// A whole number of up to 64 bits.
+    Long,
     Decimal,
     Boolean,
     Date,
@@ -137,6 +139,28 @@ pub enum DataType {
     Geoshape,
     Barcode,
     Binary,
+}
+
+impl DataType {
+    /// Its name, as a bind writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Long => "long",
+            Self::Decimal => "decimal",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::DateTime => "dateTime",
+            Self::Geopoint => "geopoint",
+            Self::Geotrace => "geotrace",
+            Self::Geoshape => "geoshape",
+            Self::Barcode => "barcode",
+            Self::Binary => "binary",
+        }
+    }
 }
 
 /// A value put in without being asked (xforms.md §7).

@@ -112,6 +112,7 @@ diagnostic_kinds! {
     // Questions and expressions
     ManyNodes "many-nodes" Warning "An expression needs one value, and names a question that is answered in many rows; the first row's is taken." "Say which row is meant, or use sum(), join(), max() …"
     RequiredReadonly "required-readonly" Error "A question must be answered and cannot be, so the record can never be finished." "Take off required or read_only, or give it a value."
+    UnfitDefault "unfit-default" Warning "A value that the form puts in does not fit its question." "Correct the value, or else the type, the choices or the scale of the question."
     NoScale "no-scale" Warning "A range has no scale, because its start, end and step are not numbers that make one." "Give start and end, and a step that leads from one to the other."
     UnknownAppearance "unknown-appearance" Warning "A question has an appearance that no ODK client knows; it is shown the plain way." "Correct the appearance."
     MisplacedAppearance "misplaced-appearance" Note "A question has an appearance that is for other kinds of questions." "Remove it, or correct the type."

@@ -443,6 +443,7 @@ impl Reader<'_> {
             match step.axis {
                 Axis::Itself => {}
                 Axis::Parent => {
+                    self.read_on_the_way(path, index, &place);
                     place.defs = unique(place.defs.iter().filter_map(|&def| form.nodes[def].parent));
                     while let Some(&def) = place.defs.first()
                         && !form.ancestors(def).any(|def| def == place.anchor)
@@ -475,6 +476,20 @@ impl Reader<'_> {
         }
         self.reads.extend(place.defs.iter().map(|&def| Read { def, anchor: place.anchor }));
         place
+    }
+
+    /// `/d/r/..` is there as long as there is a row: the rows that a path goes down to and up again from are read, too, unless
+    /// they are around the target, which is in one then.
+    fn read_on_the_way(&mut self, path: &Path, index: usize, place: &Place) {
+        let before = index.checked_sub(1).and_then(|before| path.steps.get(before));
+        if before.is_some_and(|before| before.axis == Axis::Child) {
+            let form = self.form;
+            let comes_and_goes = |def: DefId| {
+                form.nodes[def].repeat.is_some() && form.ancestors(self.target).all(|around| around != def)
+            };
+            let rows = place.defs.iter().copied().filter(|&def| comes_and_goes(def));
+            self.reads.extend(rows.map(|def| Read { def, anchor: place.anchor }).collect::<Vec<_>>());
+        }
     }
 
     /// Where a path starts, and how many of its steps have then been taken: what the evaluator does with nodes, done with all

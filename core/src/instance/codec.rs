@@ -37,7 +37,7 @@ impl Kind {
 
     fn of_type(data_type: DataType) -> Option<Self> {
         match data_type {
-            DataType::Int | DataType::Decimal => Some(Self::Number),
+            DataType::Int | DataType::Long | DataType::Decimal => Some(Self::Number),
             DataType::Boolean => Some(Self::Boolean),
             DataType::Date => Some(Self::Date),
             DataType::Time => Some(Self::Time),
@@ -90,6 +90,7 @@ pub fn canonical(text: &str, data_type: DataType, zone: &TimeZone, now_ms: i64) 
     match data_type {
         DataType::String | DataType::Barcode | DataType::Binary => Some(text.to_owned()),
         DataType::Int => trimmed.parse::<i32>().ok().map(|number| number.to_string()),
+        DataType::Long => trimmed.parse::<i64>().ok().map(|number| number.to_string()),
         DataType::Decimal => parse_decimal(trimmed).map(format_number),
         DataType::Boolean => parse_boolean(trimmed).map(|truth| if truth { "1" } else { "0" }.to_owned()),
         DataType::Date => date::parse_date(trimmed).map(date::format_date),
@@ -145,11 +146,11 @@ pub fn store<W: World>(value: Value, data_type: DataType, world: &W) -> Stored {
 fn cast<W: World>(value: Value, data_type: DataType, world: &W) -> Value {
     let zone = world.time_zone();
     match (value, data_type) {
-        (Value::Text(text), DataType::Int | DataType::Decimal) => {
+        (Value::Text(text), DataType::Int | DataType::Long | DataType::Decimal) => {
             parse_decimal(&digits::plain(text.trim())).map_or_else(Value::empty, |number| whole_if(number, data_type))
         }
         (value @ (Value::Text(_) | Value::Bool(_) | Value::Nodes(_)), _) => value,
-        (value, DataType::Int | DataType::Decimal) => whole_if(value.to_number(world), data_type),
+        (value, DataType::Int | DataType::Long | DataType::Decimal) => whole_if(value.to_number(world), data_type),
         (Value::Number(number), DataType::Boolean) => Value::Bool(Value::Number(number).to_bool(world)),
         (Value::Number(number), DataType::Date) if number.is_finite() => Value::Date(number.floor() as i64),
         (Value::DateTime(ms), DataType::Date) => Value::Date(date::local_day(ms, zone)),
@@ -162,7 +163,7 @@ fn cast<W: World>(value: Value, data_type: DataType, world: &W) -> Value {
 
 /// A number for a node of a type: without its fraction if the type has none.
 fn whole_if(number: f64, data_type: DataType) -> Value {
-    Value::Number(if data_type == DataType::Int { number.trunc() } else { number })
+    Value::Number(if matches!(data_type, DataType::Int | DataType::Long) { number.trunc() } else { number })
 }
 
 /// Plain digits or Java's notation with an exponent.
@@ -216,6 +217,9 @@ mod tests {
             (T::Int, "-0", Some("0")),
             (T::Int, "1.5", None),
             (T::Int, "3000000000", None),
+            (T::Long, "03000000000", Some("3000000000")),
+            (T::Long, "1.5", None),
+            (T::Long, "10000000000000000000", None),
             (T::Decimal, "1.50", Some("1.5")),
             (T::Decimal, "1.0E-7", Some("0.0000001")),
             (T::Decimal, "inf", None),

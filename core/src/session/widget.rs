@@ -174,6 +174,7 @@ impl Number {
         }
         match node.data_type {
             DataType::Int => Some(Self { is_decimal: false, max_length: Some(9) }),
+            DataType::Long => Some(Self { is_decimal: false, max_length: Some(18) }),
             DataType::Decimal => Some(Self { is_decimal: true, max_length: Some(15) }),
             DataType::String if appearances.iter().any(|appearance| appearance == "numbers") => {
                 Some(Self { is_decimal: true, max_length: None })

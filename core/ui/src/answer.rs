@@ -12,7 +12,7 @@ use crate::view::Keypad;
 pub(crate) fn keypad(question: &QuestionView) -> Keypad {
     let appears = |word: &str| question.widget.appearances.iter().any(|appearance| appearance == word);
     match question.data_type {
-        DataType::Int => Keypad::Integer,
+        DataType::Int | DataType::Long => Keypad::Integer,
         DataType::Decimal => Keypad::Decimal,
         DataType::Date if appears("month-year") => Keypad::MonthYear,
         DataType::Date if appears("year") => Keypad::Year,

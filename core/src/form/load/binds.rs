@@ -186,12 +186,13 @@ impl Loader {
     }
 }
 
-/// The type of a name; none if there is no such type. Of the types of XML Schema and of JavaRosa those that behave like a text
-/// are texts.
+/// The type of a name; none if there is no such type. The numbers of XML Schema are those that JavaRosa knows: a `short` is a
+/// text to both. Of the other types those that behave like a text are texts.
 fn data_type(name: &str) -> Option<DataType> {
     Some(match name.trim().rsplit(':').next().unwrap_or_default() {
         "int" | "integer" => DataType::Int,
-        "decimal" => DataType::Decimal,
+        "long" => DataType::Long,
+        "decimal" | "double" | "float" => DataType::Decimal,
         "boolean" => DataType::Boolean,
         "date" => DataType::Date,
         "time" => DataType::Time,

@@ -133,6 +133,7 @@ impl Loader {
             return None;
         };
         let base = self.controls[id].node.unwrap_or(DefId(0));
+        self.taken.about(group, base);
         if self.controls[id].label.take().is_some() {
             let place = self.nodes.path(&self.names, base);
             self.warn(DiagnosticKind::NoEffect, place, "a label inside of a repeat is not shown, that of the group is");
@@ -262,7 +263,7 @@ impl Loader {
                     names_value = true;
                     value = self.formula_of_any(&source, base, place, "choices");
                 }
-                _ => label = self.label_reference(&source, base, place, "choices"),
+                _ => label = self.row_label_reference(&source, base, place, "choices"),
             }
         }
         if !names_value {

@@ -43,10 +43,11 @@ const KNOWN: &[(&str, Namespace, &str, Known)] = &[
     ("bind", Namespace::Odk, "identify-user", Known::Inert),
     ("body", Namespace::None, "class", Known::Foreign),
     ("submission", Namespace::None, "method", Known::Inert),
+    // The settings of the project say when records are sent and how long they are kept.
     ("submission", Namespace::None, "ref", Known::Unsupported),
-    ("submission", Namespace::OpenRosa, "auto-send", Known::Unsupported),
-    ("submission", Namespace::OpenRosa, "auto-delete", Known::Unsupported),
-    ("submission", Namespace::Odk, "client-editable", Known::Unsupported),
+    ("submission", Namespace::OpenRosa, "auto-send", Known::Foreign),
+    ("submission", Namespace::OpenRosa, "auto-delete", Known::Foreign),
+    ("submission", Namespace::Odk, "client-editable", Known::Foreign),
 ];
 
 /// The forms of a `<value>` of itext (xforms.md §5).
@@ -76,6 +77,11 @@ impl Taken {
 
     pub(super) fn attribute(&mut self, number: usize) {
         mark(&mut self.attributes, number);
+    }
+
+    /// The node that an element is about.
+    pub(super) fn node_of(&self, element: ElementId) -> Option<DefId> {
+        self.about.get(&element).copied()
     }
 
     /// Notes the node that an element is about, so that whatever is told of it has a place.

@@ -182,7 +182,8 @@ impl Loader {
             Error::new(ErrorKind::NotXforms, "the record's root has neither an id nor a namespace of its own")
         })?;
         if own_id.trim().is_empty() {
-            self.warn(DiagnosticKind::NoFormId, format!("/{}", self.name(parts.instance)), id.clone());
+            let root = self.names.get(document.element(parts.instance).name);
+            self.warn(DiagnosticKind::NoFormId, format!("/{root}"), id.clone());
         }
         let prefixes = document.prefixes(parts.instance).into_iter();
         self.prefixes = prefixes.map(|(prefix, namespace)| (prefix.to_owned(), namespace.into_owned())).collect();
@@ -288,8 +289,11 @@ impl Loader {
         }
     }
 
+    /// What an element is, by its local name; nothing for one with a prefix that stands for another program's namespace.
     fn name(&self, element: ElementId) -> &str {
-        self.names.get(self.document.element(element).name)
+        let read = self.document.element(element);
+        let is_foreign = read.namespace == Namespace::Other && self.document.qualified_name(element).contains(':');
+        if is_foreign { "" } else { self.names.get(read.name) }
     }
 
     /// The value of an attribute, which is marked as read.
@@ -337,8 +341,25 @@ impl Loader {
         }
     }
 
-    /// A text reference: `jr:itext('id')`, `jr:itext(path)` or an expression.
+    /// A text reference: `jr:itext('id')`, `jr:itext(path)` or an expression, on the question that it is a text of.
     fn label_reference(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<Label> {
+        let on = self.nodes.way_to(context);
+        self.label_reference_on(source, context, Some(&on), place, part)
+    }
+
+    /// The same on the rows of a list.
+    fn row_label_reference(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<Label> {
+        self.label_reference_on(source, context, None, place, part)
+    }
+
+    fn label_reference_on(
+        &mut self,
+        source: &str,
+        context: DefId,
+        on: Option<&xpath::Path>,
+        place: &str,
+        part: &str,
+    ) -> Option<Label> {
         let source = source.trim();
         if let Some(argument) = source.strip_prefix("jr:itext(").and_then(|rest| rest.strip_suffix(')')) {
             let argument = argument.trim();
@@ -347,9 +368,9 @@ impl Loader {
                     return Some(Label::Itext(id.into()));
                 }
             }
-            return self.formula_of_any(argument, context, place, part).map(Label::ItextOf);
+            return self.compile(argument, context, on, place, part).map(Label::ItextOf);
         }
-        self.formula_of_any(source, context, place, part).map(Label::Formula)
+        self.compile(source, context, on, place, part).map(Label::Formula)
     }
 
     /// Compiles the `<output>` elements of the whole document, each on the node of the text it stands in.
@@ -370,8 +391,11 @@ impl Loader {
                 self.warn(DiagnosticKind::NoEffect, place, "an output names no value");
                 continue;
             };
-            // Outputs are evaluated on the question that shows them; the root only serves where there is none.
-            if let Some(formula) = self.formula_of_any(&source, DefId(0), &place, "output") {
+            // Outputs are evaluated on the question that shows them, which is known where they stand in its own text; the root
+            // only serves where there is none.
+            let mut around = std::iter::successors(parent, |&element| document.element(element).parent);
+            let on = around.find_map(|element| self.taken.node_of(element)).map(|def| self.nodes.way_to(def));
+            if let Some(formula) = self.compile(&source, DefId(0), on.as_ref(), &place, "output") {
                 self.outputs.insert(id, formula);
             }
         }
