@@ -27,7 +27,8 @@ pub(super) fn look(form: &FormDef, told: &mut Told) {
             tell(def, format!("the {what} is no {}, so nothing is put in", node.data_type.name()));
         }
         let calculated = node.calculate.and_then(|formula| literal(form, formula));
-        calculated.and_then(|text| unfit_result(&text, node.data_type, "calculation")).map(|detail| tell(def, detail));
+        let unfit = calculated.and_then(|text| unfit_result(&text, node.data_type, "calculation"));
+        unfit.into_iter().for_each(|detail| tell(def, detail));
     }
     for action in &form.actions {
         let text = match &action.value {
@@ -37,7 +38,8 @@ pub(super) fn look(form: &FormDef, told: &mut Told) {
         };
         let part = if action.events.contains(&FormEvent::ValueChanged) { "calculation" } else { "default" };
         let data_type = form.nodes[action.target].data_type;
-        text.and_then(|text| unfit_result(&text, data_type, part)).map(|detail| tell(action.target, detail));
+        let unfit = text.and_then(|text| unfit_result(&text, data_type, part));
+        unfit.into_iter().for_each(|detail| tell(action.target, detail));
     }
 }
 
