@@ -513,3 +513,44 @@ fn digits_of_every_script_are_journalled_as_they_are_stored() {
         assert_eq!(draft.session().engine().value_at(&path), stored, "{name}");
     }
 }
+
+/// A journal of a version that made rows which are not made now: it tells that they were there.
+#[test]
+fn rows_of_a_counted_range_that_a_journal_names_are_there_again() {
+    let nodes = r#"<n/><k/><r jr:template=""><v/><q jr:template=""><w/></q><s jr:template=""><x/></s></r><p jr:template=""><y/></p>"#;
+    let binds = r#"<bind nodeset="/data/k" calculate="count(/data/r) + 1"/>"#;
+    let body = r#"<repeat nodeset="/data/r" jr:count="/data/k"><input ref="/data/r/v"/>
+                    <repeat nodeset="/data/r/q" jr:count="/data/n"><input ref="/data/r/q/w"/></repeat>
+                    <repeat nodeset="/data/r/s"><input ref="/data/r/s/x"/></repeat></repeat>
+                  <repeat nodeset="/data/p"><input ref="/data/p/y"/></repeat>"#;
+    let (phone, id) = begun(&form(nodes, binds, body));
+    let rows = [
+        ("answer", "/data/r[6]/v", Some("six")),
+        ("answer", "/data/r[2]/q[3]/w", Some("third")),
+        ("add", "/data/r[7]/s", None),
+        ("answer", "/data/r[7]/s[1]/x", Some("ex")),
+        ("remove", "/data/r[8]/s[1]", None),
+        // What a person adds has rows of its own in a journal, and a range has its most.
+        ("answer", "/data/p[2]/y", Some("never added")),
+        ("answer", "/data/r[10001]/v", Some("too far")),
+        ("answer", "/data/r[0]/v", Some("nowhere")),
+    ];
+    for (seq, (op, node, value)) in (1..).zip(rows) {
+        let at = fixed().now_ms + seq as i64;
+        let row = store::Edit { seq, op: op.into(), node: node.into(), value: value.map(str::to_owned), at };
+        phone.client().store().append_edit(id, &row).unwrap();
+    }
+    let draft = phone.client().open_draft(id).unwrap();
+    let engine = draft.session().engine();
+    for (node, value) in [("r[6]/v", "six"), ("r[2]/q[3]/w", "third"), ("r[7]/s[1]/x", "ex")] {
+        assert_eq!(engine.value_at(&format!("/data/{node}")), value, "{node}");
+    }
+    assert_eq!(draft.unreplayed().map(|row| row.seq).collect::<Vec<_>>(), [5, 6, 7, 8]);
+    let n_rows = |range: &str| {
+        let (parent, repeat) = engine.find_range(range).unwrap();
+        engine.tree().children_of(parent, repeat).len()
+    };
+    // The row that could not be taken at all leaves none behind.
+    assert_eq!([n_rows("/data/r"), n_rows("/data/r[1]/q"), n_rows("/data/p")], [7, 0, 0]);
+    assert_eq!(phone.client().replay_draft(id).unwrap().state(), draft.session().state());
+}

@@ -15,34 +15,37 @@ impl Engine {
     /// what follows from it would pass a budget. The record is unchanged then.
     pub fn answer(&mut self, id: NodeId, value: Option<&str>, step: Step) -> Result<Changes> {
         let value = self.check_answer(id, value.unwrap_or_default(), step)?;
-        self.put_answer(id, value, step, Bounds::OfAChange)
+        self.change(step, Bounds::OfAChange, |engine| {
+            engine.put_answer(id, value);
+            Ok(())
+        })
     }
 
     /// Sets an answer that a journal row tells of: it was accepted once, so it is not checked again, and what it makes the
-    /// record calculate may take as long as it likes.
+    /// record calculate may take as long as it likes. Rows of a counted range up to the one it stands in are made.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchNode`] if nothing can hold it: there is no such node, or it is a group, or the text is none that
     /// XML can carry. The record is unchanged then.
     pub fn replay_answer(&mut self, path: &str, value: Option<&str>, step: Step) -> Result<Changes> {
-        let id = self.find(path).ok_or(ErrorKind::NoSuchNode)?;
         let value = value.unwrap_or_default();
-        if self.tree.has_elements(&self.form, id) || !xml::is_allowed(value) {
-            return Err(ErrorKind::NoSuchNode.into());
-        }
-        let value = self.lexical(id, value, step.at).unwrap_or_else(|| value.to_owned());
-        self.put_answer(id, value, step, Bounds::None)
-    }
-
-    fn put_answer(&mut self, id: NodeId, value: String, step: Step, bounds: Bounds) -> Result<Changes> {
-        self.change(step, bounds, |engine| {
-            if engine.set_value(id, value) {
-                engine.propagate();
-                engine.run_value_changed_actions(id);
+        self.change(step, Bounds::None, |engine| {
+            let id = engine.reach(path)?;
+            if engine.tree.has_elements(&engine.form, id) || !xml::is_allowed(value) {
+                return Err(ErrorKind::NoSuchNode.into());
             }
-            engine.settle();
+            let value = engine.lexical(id, value, step.at).unwrap_or_else(|| value.to_owned());
+            engine.put_answer(id, value);
             Ok(())
         })
+    }
+
+    fn put_answer(&mut self, id: NodeId, value: String) {
+        if self.set_value(id, value) {
+            self.propagate();
+            self.run_value_changed_actions(id);
+        }
+        self.settle();
     }
 
     fn check_answer(&self, id: NodeId, value: &str, step: Step) -> Result<String> {

@@ -25,7 +25,7 @@ impl Engine {
         if self.tree.children_of(parent, repeat).len() >= MAX_INSTANCES {
             return Err(Error::new(ErrorKind::NotAllowed, "there are too many already"));
         }
-        self.append(parent, repeat, step, Bounds::OfAChange)
+        self.change(step, Bounds::OfAChange, |engine| engine.append(parent, repeat))
     }
 
     /// Appends an instance that a journal row tells of, whatever the form says of it now.
@@ -33,17 +33,51 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NoSuchNode`], [`ErrorKind::NotAllowed`] if the form gives nothing to clone.
     pub fn replay_add(&mut self, range: &str, step: Step) -> Result<Changes> {
-        let (parent, repeat) = self.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
-        self.append(parent, repeat, step, Bounds::None)
+        self.change(step, Bounds::None, |engine| {
+            engine.reach_around(range)?;
+            let (parent, repeat) = engine.find_range(range).ok_or(ErrorKind::NoSuchNode)?;
+            engine.append(parent, repeat)
+        })
     }
 
-    fn append(&mut self, parent: NodeId, repeat: DefId, step: Step, bounds: Bounds) -> Result<Changes> {
-        self.change(step, bounds, |engine| {
-            engine.new_instances(parent, repeat, 1)?;
-            engine.propagate();
-            engine.settle();
-            Ok(())
-        })
+    fn append(&mut self, parent: NodeId, repeat: DefId) -> Result<()> {
+        self.new_instances(parent, repeat, 1)?;
+        self.propagate();
+        self.settle();
+        Ok(())
+    }
+
+    /// The node that a journal row names. That the row was written says that the rows of counted ranges in its path were
+    /// there, however many the form or the program would make now: those that are missing are made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchNode`] if there is no such node, nor could be one.
+    pub(super) fn reach(&mut self, path: &str) -> Result<NodeId> {
+        let mut row = String::new();
+        for steps in path.split_inclusive(']') {
+            row.push_str(steps);
+            if row.ends_with(']') && self.find(&row).is_none() {
+                self.make_rows_up_to(&row).ok_or(ErrorKind::NoSuchNode)?;
+            }
+        }
+        self.find(path).ok_or_else(|| ErrorKind::NoSuchNode.into())
+    }
+
+    /// Makes sure of what is around a node, as [`Engine::reach`] does.
+    fn reach_around(&mut self, path: &str) -> Result<()> {
+        let (around, _) = path.rsplit_once('/').ok_or(ErrorKind::NoSuchNode)?;
+        self.reach(around).map(|_| ())
+    }
+
+    fn make_rows_up_to(&mut self, row: &str) -> Option<()> {
+        let (range, position) = row.strip_suffix(']')?.rsplit_once('[')?;
+        let position: usize = position.parse().ok().filter(|&position| position <= MAX_INSTANCES)?;
+        let (parent, repeat) = self.find_range(range).filter(|&(_, repeat)| self.is_counted(repeat))?;
+        let missing = position.saturating_sub(self.tree.children_of(parent, repeat).len());
+        self.new_instances(parent, repeat, missing).ok()?;
+        self.propagate();
+        self.settle();
+        Some(())
     }
 
     /// Removes an instance; the ones behind it move up.
@@ -58,7 +92,10 @@ impl Engine {
         if !node.relevant {
             return Err(ErrorKind::NotRelevant.into());
         }
-        self.take_away(parent, id, step, Bounds::OfAChange)
+        self.change(step, Bounds::OfAChange, |engine| {
+            engine.take_away(parent, id);
+            Ok(())
+        })
     }
 
     /// Removes an instance that a journal row tells of, whatever the form says of it now.
@@ -66,20 +103,21 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NoSuchNode`].
     pub fn replay_remove(&mut self, instance: &str, step: Step) -> Result<Changes> {
-        let (parent, id) = self.find_instance(instance)?;
-        self.take_away(parent, id, step, Bounds::None)
-    }
-
-    fn take_away(&mut self, parent: NodeId, id: NodeId, step: Step, bounds: Bounds) -> Result<Changes> {
-        self.change(step, bounds, |engine| {
-            engine.tree.remove(id);
-            engine.changes.removed.push(id);
-            engine.changes.touched.insert(parent);
-            engine.wake_range_later(parent, engine.tree.node(id).def);
-            engine.propagate();
-            engine.settle();
+        self.change(step, Bounds::None, |engine| {
+            engine.reach_around(instance)?;
+            let (parent, id) = engine.find_instance(instance)?;
+            engine.take_away(parent, id);
             Ok(())
         })
+    }
+
+    fn take_away(&mut self, parent: NodeId, id: NodeId) {
+        self.tree.remove(id);
+        self.changes.removed.push(id);
+        self.changes.touched.insert(parent);
+        self.wake_range_later(parent, self.tree.node(id).def);
+        self.propagate();
+        self.settle();
     }
 
     /// An instance of a repeat with the node around it.
@@ -139,7 +177,7 @@ impl Engine {
         if !self.is_row_due(parent, repeat) {
             return Err(ErrorKind::NotAllowed.into());
         }
-        self.append(parent, repeat, step, Bounds::OfAChange)
+        self.change(step, Bounds::OfAChange, |engine| engine.append(parent, repeat))
     }
 
     /// Whether a range is asked about: the node around it is relevant, and so would its next row be.
