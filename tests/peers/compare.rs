@@ -59,15 +59,17 @@ pub(crate) fn general(reference: &str) -> String {
     reference.chars().filter(outside).collect()
 }
 
-/// The outputs' statuses; nothing if both loaded or neither did. `endless` where JavaRosa did not end.
+/// The outputs' statuses; nothing if both loaded or neither did. `endless` where JavaRosa alone did not end; that we do not
+/// end is never the same as anything.
 pub(crate) fn statuses(theirs: &Value, ours: &Value) -> Option<Difference> {
     let mut found = Found::default();
-    if theirs["status"] != ours["status"] {
+    let we_ended = ours["status"] == "ok" || ours["status"] == "load-error";
+    if theirs["status"] != ours["status"] || !we_ended {
         let said = |output: &Value| match output["error"].as_str() {
             Some(error) => format!("{}: {error}", output["status"].as_str().unwrap_or_default()).into(),
             None => output["status"].clone(),
         };
-        let kind = if theirs["status"] == TIMEOUT { ENDLESS } else { "status" };
+        let kind = if theirs["status"] == TIMEOUT && we_ended { ENDLESS } else { "status" };
         found.add(kind, "", &said(theirs), &said(ours));
     }
     found.0.pop()
@@ -243,6 +245,19 @@ mod tests {
 
     fn kinds(theirs: &Value, ours: &Value) -> Vec<(String, &'static str)> {
         states(theirs, ours).into_iter().map(|difference| (difference.at, difference.kind)).collect()
+    }
+
+    #[test]
+    fn who_did_not_end_is_told() {
+        let kind = |theirs: &str, ours: &str| {
+            statuses(&json!({ "status": theirs }), &json!({ "status": ours })).map(|difference| difference.kind)
+        };
+        assert_eq!(kind("ok", "ok"), None);
+        assert_eq!(kind("load-error", "load-error"), None);
+        assert_eq!(kind("timeout", "ok"), Some(ENDLESS));
+        assert_eq!(kind("timeout", "timeout"), Some("status"));
+        assert_eq!(kind("crash", "crash"), Some("status"));
+        assert_eq!(kind("ok", "load-error"), Some("status"));
     }
 
     #[test]

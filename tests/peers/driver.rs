@@ -16,14 +16,18 @@ pub(crate) const TIMEOUT: &str = "timeout";
 pub(crate) struct Job {
     pub(crate) form: PathBuf,
     pub(crate) events: Vec<Value>,
-    /// How long it may take; then the program is stopped and goes on with the next.
-    pub(crate) patience: Duration,
+    /// Whether the ledger says that JavaRosa does not end with it.
+    pub(crate) is_endless: bool,
 }
 
 /// An engine behind the neutral interface.
 pub(crate) struct Driver {
     /// The program and its first arguments.
     pub(crate) command: Vec<OsString>,
+    /// How long a job may take; then the program is stopped and goes on with the next.
+    pub(crate) patience: Duration,
+    /// How long one that is said not to end may take.
+    pub(crate) patience_with_endless: Duration,
 }
 
 impl Driver {
@@ -40,7 +44,8 @@ impl Driver {
             });
             let list = folder.join("jobs.jsonl");
             fs::write(&list, lines.collect::<Vec<_>>().join("\n")).expect("the jobs are written");
-            let awaited = waiting.iter().map(|&index| (out(index), jobs[index].patience));
+            let patience = |job: &Job| if job.is_endless { self.patience_with_endless } else { self.patience };
+            let awaited = waiting.iter().map(|&index| (out(index), patience(&jobs[index])));
             let ended = self.start(&list, &awaited.collect::<Vec<_>>());
             for &index in &waiting {
                 let read = fs::read(out(index)).ok().and_then(|json| serde_json::from_slice(&json).ok());

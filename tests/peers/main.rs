@@ -210,8 +210,16 @@ impl<'c> Comparison<'c> {
         let day = jiff::Timestamp::now().as_second().div_euclid(SECONDS_OF_DAY);
         let now = jiff::Timestamp::from_second(day * SECONDS_OF_DAY + SECONDS_OF_DAY / 2).expect("noon");
         Self {
-            veldwerk: Driver { command: vec![options.veldwerk.clone().into()] },
-            javarosa: Driver { command: java.to_vec() },
+            veldwerk: Driver {
+                command: vec![options.veldwerk.clone().into()],
+                patience: PATIENCE,
+                patience_with_endless: PATIENCE,
+            },
+            javarosa: Driver {
+                command: java.to_vec(),
+                patience: PATIENCE,
+                patience_with_endless: PATIENCE_WITH_ENDLESS,
+            },
             ledger,
             folder,
             now,
@@ -234,8 +242,8 @@ impl<'c> Comparison<'c> {
         let now = self.now.as_millisecond();
         let events = form.as_ref().map(|form| walk::events(form, &self.settings, now, seed)).unwrap_or_default();
         let name = name(path);
-        let patience = if self.ledger.is_endless(&name) { PATIENCE_WITH_ENDLESS } else { PATIENCE };
-        let job = Job { form: path.to_owned(), events: with_snapshots(events), patience };
+        let is_endless = self.ledger.is_endless(&name);
+        let job = Job { form: path.to_owned(), events: with_snapshots(events), is_endless };
         Walk { name, seed, form, job }
     }
 
