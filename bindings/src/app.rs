@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use veldwerk::{Error, ErrorKind};
 use veldwerk_ui::{Action, App, ChoiceRow, Device, Effect, Event, Job, Report, View};
@@ -139,14 +138,9 @@ impl AppHandle {
 
     /// Takes up all that is in the queue, and gives what came of it.
     fn advance(&self, pump: &mut Pump) -> Advance {
-        loop {
-            match pump.queue.try_recv() {
-                Ok(input) => {
-                    self.take_up(pump, input);
-                    pump.is_new = true;
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(input) = pump.queue.try_recv() {
+            self.take_up(pump, input);
+            pump.is_new = true;
         }
         let mut kept = self.app();
         let Some(app) = kept.as_mut() else { return Advance::Ended };
