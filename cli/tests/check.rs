@@ -118,3 +118,25 @@ fn files_are_looked_for_in_the_folder_named_or_beside_the_form() {
     }
     assert_eq!(codes(&checked(&file, &["--media", elsewhere.path().to_str().unwrap()]).1), [""; 0]);
 }
+
+/// A list that is too much work to find out is no empty list, for a program either.
+#[test]
+fn drive_says_that_choices_are_too_much_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, events) = (folder.path().join("wells.xml"), folder.path().join("events.jsonl"));
+    let list = format!("<instance id='l'><root>{}</root></instance>", "<i><n>1</n></i>".repeat(2_000));
+    let dear = "count(instance('l')/root/i[count(../i[n = '2']) &gt; 0])";
+    let offering = |rows: &str| {
+        format!(
+            "<select1 ref='/d/a'><itemset nodeset=\"instance('l')/root/i[{rows}]\"><value ref='n'/></itemset></select1>"
+        )
+    };
+    std::fs::write(&events, "").unwrap();
+    for (rows, n, error) in [(format!("{dear} = 0"), 0, json!("too-large")), ("n = '2'".to_owned(), 0, Value::Null)] {
+        std::fs::write(&file, form(&list, &offering(&rows))).unwrap();
+        let output = run(&["drive", file.to_str().unwrap(), events.to_str().unwrap()]);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let control = &said["state"]["controls"][0];
+        assert_eq!((control["choices"].as_array().unwrap().len(), &control["error"]), (n, &error), "{rows}");
+    }
+}
