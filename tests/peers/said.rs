@@ -23,14 +23,16 @@ pub(crate) fn rule(form: &FormDef, difference: &Difference) -> Option<String> {
     })
 }
 
-/// Whether an attribute of the control of this place, or of anything in the form if the place is empty, holds this text.
+/// Whether an attribute of the control of this place, or of anything in the form if the place is empty, holds this text;
+/// white space does not count.
 pub(crate) fn says(form: &FormDef, at: &str, part: &str) -> bool {
     let document = &form.document;
     document.elements().any(|(id, _)| {
         (at.is_empty() || path(form, id, "ref").as_deref() == Some(at))
             && document.attributes(id).iter().any(|attribute| {
                 let (name, value) = (document.attribute_name(attribute), document.attribute_value(attribute));
-                format!("{}={value}", local(name)).contains(part)
+                let words: String = value.split_whitespace().collect();
+                format!("{}={words}", local(name)).contains(part)
             })
     })
 }
