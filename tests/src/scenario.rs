@@ -18,7 +18,7 @@ use veldwerk::clock::Step;
 use veldwerk::engine::Limits;
 use veldwerk::form::FormDef;
 use veldwerk::ids::NodeId;
-use veldwerk::session::{Edit, FormSession, Policy, Settings, State};
+use veldwerk::session::{Changes, Edit, FormSession, Policy, Settings, State};
 
 use crate::seen;
 
@@ -50,6 +50,8 @@ pub struct Scenario {
     /// The first state and the one of the last kill, each with the number of the rows it contains.
     snapshots: Vec<(usize, State)>,
     journal: Vec<(Edit, Step)>,
+    /// What the last change told; nothing if it was refused.
+    told: Changes,
     steps: u64,
     waited_ms: i64,
 }
@@ -89,6 +91,7 @@ impl Scenario {
             restored: None,
             is_begun_here: true,
             journal: Vec::new(),
+            told: Changes::default(),
             steps: 0,
             waited_ms: 0,
         }
@@ -98,6 +101,12 @@ impl Scenario {
     #[must_use]
     pub fn session(&self) -> &FormSession {
         &self.session
+    }
+
+    /// What the last change told; nothing if it was refused.
+    #[must_use]
+    pub fn told(&self) -> &Changes {
+        &self.told
     }
 
     /// How many changes were tried.
@@ -141,6 +150,7 @@ impl Scenario {
             assert_eq!(again, done, "restored, {edit:?} does something else");
             assert_same(restored, &self.session, &format!("what was restored, after {edit:?}"));
         }
+        self.told = done.clone().unwrap_or_default();
         match done {
             Ok(_) => self.journal.push((edit, step)),
             Err(_) => assert_eq!(self.session.state(), before, "what is refused changes nothing"),

@@ -1,6 +1,6 @@
 //! What can be seen of a session from outside, by paths and words: what must be equal where two sessions are one record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use veldwerk::form::FormDef;
 use veldwerk::ids::NodeId;
@@ -55,6 +55,39 @@ pub fn shown(session: &FormSession) -> Vec<String> {
     shown.extend(session.screens().iter().map(|key| session.screen_path(key)));
     shown.extend(session.violations().iter().map(|found| format!("{} {:?}", found.path, found.kind)));
     shown
+}
+
+/// What each node says, by its id: value, conditions, and of a question its text and its choices.
+#[must_use]
+pub fn faces(session: &FormSession) -> BTreeMap<NodeId, String> {
+    let engine = session.engine();
+    let nodes = engine.tree().subtree(engine.tree().root()).into_iter();
+    let face = |id: NodeId| {
+        let node = engine.tree().node(id);
+        let said = session.question_at(id).map(|view| {
+            let choices: Vec<_> = view.choices.iter().map(|choice| (&choice.value, &choice.label.plain)).collect();
+            format!("{:?} {choices:?}", view.label.plain)
+        });
+        let conditions = (node.relevant, engine.is_readonly(id), node.required);
+        format!("{:?} {:?} {conditions:?} {}", node.value, node.kind, said.unwrap_or_default())
+    };
+    nodes.map(|id| (id, face(id))).collect()
+}
+
+/// The first node that says something else than before without being named among the changes, and both; none if there is none.
+#[must_use]
+pub fn untold(before: &BTreeMap<NodeId, String>, session: &FormSession, changes: &Changes) -> Option<String> {
+    let now = faces(session);
+    let other = now.iter().find(|&(id, face)| {
+        before.get(id).map_or(!changes.added.iter().any(|&row| is_below(session, *id, row)), |before| {
+            before != face && !changes.touched.contains(id) && !changes.language
+        })
+    });
+    other.map(|(id, face)| format!("{}: {:?}, then {face}", session.path(*id), before.get(id)))
+}
+
+fn is_below(session: &FormSession, id: NodeId, row: NodeId) -> bool {
+    session.engine().tree().ancestors(id).any(|around| around == row)
 }
 
 /// The first node at which a record is not what a full recalculation makes of it, and both; none if there is none.

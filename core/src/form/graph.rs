@@ -82,6 +82,14 @@ impl Graph {
         &self.own_row_counts
     }
 
+    /// Forgets who reads whom where `is_kept`, told the node that is read, says no: what tests must notice.
+    #[doc(hidden)]
+    pub fn retain(&mut self, is_kept: impl Fn(DefId, &Rule, &Edge) -> bool) {
+        for (def, edges) in self.readers.iter_mut().enumerate() {
+            edges.retain(|edge| is_kept(DefId::from_index(def), &self.rules[edge.rule], edge));
+        }
+    }
+
     /// Collects the rules of a form and puts them in order.
     ///
     /// # Errors

@@ -67,6 +67,7 @@ pub(super) fn form(dice: &mut Dice, is_steady: bool) -> Form {
     let top = author.grow(None, 0);
     author.order(&top);
     let mut items: Vec<_> = top.iter().map(|&node| author.item(node)).collect();
+    items.extend(author.readers());
     items.extend(author.form_actions());
     items.extend(author.lists_and_words());
     Form { items, is_steady }
@@ -192,6 +193,9 @@ impl Author<'_> {
         }
         if matches!(word, "group" | "repeat") {
             let mut items: Vec<_> = inside.iter().map(|&node| self.item(node)).collect();
+            if word == "repeat" {
+                items.extend(self.reader_in(node));
+            }
             if word == "repeat" && self.dice.chance(0.35) {
                 self.limit = usize::MAX;
                 let events = ["odk-new-repeat", "odk-new-repeat", "\"odk-instance-first-load odk-new-repeat\""];

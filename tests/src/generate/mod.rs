@@ -4,7 +4,9 @@
 //! `Display` is the notation of the literate cases, and so is a [`Walk`]'s, so that what is found is a case at once.
 
 mod author;
+mod blind;
 mod expressions;
+mod readers;
 mod shrink;
 mod walk;
 
@@ -17,6 +19,7 @@ use crate::dice::Dice;
 use crate::notation;
 use crate::scenario::Files;
 
+pub use blind::Blindness;
 pub use shrink::smallest;
 pub use walk::{Event, Walk};
 
@@ -73,9 +76,34 @@ impl Form {
     /// # Errors
     /// Why it is refused.
     pub fn load(&self) -> veldwerk::Result<Arc<FormDef>> {
-        let (form, _) = FormDef::load(&notation::xform(&self.to_string()), &Self::files())?;
+        compiled(&self.to_string()).map(Arc::new)
+    }
+
+    /// The same with an engine that does not see one thing.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn load_blind(&self, blindness: Blindness) -> veldwerk::Result<Arc<FormDef>> {
+        let mut form = compiled(&self.to_string())?;
+        blindness.befall(&mut form, || compiled(&without_predicates(&self.to_string())))?;
         Ok(Arc::new(form))
     }
+}
+
+fn compiled(notation: &str) -> veldwerk::Result<FormDef> {
+    FormDef::load(&notation::xform(notation), &Form::files()).map(|(form, _)| form)
+}
+
+/// A form without what stands in square brackets.
+fn without_predicates(notation: &str) -> String {
+    let mut depth = 0_u32;
+    let is_outside = |c: &char| {
+        depth += u32::from(*c == '[');
+        let is_outside = depth == 0;
+        depth -= u32::from(*c == ']');
+        is_outside
+    };
+    notation.chars().filter(is_outside).collect()
 }
 
 impl Display for Form {

@@ -34,7 +34,7 @@ impl Event {
         let path = |paths: Vec<String>, dice: &mut Dice| dice.pick(&paths).cloned().unwrap_or("/d".to_owned());
         let edit = match dice.below(24) {
             0..=12 => {
-                let node = path(seen::questions(session), dice);
+                let node = question(dice, session).unwrap_or("/d".to_owned());
                 let value = value(dice, session, &node);
                 Edit::Answer { node, value }
             }
@@ -71,6 +71,23 @@ impl Event {
             }
         }
     }
+}
+
+/// A question: more often one that is asked and that somebody reads.
+fn question(dice: &mut Dice, session: &FormSession) -> Option<String> {
+    let mut all = seen::questions(session);
+    if dice.chance(0.8) {
+        let engine = session.engine();
+        let mut read = all.clone();
+        read.retain(|path| {
+            let node = session.node(path).map(|id| engine.tree().node(id));
+            node.is_some_and(|node| node.relevant && !session.form().graph.readers(node.def).is_empty())
+        });
+        if !read.is_empty() {
+            all = read;
+        }
+    }
+    dice.pick(&all).cloned()
 }
 
 /// An answer; one in ten is no value of the question's type.
