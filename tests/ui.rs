@@ -1,15 +1,21 @@
 //! The app without a screen: journeys in five languages, and what holds on every screen of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what must hold by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use veldwerk::store::NewForm;
 use veldwerk::text::words::LANGUAGES;
 use veldwerk_tests::journey::{Traveller, ids, plain_texts};
 use veldwerk_ui::{Action, Screen, View};
 
-const JOURNEYS: [(&str, &str); 2] =
-    [("newcomer", include_str!("journeys/newcomer.jsonl")), ("refusal", include_str!("journeys/refusal.jsonl"))];
+const JOURNEYS: [(&str, &str); 4] = [
+    ("newcomer", include_str!("journeys/newcomer.jsonl")),
+    ("refusal", include_str!("journeys/refusal.jsonl")),
+    ("erase", include_str!("journeys/erase.jsonl")),
+    ("overview", include_str!("journeys/overview.jsonl")),
+];
 
 #[test]
 fn every_journey_goes_the_same_way_in_every_language() {
@@ -70,6 +76,90 @@ fn at_first_question(lang: &str) -> Traveller {
     traveller.tap("join.self");
     traveller.tap("form.pi_newcomers.start");
     traveller
+}
+
+/// A note, consent, and a question for those who take part.
+const CONSENT: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
+    <h:title>Taking part</h:title><model><instance><d id="taking_part"><what/><consent/><name/><bye/>
+    <meta><instanceID/></meta></d></instance>
+    <bind nodeset="/d/what" readonly="true()"/><bind nodeset="/d/bye" readonly="true()" relevant="/d/consent = 'no'"/>
+    <bind nodeset="/d/name" relevant="/d/consent = 'yes'"/></model></h:head><h:body>
+    <input ref="/d/what"><label>A study</label></input>
+    <select1 ref="/d/consent" appearance="consent"><label>Do you take part?</label>
+    <item><label>Yes</label><value>yes</value></item><item><label>No</label><value>no</value></item></select1>
+    <input ref="/d/name"><label>What is your name?</label></input>
+    <input ref="/d/bye"><label>Goodbye</label></input></h:body></h:html>"#;
+
+/// In front of that form, which nobody has begun.
+fn at_consent_form(lang: &str) -> Traveller {
+    let mut traveller = Traveller::new(lang);
+    traveller.tap(&format!("language.{lang}"));
+    traveller.type_into("join.code", "$code");
+    traveller.tap("dock.next");
+    traveller.tap("join.self");
+    traveller.while_closed(|client| {
+        let form = NewForm {
+            project: client.projects().unwrap()[0].id,
+            form_id: "taking_part".into(),
+            version: String::new(),
+            hash: String::new(),
+            title: "Taking part".into(),
+            url: String::new(),
+            xml: CONSENT.into(),
+            files: Vec::new(),
+            fetched_at: 0,
+        };
+        client.store().install_form(&form).unwrap();
+    });
+    traveller
+}
+
+/// Every file of a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| {
+        if path.is_dir() { files(&path) } else { [(path.clone(), std::fs::read(path).unwrap())].into() }
+    };
+    paths.flat_map(read).collect()
+}
+
+/// "Until you choose, we send nothing."
+#[test]
+fn until_somebody_has_chosen_nothing_is_written_and_nothing_is_sent() {
+    for lang in LANGUAGES {
+        let mut traveller = at_consent_form(lang);
+        let before = files(&traveller.home());
+        traveller.tap("form.taking_part.start");
+        traveller.travel(r#"{"expect": {"says": ["consent.nothing_sent"], "words": {"dock.next": "action.next"}}}"#);
+        traveller.tap("dock.next");
+        traveller.travel(
+            r#"{"expect": {"says": ["consent.nothing_sent"], "ids": ["q:/d/consent=yes", "q:/d/consent=no"], "absent": ["dock.next"]}}"#,
+        );
+        // What the network does meanwhile starts no work.
+        traveller.travel("{\"network\": \"none\"}\n{\"network\": \"unmetered\"}\n{\"tell\": \"tick\"}");
+        assert!(files(&traveller.home()) == before, "{lang}: something was written");
+        traveller.kill();
+        traveller.travel(r#"{"expect": {"screen": "home", "ids": ["form.taking_part.start"]}}"#);
+        for view in &traveller.seen {
+            looks_right(view, "consent");
+        }
+    }
+}
+
+#[test]
+fn who_has_chosen_goes_on_and_comes_back_there_and_who_refuses_needs_no_review() {
+    let mut traveller = at_consent_form("nl");
+    traveller.tap("form.taking_part.start");
+    traveller.tap("dock.next");
+    traveller.tap("q:/d/consent=yes");
+    traveller.travel(r#"{"expect": {"screen": "question", "ids": ["q:/d/name"], "silent": ["consent.nothing_sent"]}}"#);
+    traveller.kill();
+    traveller.travel(r#"{"expect": {"screen": "question", "ids": ["q:/d/name"]}}"#);
+    traveller.tap("dock.back");
+    traveller.tap("q:/d/consent=no");
+    traveller.travel(r#"{"expect": {"screen": "question", "words": {"dock.next": "action.next"}}}"#);
+    traveller.tap("dock.next");
+    traveller.travel(r#"{"expect": {"screen": "done"}}"#);
 }
 
 #[test]

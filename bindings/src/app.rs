@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use veldwerk::client::Client;
 use veldwerk::{Error, ErrorKind};
 use veldwerk_ui::{Action, App, ChoiceRow, Device, Effect, Event, Job, Report, View};
 
-use crate::client::open_home;
+use crate::client::{Keychain, open_home};
 use crate::{ClientConfig, SecretStore, SurveyError, runtime};
 
 /// What a shell is to draw now, and what it is to do once.
@@ -60,8 +61,10 @@ impl AppHandle {
     pub fn open(config: ClientConfig, secrets: Arc<dyn SecretStore>, device: Device) -> Result<Arc<Self>, SurveyError> {
         TimeZone::get(&config.time_zone)
             .map_err(|error| Error::new(ErrorKind::Usage, "the time zone is unknown").caused_by(error))?;
-        let host = move || open_home(&config, Arc::clone(&secrets));
-        Ok(Self::new(App::open(Box::new(host), device)))
+        let keychain = Arc::clone(&secrets);
+        let open = move || open_home(&config, Arc::clone(&secrets));
+        let erase = move |client: Client| client.erase(&Keychain(Arc::clone(&keychain)));
+        Ok(Self::new(App::open(Box::new((open, erase)), device)))
     }
 
     /// Something was touched, at a moment in milliseconds since 1970, on the view of revision `seen`. A touch on a view that is no

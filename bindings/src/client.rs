@@ -44,7 +44,7 @@ pub trait SecretStore: Send + Sync {
     fn forget_key(&self) -> Result<(), SurveyError>;
 }
 
-struct Keychain(Arc<dyn SecretStore>);
+pub(crate) struct Keychain(pub(crate) Arc<dyn SecretStore>);
 
 impl core::SecretStore for Keychain {
     fn load(&self) -> Result<Option<Key>, SecretError> {

@@ -39,14 +39,17 @@ pub(crate) struct Context {
     pub(crate) global: Global,
 }
 
+fn home(global: &Global) -> Result<PathBuf> {
+    match &global.home {
+        Some(home) => Ok(home.clone()),
+        None => Ok(data_folder()?.join("veldwerk")),
+    }
+}
+
 impl Context {
     pub(crate) fn open(global: &Global) -> Result<Self> {
-        let home = match &global.home {
-            Some(home) => home.clone(),
-            None => data_folder()?.join("veldwerk"),
-        };
-        let path = key_path(&home, global)?;
-        let key_file = KeyFile { place: place(&path, global), path, quiet: global.quiet };
+        let home = home(global)?;
+        let key_file = Self::keeper(global)?;
         if let Some(parent) = home.parent() {
             std::fs::create_dir_all(parent)
                 .map_err(|error| Error::new(ErrorKind::Io, "the home's folder").caused_by(error))?;
@@ -56,6 +59,12 @@ impl Context {
         let client = Client::open(ClientConfig { policy, ..ClientConfig::new(home, key, time_zone()?) })?;
         crate::home::tell_opening(&client.opening());
         Ok(Self { client, global: global.clone() })
+    }
+
+    /// The file that keeps the key of the home.
+    pub(crate) fn keeper(global: &Global) -> Result<KeyFile> {
+        let path = key_path(&home(global)?, global)?;
+        Ok(KeyFile { place: place(&path, global), path, quiet: global.quiet })
     }
 
     /// The project meant: the one named, or the only one.

@@ -20,7 +20,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
-use veldwerk::client::{Client, Network};
+use veldwerk::client::{Client, Network, SecretError, SecretStore, home_key};
+use veldwerk::store::Key;
 use veldwerk::text::Tag;
 use veldwerk::text::words::Words;
 use veldwerk_server::{Server, ServerConfig, serve};
@@ -80,6 +81,23 @@ struct Expect {
     effects: Option<Vec<String>>,
 }
 
+/// A safe that always has the key of the tests.
+struct Safe;
+
+impl SecretStore for Safe {
+    fn load(&self) -> Result<Option<Key>, SecretError> {
+        Ok(Some(Key::from_bytes([7; 32])))
+    }
+
+    fn save(&self, _: &Key) -> Result<(), SecretError> {
+        Ok(())
+    }
+
+    fn forget(&self) -> Result<(), SecretError> {
+        Ok(())
+    }
+}
+
 /// Somebody on a journey: an app in front of a server.
 pub struct Traveller {
     app: Option<App>,
@@ -132,14 +150,25 @@ impl Traveller {
 
     fn open(&mut self) {
         let home = self.home();
-        let host = move || Client::open(config(&home, None));
-        self.app = Some(App::open(Box::new(host), self.device()));
+        let open = move || {
+            home_key(&home, &Safe)?;
+            Client::open(config(&home, None))
+        };
+        let erase = |client: Client| client.erase(&Safe);
+        self.app = Some(App::open(Box::new((open, erase)), self.device()));
         self.tell(Event::Foreground);
     }
 
     /// Ends the app as it stands, and starts it again.
     pub fn kill(&mut self) {
         self.app = None;
+        self.open();
+    }
+
+    /// Something happens to the home while the app is closed; then it is opened again.
+    pub fn while_closed(&mut self, happens: impl FnOnce(&Client)) {
+        self.app = None;
+        happens(&Client::open(config(&self.home(), None)).unwrap());
         self.open();
     }
 

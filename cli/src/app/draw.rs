@@ -1,10 +1,13 @@
 //! What a view looks like on a terminal.
 
-use veldwerk::text::{Align, Color, Direction};
+use veldwerk::text::words::Words;
+use veldwerk::text::{Color, Direction, Tag};
 use veldwerk_ui::{
-    Action, Button, Card, Choices, Control, Field, Item, QuestionScreen, Screen, Sheet, Side, StageMark, UiText, View,
+    Action, Button, Card, Choices, Control, Field, Item, OverviewScreen, PartState, QuestionScreen, Screen, Sheet,
+    StageMark, UiText, View,
 };
 
+use super::line;
 use crate::terminal::{Look, Paragraph};
 
 /// What is chosen and what was answered.
@@ -38,9 +41,10 @@ pub(super) fn page(view: &View, focus: usize, is_wrong: bool) -> Page {
     }
     if is_wrong {
         page.empty();
-        let mut sign = Paragraph::new(direction);
-        sign.push("↻ ?", CARE);
-        page.paragraphs.push(sign);
+        let words = Words::of(Tag::parse(&view.language).as_ref());
+        let mut wrong = Paragraph::new(direction);
+        wrong.push(words.get("error.invalid_answer").unwrap_or_default(), CARE);
+        page.paragraphs.push(wrong);
     }
     page.empty();
     page.keys(view, focus);
@@ -81,6 +85,7 @@ impl Page {
                 screen.more.iter().for_each(|button| self.button(button));
             }
             Screen::Question(screen) => self.questions(screen, focus),
+            Screen::Overview(screen) => self.overview(screen),
             Screen::Review(screen) => {
                 self.text(&screen.title, Look::BOLD);
                 self.empty();
@@ -97,12 +102,67 @@ impl Page {
                 self.empty();
                 screen.stages.iter().for_each(|stage| self.stage(stage));
                 self.texts(screen.nothing_to_do.as_ref(), Look::DIM);
+                self.empty();
+                screen.more.iter().for_each(|button| self.button(button));
             }
+            Screen::Settings(screen) => {
+                self.text(&screen.title, Look::BOLD);
+                self.empty();
+                screen.rows.iter().for_each(|row| self.button(row));
+                self.empty();
+                self.text(&screen.version, Look::DIM);
+            }
+            Screen::Privacy(screen) => {
+                self.text(&screen.title, Look::BOLD);
+                self.empty();
+                self.texts(&screen.lines, PLAIN);
+            }
+            Screen::Erase(screen) => {
+                self.text(&screen.title, Look::BOLD);
+                self.empty();
+                self.text(&screen.explain, PLAIN);
+                self.texts(screen.unsent.as_ref(), CARE);
+                self.text(&screen.stays, PLAIN);
+                self.empty();
+                self.button(&screen.confirm);
+                self.button(&screen.keep);
+            }
+            Screen::Erased(screen) => {
+                self.text(&screen.title, ANSWER);
+                self.text(&screen.explain, PLAIN);
+            }
+            Screen::Cover(screen) => self.button(&screen.tap),
             Screen::Trouble(screen) => {
                 self.text(&screen.text, CARE);
                 self.text(&UiText::value(&screen.code), Look::DIM);
             }
         }
+    }
+
+    fn overview(&mut self, screen: &OverviewScreen) {
+        self.text(&screen.title, Look::BOLD);
+        self.texts(screen.errors.as_ref(), CARE);
+        self.empty();
+        for part in &screen.parts {
+            match &part.button {
+                Some(button) => {
+                    let look = if part.state == PartState::Check { CARE } else { Look::DIM };
+                    self.numbered(button, None, self.direction);
+                    self.indented(&part.text, look);
+                }
+                None => self.text(&part.text, Look::DIM),
+            }
+            for row in &part.rows {
+                self.numbered(&row.button, row.answer.as_ref(), self.direction);
+                if let Some(problem) = &row.problem {
+                    self.indented(problem, CARE);
+                }
+            }
+        }
+        self.texts(screen.none_found.as_ref(), CARE);
+        self.empty();
+        self.button(&screen.review);
+        self.field(&screen.search);
     }
 
     fn sheet(&mut self, sheet: &Sheet) {
@@ -151,6 +211,7 @@ impl Page {
             self.empty();
         }
         self.texts(screen.note.as_ref(), Look::DIM);
+        self.texts(screen.promise.as_ref(), Look::DIM);
         for (index, item) in screen.items.iter().enumerate() {
             match index.cmp(&focus) {
                 std::cmp::Ordering::Less => self.earlier(item),
@@ -200,6 +261,10 @@ impl Page {
             Control::Note => {}
             Control::Field(field) => self.field(field),
             Control::Choices(choices) => self.choices(choices),
+            Control::Decision { answers } => {
+                self.empty();
+                answers.iter().for_each(|answer| self.button(answer));
+            }
             Control::Levels { steps, ends } => {
                 self.empty();
                 self.side_by_side(steps, false);
@@ -332,6 +397,9 @@ impl Page {
 
     fn keys(&mut self, view: &View, focus: usize) {
         let mut keys: Vec<(String, &UiText)> = Vec::new();
+        // Where any text may be the answer, a letter alone is one.
+        let letter =
+            |letter: &str| if line::takes_text(view, focus) { format!(":{letter}") } else { letter.to_owned() };
         match &view.sheet {
             Some(
                 Sheet::Language { close: stays, .. }
@@ -342,21 +410,26 @@ impl Page {
             }
             None => {
                 keys.extend(view.dock.main.iter().map(|button| ("Enter".to_owned(), &button.text)));
-                keys.extend(view.dock.back.iter().map(|button| ("b".to_owned(), &button.text)));
+                keys.extend(view.dock.back.iter().map(|button| (letter("b"), &button.text)));
+                keys.extend(view.progress.iter().map(|progress| (letter("j"), &progress.overview.text)));
                 if let Screen::Question(screen) = &view.screen
                     && let Some(guidance) = screen.items.get(focus).and_then(|item| item.guidance.as_ref())
                 {
-                    keys.push(("?".to_owned(), &guidance.button.text));
+                    keys.push((letter("?"), &guidance.button.text));
                 }
-                let letter = |id: &str| if id == "bar.stop" { "q" } else { "l" }.to_owned();
-                keys.extend(view.bar.iter().map(|button| (letter(&button.id), &button.text)));
+                let of_bar = |id: &str| match id {
+                    "bar.stop" => "q",
+                    "bar.hide" => "h",
+                    _ => "l",
+                };
+                keys.extend(view.bar.iter().map(|button| (letter(of_bar(&button.id)), &button.text)));
             }
         }
         let mut legend = Paragraph::new(self.direction);
         for (index, (key, text)) in keys.iter().enumerate() {
             legend.push(if index > 0 { "   " } else { "" }, PLAIN);
             legend.push(&isolated(key, self.direction), Look::BOLD);
-            legend.push(&format!(" {}", isolated(&text.plain, self.direction)), Look::DIM);
+            legend.push(&format!("\u{a0}{}", isolated(&text.plain.replace(' ', "\u{a0}"), self.direction)), Look::DIM);
         }
         self.paragraphs.push(legend);
     }
@@ -367,7 +440,7 @@ impl Page {
 
     /// A text as its author shaped it, on the side of its own language.
     fn text(&mut self, text: &UiText, look: Look) {
-        self.paragraphs.extend(paragraphs(text, look));
+        self.paragraphs.extend(Paragraph::of_text(text, look));
     }
 
     fn indented(&mut self, text: &UiText, look: Look) {
@@ -401,6 +474,7 @@ fn shown(control: &Control) -> String {
         Control::Field(field) if field.masked => "•".repeat(field.text.chars().count()),
         Control::Field(field) => field.text.clone(),
         Control::Choices(choices) => chosen(&mut choices.rows.iter().map(|row| &row.button)),
+        Control::Decision { answers } => chosen(&mut answers.iter()),
         Control::Levels { steps, .. } => chosen(&mut steps.iter()),
         Control::Tick(tick) => chosen(&mut [tick].into_iter()),
         Control::File { chosen, .. } => chosen.as_ref().map(|name| name.plain.clone()).unwrap_or_default(),
@@ -409,7 +483,7 @@ fn shown(control: &Control) -> String {
 }
 
 fn own_direction(text: &UiText) -> Direction {
-    if text.right_to_left { Direction::RightToLeft } else { Direction::LeftToRight }
+    Paragraph::direction_of(text)
 }
 
 /// `text` so that its direction does not disturb the words around it: between isolates, if it could.
@@ -425,53 +499,8 @@ fn push(paragraph: &mut Paragraph, text: &UiText, look: Look, around: Direction)
     for (index, block) in text.blocks.iter().enumerate() {
         paragraph.push(if index > 0 { " " } else { "" }, look);
         for span in &block.spans {
-            paragraph.push(&span.text.replace('\n', " "), look_of(span, look));
+            paragraph.push(&span.text.replace('\n', " "), look.with(span));
         }
     }
     paragraph.push(if is_harmless { "" } else { "\u{2069}" }, look);
-}
-
-fn paragraphs(text: &UiText, look: Look) -> Vec<Paragraph> {
-    let mut drawn = Vec::new();
-    for block in &text.blocks {
-        let align = match block.align {
-            Side::Start => Align::Start,
-            Side::Center => Align::Center,
-            Side::End => Align::End,
-            Side::Left => Align::Left,
-            Side::Right => Align::Right,
-        };
-        let look = if block.heading > 0 { Look { bold: true, ..look } } else { look };
-        let new = || Paragraph::aligned(own_direction(text), align);
-        let mut paragraph = new();
-        let mut spans = block.spans.iter().peekable();
-        while let Some(span) = spans.next() {
-            for (index, line) in span.text.split('\n').enumerate() {
-                if index > 0 {
-                    drawn.push(std::mem::replace(&mut paragraph, new()));
-                }
-                paragraph.push(line, look_of(span, look));
-            }
-            let goes_on = spans.peek().is_some_and(|next| next.link == span.link);
-            if let Some(address) = span.link.as_deref().filter(|_| !goes_on) {
-                paragraph.push(&format!(" ({address})"), Look::DIM);
-            }
-        }
-        drawn.push(paragraph);
-    }
-    drawn
-}
-
-fn look_of(span: &veldwerk_ui::UiSpan, look: Look) -> Look {
-    let hex = |digits: &str| u8::from_str_radix(digits, 16).ok();
-    let color = span.color.as_deref().and_then(|color| {
-        Some(Color { red: hex(color.get(..2)?)?, green: hex(color.get(2..4)?)?, blue: hex(color.get(4..6)?)? })
-    });
-    Look {
-        bold: look.bold || span.bold,
-        italic: look.italic || span.italic,
-        underlined: look.underlined || span.link.is_some(),
-        color: color.or(look.color),
-        ..look
-    }
 }

@@ -32,6 +32,9 @@ enum Command<'a> {
     Language,
     More,
     Stop,
+    Overview,
+    Hide,
+    Finish,
     Clear,
     Answer(&'a str),
 }
@@ -54,6 +57,9 @@ impl<'a> Command<'a> {
             Some("l" | "L") => Self::Language,
             Some("?" | "؟") => Self::More,
             Some("q" | "Q") => Self::Stop,
+            Some("j" | "J") => Self::Overview,
+            Some("f" | "F") => Self::Finish,
+            Some("h" | "H") => Self::Hide,
             _ => Self::Answer(line),
         }
     }
@@ -74,13 +80,23 @@ pub(super) fn position(view: &View, id: &str) -> Option<usize> {
     screen.items.iter().position(|item| item.id == id)
 }
 
+/// Whether any line may be the answer, so that letters cannot be commands.
+pub(super) fn takes_text(view: &View, focus: usize) -> bool {
+    match &view.screen {
+        _ if view.sheet.is_some() => false,
+        Screen::Join(_) => true,
+        Screen::Question(screen) => screen.items.get(focus).is_some_and(is_text),
+        _ => false,
+    }
+}
+
 /// What a line touches; none if it means nothing here.
 pub(super) fn touches(view: &View, page: &Page, focus: usize, line: &str) -> Option<Vec<Touch>> {
     let item = match &view.screen {
         Screen::Question(screen) if view.sheet.is_none() => screen.items.get(focus),
         _ => None,
     };
-    let is_text = view.sheet.is_none() && (matches!(view.screen, Screen::Join(_)) || item.is_some_and(is_text));
+    let is_text = takes_text(view, focus);
     let command = Command::read(line, is_text);
     if let Some(sheet) = &view.sheet {
         return on_sheet(sheet, page, &command);
@@ -96,8 +112,15 @@ pub(super) fn touches(view: &View, page: &Page, focus: usize, line: &str) -> Opt
                 (None, None) => vec![Touch::SystemBack],
             })
         }
+        Command::Hide => bar("bar.hide").map(|touch| vec![touch]),
         Command::Language => bar("bar.language").map(|touch| vec![touch]),
         Command::Stop => Some(vec![bar("bar.stop").unwrap_or(Touch::SystemBack)]),
+        Command::Overview => view.progress.as_ref().map(|progress| vec![act(&progress.overview)]),
+        Command::Finish => match (&view.screen, &view.progress) {
+            (Screen::Review(_), _) => view.dock.main.as_ref().map(|main| vec![act(main)]),
+            (_, Some(_)) => Some(vec![Touch::Act(Action::Review), Touch::First]),
+            _ => None,
+        },
         Command::More => item?.guidance.as_ref().map(|guidance| vec![act(&guidance.button)]),
         Command::Clear => clear(item?),
         Command::Answer(text) => match item {
@@ -113,7 +136,10 @@ pub(super) fn touches(view: &View, page: &Page, focus: usize, line: &str) -> Opt
                 let main = view.dock.main.as_ref()?;
                 Some(vec![Touch::Type(field.id.clone(), text.to_owned()), act(main)])
             }
-            None => Some(vec![Touch::Act(page.targets.get(number(text)?.checked_sub(1)?)?.clone())]),
+            None => match (number(text), &view.screen) {
+                (None, Screen::Overview(screen)) => Some(vec![Touch::Type(screen.search.id.clone(), text.to_owned())]),
+                (number, _) => Some(vec![Touch::Act(page.targets.get(number?.checked_sub(1)?)?.clone()), Touch::First]),
+            },
         },
     }
 }
@@ -125,6 +151,9 @@ fn main(view: &View, item: Option<&Item>, focus: usize) -> Option<Vec<Touch>> {
         && let Some(search) = choices.search.as_ref().filter(|search| !search.text.is_empty() && choices.total == 0)
     {
         return Some(vec![Touch::Type(search.id.clone(), String::new())]);
+    }
+    if let Screen::Overview(_) = &view.screen {
+        return view.dock.back.as_ref().map(|back| vec![act(back)]);
     }
     if let Some(stop) = stops(view).into_iter().find(|&stop| stop > focus) {
         return Some(vec![Touch::Focus(stop)]);
@@ -146,9 +175,19 @@ fn on_sheet(sheet: &Sheet, page: &Page, command: &Command<'_>) -> Option<Vec<Tou
     match command {
         Command::Main | Command::Back | Command::Clear => Some(vec![act(stays)]),
         Command::Stop => does.map(|does| vec![act(does)]),
-        Command::Answer(text) => Some(vec![Touch::Act(page.targets.get(number(text)?.checked_sub(1)?)?.clone())]),
-        Command::Language | Command::More => None,
+        Command::Answer(text) => {
+            let numbered = number(text).and_then(|number| page.targets.get(number.checked_sub(1)?).cloned());
+            Some(vec![Touch::Act(numbered.or_else(|| named(sheet, text))?)])
+        }
+        Command::Language | Command::More | Command::Overview | Command::Hide | Command::Finish => None,
     }
+}
+
+/// A language chosen by its name or tag.
+fn named(sheet: &Sheet, text: &str) -> Option<Action> {
+    let Sheet::Language { rows, .. } = sheet else { return None };
+    let is_meant = |row: &&Button| row.text.language == text || fold(&row.text.plain) == fold(text);
+    rows.iter().find(is_meant).map(|row| row.action.clone())
 }
 
 fn clear(item: &Item) -> Option<Vec<Touch>> {
@@ -157,6 +196,7 @@ fn clear(item: &Item) -> Option<Vec<Touch>> {
         Control::Choices(choices) => {
             Some(choices.rows.iter().filter(|row| row.button.chosen).map(|row| act(&row.button)).collect())
         }
+        Control::Decision { answers } => Some(answers.iter().filter(|answer| answer.chosen).map(act).collect()),
         Control::Levels { steps, .. } => Some(steps.iter().filter(|step| step.chosen).map(act).collect()),
         Control::Tick(tick) => Some(Some(tick).filter(|tick| tick.chosen).map(act).into_iter().collect()),
         Control::File { delete, .. } | Control::Rounds { delete, .. } => {
@@ -173,6 +213,11 @@ fn answer(item: &Item, page: &Page, text: &str) -> Option<Vec<Touch>> {
     match &item.control {
         Control::Field(field) => Some(vec![Touch::Type(field.id.clone(), text.to_owned())]),
         Control::Choices(choices) => choose(choices, text),
+        Control::Decision { answers } => {
+            let named = answers.iter().find(|answer| fold(&answer.text.plain) == fold(text));
+            let numbered = number(text).and_then(|number| answers.get(number.checked_sub(1)?));
+            named.or(numbered).map(|answer| vec![act(answer), Touch::First])
+        }
         Control::Levels { steps, .. } => {
             let wanted = digits::plain(text);
             let step = steps.iter().find(|step| step.text.plain == wanted)?;
@@ -218,7 +263,9 @@ fn goes_on(item: &Item, text: &str) -> bool {
             choose(choices, text).is_some_and(|touches| !touches.iter().any(|touch| matches!(touch, Touch::Type(..))))
         }
         Control::Field(_) | Control::Levels { .. } | Control::Tick(_) => true,
-        Control::File { .. } | Control::Rounds { .. } | Control::Note | Control::Unsupported(_) => false,
+        // A decision goes on by itself.
+        Control::Decision { .. } | Control::File { .. } | Control::Rounds { .. } => false,
+        Control::Note | Control::Unsupported(_) => false,
     }
 }
 
@@ -235,7 +282,7 @@ fn number(text: &str) -> Option<usize> {
     digits::plain(text.trim()).parse().ok()
 }
 
-/// Whether any line may be the answer, so that letters cannot be commands.
+/// Whether any line may be the answer to an item.
 fn is_text(item: &Item) -> bool {
     matches!(&item.control, Control::Field(field) if matches!(field.keypad, Keypad::Text | Keypad::Address | Keypad::Digits))
         || matches!(item.control, Control::File { .. })

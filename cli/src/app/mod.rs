@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use veldwerk::client::Network;
+use veldwerk::client::{Client, Network};
 use veldwerk::clock::{Clock, SystemClock};
 use veldwerk::{Error, ErrorKind, Result};
 use veldwerk_ui::{Action, App, Device, Effect, Event, Outcome, View};
@@ -21,8 +21,8 @@ use draw::Page;
 /// Open the app as people have it on their phones
 ///
 /// The first thing asked is the language. Enter does what the big button does, a number chooses what it stands before, `b`
-/// goes back, `l` shows another language, `?` opens more explanation, `-` takes an answer away, `q` stops for now. Where any
-/// text may be the answer, write `:b`, `:q` and so on. Every answer is kept at once.
+/// goes back, `j` shows all questions, `l` another language, `?` opens more explanation, `-` takes an answer away, `f` goes to the
+/// end, `q` stops for now. Where any text may be the answer, write `:b`, `:q` and so on. Every answer is kept at once.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   veldwerk app --home demo-phone")]
@@ -34,7 +34,9 @@ pub(crate) struct AppArgs {
 
 pub(crate) fn run(global: &Global, args: &AppArgs) -> Result<()> {
     let own = global.clone();
-    let host = move || Context::open(&own).map(|context| context.client);
+    let open = move || Context::open(&own).map(|context| context.client);
+    let own = global.clone();
+    let erase = move |client: Client| client.erase(&Context::keeper(&own)?);
     let device = Device {
         locales: context::language().map(|tag| tag.as_str().to_owned()).into_iter().collect(),
         zone: context::time_zone()?,
@@ -44,25 +46,14 @@ pub(crate) fn run(global: &Global, args: &AppArgs) -> Result<()> {
     };
     let stdin = std::io::stdin();
     let echoes = stdin.is_terminal();
-    let app = App::open(Box::new(host), device);
-    let shell = Shell {
-        app,
-        dialogue: Dialogue {
-            terminal: Terminal::detect(args.bidi),
-            echoes,
-            input: stdin.lock(),
-            output: std::io::stdout(),
-        },
-        file: None,
-        focus: 0,
-        is_wrong: false,
-        now: || SystemClock.now_ms(),
-    };
-    shell.converse()
+    let app = App::open(Box::new((open, erase)), device);
+    let terminal = Terminal::detect(args.bidi);
+    let dialogue = Dialogue { terminal, echoes, input: stdin.lock(), output: std::io::stdout() };
+    Shell::new(app, dialogue).converse()
 }
 
 /// The app and the terminal it is drawn on.
-struct Shell<Input, Output> {
+pub(crate) struct Shell<Input, Output> {
     app: App,
     dialogue: Dialogue<Input, Output>,
     /// Which item of the screen is asked: one after the other, for a terminal has no fields to go to.
@@ -75,10 +66,18 @@ struct Shell<Input, Output> {
 }
 
 impl<Input: BufRead, Output: Write> Shell<Input, Output> {
-    /// Shows and reads, until the person leaves or the input ends.
-    fn converse(mut self) -> Result<()> {
+    pub(crate) fn new(app: App, dialogue: Dialogue<Input, Output>) -> Self {
+        Self { app, dialogue, focus: 0, file: None, is_wrong: false, now: || SystemClock.now_ms() }
+    }
+
+    pub(crate) fn into_parts(self) -> (App, Dialogue<Input, Output>) {
+        (self.app, self.dialogue)
+    }
+
+    /// Shows and reads, until the person leaves or the input ends; one questionnaire by itself ends with its record.
+    pub(crate) fn converse(&mut self) -> Result<()> {
         self.tell(Event::Foreground);
-        while self.do_what_is_due()? {
+        while self.do_what_is_due()? && !self.app.is_over() {
             let view = self.app.view();
             let focus = self.focus_on(&view);
             let page = draw::page(&view, focus, self.is_wrong);
@@ -173,7 +172,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
-    use veldwerk::client::{Client, ClientConfig};
+    use veldwerk::client::ClientConfig;
     use veldwerk::store::Key;
     use veldwerk_server::{Server, ServerConfig, serve};
 
@@ -195,25 +194,15 @@ mod tests {
         /// What is shown while `typed` is read; the phone goes out at the end.
         fn type_in(&self, typed: &str) -> String {
             let home = self.folder.path().join("home");
-            let host = move || Client::open(ClientConfig::new(&home, Key::from_bytes([7; 32]), TimeZone::UTC));
+            let open = move || Client::open(ClientConfig::new(&home, Key::from_bytes([7; 32]), TimeZone::UTC));
+            let erase = |_| unreachable!();
             let device =
                 Device { locales: Vec::new(), zone: TimeZone::UTC, has_camera: false, network: Network::Unmetered };
             let typed = typed.replace("CODE", &self.server.settings_code().unwrap().unwrap());
             let mut output = Vec::new();
-            let shell = Shell {
-                app: App::open(Box::new(host), device),
-                dialogue: Dialogue {
-                    terminal: Terminal { width: 80, bidi: Bidi::Logical, styled: false },
-                    echoes: false,
-                    input: typed.as_bytes(),
-                    output: &mut output,
-                },
-                file: None,
-                focus: 0,
-                is_wrong: false,
-                now: || SystemClock.now_ms(),
-            };
-            shell.converse().unwrap();
+            let terminal = Terminal { width: 80, bidi: Bidi::Logical, styled: false };
+            let dialogue = Dialogue { terminal, echoes: false, input: typed.as_bytes(), output: &mut output };
+            Shell::new(App::open(Box::new((open, erase)), device), dialogue).converse().unwrap();
             String::from_utf8(output).unwrap()
         }
     }

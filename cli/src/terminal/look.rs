@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use veldwerk::text::{Color, Style};
+use veldwerk::text::Color;
+use veldwerk_ui::UiSpan;
 
 use super::Letter;
 
@@ -24,13 +25,17 @@ impl Look {
 
     const PLAIN: Self = Self { bold: false, dim: false, italic: false, underlined: false, color: None };
 
-    /// This look with what `style` adds. A family of fonts has no meaning here.
-    pub(super) fn with(self, style: &Style) -> Self {
+    /// This look with what a span adds. A family of fonts has no meaning here.
+    pub(crate) fn with(self, span: &UiSpan) -> Self {
+        let hex = |digits: &str| u8::from_str_radix(digits, 16).ok();
+        let color = span.color.as_deref().and_then(|color| {
+            Some(Color { red: hex(color.get(..2)?)?, green: hex(color.get(2..4)?)?, blue: hex(color.get(4..6)?)? })
+        });
         Self {
-            bold: self.bold || style.bold,
-            italic: self.italic || style.italic,
-            underlined: self.underlined || style.link.is_some(),
-            color: style.color.or(self.color),
+            bold: self.bold || span.bold,
+            italic: self.italic || span.italic,
+            underlined: self.underlined || span.link.is_some(),
+            color: color.or(self.color),
             ..self
         }
     }

@@ -89,7 +89,7 @@ mod tests {
 
     fn draw(width: usize, bidi: Bidi, tag: &str, parts: &[Part<'_>]) -> String {
         let text = Text::new(parts, Tag::parse(tag).as_ref(), false);
-        Terminal { width, bidi, styled: false }.draw(&Paragraph::of_text(&text, Look::default()))
+        Terminal { width, bidi, styled: false }.draw(&Paragraph::of_text(&(&text).into(), Look::default()))
     }
 
     const DUTCH: &[Part<'_>] =
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn styles() {
         let text = Text::new(&[Part::Authored("a **b** [c](https://e.org/)")], Tag::parse("nl").as_ref(), false);
-        let paragraphs = Paragraph::of_text(&text, Look::default());
+        let paragraphs = Paragraph::of_text(&(&text).into(), Look::default());
         let terminal = |styled| Terminal { width: 40, bidi: Bidi::Logical, styled };
         assert_eq!(terminal(false).draw(&paragraphs), "a b c (https://e.org/)\n");
         assert_eq!(

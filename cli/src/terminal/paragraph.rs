@@ -1,6 +1,7 @@
 //! A paragraph on its way to a terminal.
 
-use veldwerk::text::{Align, BlockKind, Direction, Text};
+use veldwerk::text::{Align, Direction};
+use veldwerk_ui::{Side, UiText};
 
 use super::plain::printable;
 use super::{Look, wrap};
@@ -28,31 +29,35 @@ impl Paragraph {
         Self { direction, align: Align::default(), hang: 0, letters: Vec::new() }
     }
 
-    /// An empty one whose lines are moved to one side.
-    pub(crate) fn aligned(direction: Direction, align: Align) -> Self {
-        Self { align, ..Self::new(direction) }
+    /// The direction that a text is read in.
+    pub(crate) fn direction_of(text: &UiText) -> Direction {
+        if text.right_to_left { Direction::RightToLeft } else { Direction::LeftToRight }
     }
 
     /// The paragraphs of `text`, a line of it each. Headings are bold, links are followed by their address.
-    pub(crate) fn of_text(text: &Text, look: Look) -> Vec<Self> {
+    pub(crate) fn of_text(text: &UiText, look: Look) -> Vec<Self> {
         let mut paragraphs = Vec::new();
         for block in &text.blocks {
-            let (look, align) = match block.kind {
-                BlockKind::Heading(_) => (Look { bold: true, ..look }, Align::Start),
-                BlockKind::Paragraph(align) => (look, align),
+            let align = match block.align {
+                Side::Start => Align::Start,
+                Side::Center => Align::Center,
+                Side::End => Align::End,
+                Side::Left => Align::Left,
+                Side::Right => Align::Right,
             };
-            let mut paragraph = Self { align, ..Self::new(text.direction) };
+            let look = if block.heading > 0 { Look { bold: true, ..look } } else { look };
+            let new = || Self { align, ..Self::new(Self::direction_of(text)) };
+            let mut paragraph = new();
             let mut spans = block.spans.iter().peekable();
             while let Some(span) = spans.next() {
-                for (i, line) in span.text.split('\n').enumerate() {
-                    if i > 0 {
-                        let next = Self { align, ..Self::new(text.direction) };
-                        paragraphs.push(std::mem::replace(&mut paragraph, next));
+                for (index, line) in span.text.split('\n').enumerate() {
+                    if index > 0 {
+                        paragraphs.push(std::mem::replace(&mut paragraph, new()));
                     }
-                    paragraph.push(line, look.with(&span.style));
+                    paragraph.push(line, look.with(span));
                 }
-                let goes_on = spans.peek().is_some_and(|next| next.style.link == span.style.link);
-                if let Some(address) = span.style.link.as_deref().filter(|_| !goes_on) {
+                let goes_on = spans.peek().is_some_and(|next| next.link == span.link);
+                if let Some(address) = span.link.as_deref().filter(|_| !goes_on) {
                     paragraph.push(&format!(" ({address})"), Look::DIM);
                 }
             }

@@ -63,12 +63,32 @@ pub enum Action {
     AskDelete,
     /// Deletes it.
     DeleteRound(String),
+    /// Shows all questions.
+    Overview,
+    /// Opens or closes a part of them.
+    Part(u32),
+    /// Goes to the end, where everything is looked over.
+    Review,
     /// Goes to the screen of a question.
     GoTo(NodeId),
     /// Goes to a screen, by its path.
     GoToScreen(String),
     /// Finishes the questionnaire.
     Finish,
+    /// Shows the settings of the app.
+    Settings,
+    /// Lets records go over the mobile network, or no longer.
+    MobileData,
+    /// Shows what the app promises.
+    Privacy,
+    /// Hides what is shown.
+    Hide,
+    /// Shows it again.
+    Uncover,
+    /// Asks whether everything is to go.
+    Erase,
+    /// Erases everything.
+    EraseAll,
     /// Back to the questionnaires.
     Home,
     /// Tries again what did not work.
@@ -100,9 +120,19 @@ impl std::fmt::Debug for Action {
             Self::AddRound => "AddRound",
             Self::AskDelete => "AskDelete",
             Self::DeleteRound(_) => "DeleteRound",
+            Self::Overview => "Overview",
+            Self::Part(_) => "Part",
+            Self::Review => "Review",
             Self::GoTo(_) => "GoTo",
             Self::GoToScreen(_) => "GoToScreen",
             Self::Finish => "Finish",
+            Self::Settings => "Settings",
+            Self::MobileData => "MobileData",
+            Self::Privacy => "Privacy",
+            Self::Hide => "Hide",
+            Self::Uncover => "Uncover",
+            Self::Erase => "Erase",
+            Self::EraseAll => "EraseAll",
             Self::Home => "Home",
             Self::Retry => "Retry",
         };

@@ -1,23 +1,26 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use veldwerk::client::{Cancel, Client, DraftId, Invitation, Network, ProjectSource, RecordSummary, SubmissionId};
+use veldwerk::client::{
+    Cancel, Client, DraftId, DraftSession, Invitation, Network, ProjectSource, RecordSummary, SubmissionId,
+};
 use veldwerk::form::ControlKind;
-use veldwerk::ids::NodeId;
+use veldwerk::ids::{ControlId, NodeId};
 use veldwerk::openrosa::settings_qr::{Autosend, Mode};
 use veldwerk::session::{QuestionView, ScreenKey, ScreenKind};
-use veldwerk::store::{ForgetSent, FormKey, ProjectId};
+use veldwerk::store::{ForgetSent, FormKey, ProjectId, ProjectSettings};
 use veldwerk::text::Tag;
 use veldwerk::text::words::LANGUAGES;
 use veldwerk::{Error, ErrorKind, Result};
 
 use crate::action::Action;
+use crate::consent;
 use crate::control::{self, field_of, item_id};
 use crate::event::{Device, Event, Outcome};
 use crate::filling::{Filling, Step};
 use crate::route::{Place, Route};
 use crate::screens::home::Shelf;
-use crate::screens::{done, home, join, language, question, review, sheets};
+use crate::screens::{done, home, join, language, overview, question, review, settings, sheets};
 use crate::text::{Speech, UiText};
 use crate::view::{Announcement, Button, ChoiceRow, Dock, Screen, Sheet, TroubleScreen, View};
 use crate::work::{Ask, Done, Effect, Job, Outbound, Report, Work};
@@ -29,11 +32,22 @@ pub trait Host: Send {
     /// # Errors
     /// Those of [`Client::open`] and of the phone's safe for keys.
     fn open(&self) -> Result<Client>;
+
+    /// Erases the home for good: [`Client::erase`] with the phone's safe for keys. [`Host::open`] finishes what was cut off.
+    ///
+    /// # Errors
+    /// Those of [`Client::erase`].
+    fn erase(&self, client: Client) -> Result<()>;
 }
 
-impl<F: Fn() -> Result<Client> + Send> Host for F {
+/// One function that opens and one that erases.
+impl<O: Fn() -> Result<Client> + Send, E: Fn(Client) -> Result<()> + Send> Host for (O, E) {
     fn open(&self) -> Result<Client> {
-        self()
+        self.0()
+    }
+
+    fn erase(&self, client: Client) -> Result<()> {
+        self.1(client)
     }
 }
 
@@ -50,6 +64,10 @@ pub struct App {
     /// The record that Done thanks for.
     record: Option<RecordSummary>,
     over: Option<Over>,
+    /// Whether what is shown is hidden.
+    is_covered: bool,
+    /// Everything goes, as soon as nothing runs.
+    is_erasing: bool,
     /// The error of the last act or job, until the next act.
     trouble: Option<&'static str>,
     announcement: Option<Announcement>,
@@ -85,6 +103,7 @@ struct Joining {
 enum Over {
     Languages,
     Stop,
+    Overview(overview::Opened),
     /// Whether this round is to go: its path and number.
     Delete(String, usize),
 }
@@ -130,16 +149,21 @@ impl App {
         app
     }
 
-    /// Opens one questionnaire and nothing else: to leave it is to leave the app.
+    /// Shows one questionnaire and nothing else: to leave it is to leave the app. `resumed` if it was begun before.
     #[must_use]
-    pub fn for_draft(client: Client, draft: DraftId, device: Device) -> Self {
-        let state = State::Open { client, filling: None };
-        let mut app = Self::new(None, state, device, Route::of(&[Place::question(draft)]));
-        let opened = app.open_draft(draft, true);
-        if let Err(error) = opened {
-            app.state = State::Closed(error);
-        }
-        app
+    pub fn for_draft(client: Client, draft: DraftSession, device: Device, resumed: bool) -> Self {
+        let route = Route::of(&[Place::question(draft.id())]);
+        let state = match Filling::new(&client, draft, resumed) {
+            Ok(filling) => State::Open { client, filling: Some(Box::new(filling)) },
+            Err(error) => State::Closed(error),
+        };
+        Self::new(None, state, device, route)
+    }
+
+    /// The record that was finished last, while Done thanks for it.
+    #[must_use]
+    pub fn finished(&self) -> Option<&RecordSummary> {
+        self.record.as_ref().filter(|_| matches!(self.route.here(), Place::Done(_)))
     }
 
     fn new(host: Option<Box<dyn Host>>, state: State, device: Device, route: Route) -> Self {
@@ -153,6 +177,8 @@ impl App {
             shelf: Shelf::default(),
             record: None,
             over: None,
+            is_covered: false,
+            is_erasing: false,
             trouble: None,
             announcement: None,
             focus: None,
@@ -206,7 +232,7 @@ impl App {
                 }
             }
             Place::Done(record) => self.record = self.find_record(SubmissionId(record))?,
-            Place::Language | Place::Join | Place::JoinCheck | Place::Home => {}
+            _ => {}
         }
         Ok(())
     }
@@ -237,7 +263,7 @@ impl App {
     /// The language that lays out the screen: the questionnaire's while one is answered, if the words have it, else the app's.
     fn tag(&self) -> Option<Tag> {
         let has_words = |tag: &Tag| LANGUAGES.contains(&tag.base());
-        let of_form = self.filling().filter(|_| matches!(self.route.here(), Place::Question(_))).and_then(|filling| {
+        let of_form = self.filling().filter(|_| self.is_filling()).and_then(|filling| {
             let session = filling.session.session();
             session.languages().get(session.language())?.tag.clone()
         });
@@ -256,19 +282,33 @@ impl App {
         Speech::of(self.tag().as_ref())
     }
 
+    /// Whether there is nothing more to do: one questionnaire by itself was finished.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.host.is_none() && self.finished().is_some()
+    }
+
     /// What is to be drawn now.
     #[must_use]
     pub fn view(&self) -> View {
         let speech = self.speech();
+        if self.is_covered {
+            return self.covered(speech);
+        }
         let shown = self.filling().filter(|_| self.is_filling()).map(Filling::screen);
         let (screen, dock) = match (&self.state, self.filling(), &shown) {
             (State::Closed(error), ..) => trouble(error, self.host.is_some(), speech),
-            (_, Some(filling), Some(shown)) if shown.kind == ScreenKind::End => review::view(filling, shown, speech),
-            (_, Some(filling), Some(shown)) => question::view(filling, shown, speech),
+            (_, Some(filling), Some(shown)) => match &self.over {
+                Some(Over::Overview(opened)) => overview::view(filling, opened, speech),
+                _ if shown.kind == ScreenKind::End => review::view(filling, speech),
+                _ => question::view(filling, shown, speech),
+            },
             _ => self.place_view(speech),
         };
         let progress = match (self.filling(), &shown) {
-            (Some(filling), Some(shown)) => question::progress(filling, shown, speech),
+            (Some(filling), Some(shown)) if !matches!(self.over, Some(Over::Overview(_))) => {
+                Some(question::progress(filling, shown, speech))
+            }
             _ => None,
         };
         let busy = self.running.as_ref().is_some_and(|running| self.at - running.since >= BUSY_MS);
@@ -289,6 +329,26 @@ impl App {
         }
     }
 
+    /// Nothing of what is behind it.
+    fn covered(&self, speech: Speech) -> View {
+        let (screen, dock) = settings::cover(speech);
+        View {
+            rev: self.rev,
+            language: speech.words().language().to_owned(),
+            right_to_left: speech.is_right_to_left(),
+            bar: Vec::new(),
+            progress: None,
+            screen,
+            dock,
+            sheet: None,
+            announce: None,
+            focus: None,
+            trouble: None,
+            busy: None,
+            wake_at: self.wake_at(),
+        }
+    }
+
     fn place_view(&self, speech: Speech) -> (Screen, Dock) {
         match (self.route.here(), &self.joining.found) {
             (Place::Language, _) => language::view(speech),
@@ -296,13 +356,21 @@ impl App {
             (Place::Join | Place::JoinCheck, _) => {
                 join::view(&self.joining.code, self.joining.rev, self.device.has_camera, speech)
             }
-            (Place::Home | Place::Question(_), _) => home::view(&self.shelf, self.at, &self.device.zone, speech),
-            (Place::Done(_), _) => done::view(self.record.as_ref().map(|record| &record.state), speech),
+            (Place::Settings, _) => settings::settings(&self.shelf.projects, speech),
+            (Place::Privacy, _) => settings::privacy(&self.shelf.projects, speech),
+            (Place::Erase, _) => settings::erase(self.shelf.n_unsent(), speech),
+            (Place::Erased, _) => settings::erased(speech),
+            (Place::Home | Place::Question(_) | Place::Consent, _) => {
+                home::view(&self.shelf, self.at, &self.device.zone, speech)
+            }
+            (Place::Done(_), _) => {
+                done::view(self.record.as_ref().map(|record| &record.state), self.host.is_some(), speech)
+            }
         }
     }
 
     fn is_filling(&self) -> bool {
-        matches!(self.route.here(), Place::Question(_))
+        matches!(self.route.here(), Place::Question(_) | Place::Consent)
     }
 
     /// Rows of a long list, by the id of its item: those from `from` on (counted from 0), up to `limit`.
@@ -320,6 +388,7 @@ impl App {
         if self.is_filling() {
             bar.push(Button::new("bar.stop", speech.say("action.stop_now"), Action::Stop).in_passing());
         }
+        bar.push(Button::new("bar.hide", speech.say("action.hide"), Action::Hide).in_passing());
         let name = self.language_name(speech);
         let spoken = speech.with("a11y.language", &[("language", &name.plain)]);
         bar.push(Button::new("bar.language", name, Action::Languages).in_passing().spoken_as(spoken));
@@ -343,6 +412,7 @@ impl App {
                 let filling = self.filling().filter(|_| self.is_filling());
                 sheets::languages(filling, speech.words().language(), speech)
             }
+            Over::Overview(_) => return None,
             Over::Stop => sheets::stop(speech),
             Over::Delete(round, number) => {
                 let name =
@@ -438,6 +508,13 @@ impl App {
             self.joining.code = text;
             return;
         }
+        if id == overview::SEARCH {
+            if let Some(Over::Overview(opened)) = &mut self.over {
+                opened.letters = text;
+                self.rev += 1;
+            }
+            return;
+        }
         let at = self.at;
         let Ok((_, filling)) = self.filled() else { return };
         match field_of(id) {
@@ -469,6 +546,8 @@ impl App {
             Action::Language(name) => return self.choose_language(&name),
             Action::Languages => self.over = Some(Over::Languages),
             Action::CloseSheet => self.over = None,
+            // Where there is one questionnaire and no home to go to, stopping is leaving, and leaving asks nothing.
+            Action::Stop if self.host.is_none() => return self.stop(),
             Action::Stop => self.over = Some(Over::Stop),
             Action::StopNow => return self.stop(),
             Action::Scan => self.ask(Ask::Code, Purpose::Invitation),
@@ -504,12 +583,32 @@ impl App {
                 filling.changed();
                 self.over = None;
             }
-            Action::GoTo(node) => {
+            Action::Overview => {
                 let (_, filling) = self.filled()?;
+                let session = filling.session.session();
+                let part = filling.parts.place(session, &session.current()).map(|place| place.group);
+                self.over = Some(Over::Overview(overview::Opened { part, ..overview::Opened::default() }));
+            }
+            Action::Part(part) => {
+                let part = ControlId(part);
+                if let Some(Over::Overview(opened)) = &mut self.over {
+                    opened.part = Some(part).filter(|_| opened.part != Some(part));
+                    opened.letters.clear();
+                }
+            }
+            Action::Review => {
+                self.over = None;
+                return self.filled()?.1.go_to(&ScreenKey::End);
+            }
+            Action::GoTo(node) => {
+                self.over = None;
+                let (_, filling) = self.filled()?;
+                let was_looked_over = filling.session.session().current() == ScreenKey::End;
                 let key = filling.session.session().goto(node).ok_or(ErrorKind::NoSuchNode)?;
                 let path = filling.session.session().path(node);
                 filling.go_to(&key)?;
-                filling.complains = true;
+                // What is missing is said where the person was told so; what does not fit is said in any case.
+                filling.complains = was_looked_over || filling.has_unfitting(node);
                 self.focus = Some(item_id(&path));
             }
             Action::GoToScreen(path) => {
@@ -517,6 +616,16 @@ impl App {
                 let key = filling.session.session().screen_at(&path).ok_or(ErrorKind::NoSuchNode)?;
                 filling.go_to(&key)?;
             }
+            Action::Settings => self.route.go(Place::Settings),
+            Action::Privacy => self.route.go(Place::Privacy),
+            Action::MobileData => return self.turn_mobile_data(),
+            Action::Hide => self.is_covered = true,
+            Action::Uncover => self.is_covered = false,
+            Action::Erase => {
+                self.look_again()?;
+                self.route.go(Place::Erase);
+            }
+            Action::EraseAll => return self.erase(),
             Action::Finish => return self.finish(),
             Action::Home => return self.go_home(),
             Action::Retry => self.open_home(),
@@ -528,6 +637,8 @@ impl App {
         match event {
             Event::Foreground => self.look_again()?,
             Event::Background => {
+                // What the system asks on our behalf lies over the app and is no reason to hide it.
+                self.is_covered |= self.asked.is_none() && self.host.is_some();
                 self.write_typed()?;
                 if let Ok((_, filling)) = self.filled() {
                     filling.session.save()?;
@@ -562,11 +673,14 @@ impl App {
     }
 
     fn back(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_covered) {
+            return Ok(());
+        }
         if self.over.take().is_some() {
             return Ok(());
         }
         match self.route.here() {
-            Place::Question(_) => {
+            Place::Question(_) | Place::Consent => {
                 if !self.filled()?.1.back()? {
                     self.over = Some(Over::Stop);
                 }
@@ -574,7 +688,11 @@ impl App {
             Place::Done(_) => return self.go_home(),
             Place::Join if !self.shelf.has_project() => self.route = Route::of(&[Place::Language]),
             Place::Home | Place::Language => self.out.effects.push(Effect::LeaveApp),
-            Place::Join | Place::JoinCheck => drop(self.route.back()),
+            Place::Erased => {
+                self.language = None;
+                self.route = Route::of(&[Place::Language]);
+            }
+            Place::Join | Place::JoinCheck | Place::Settings | Place::Privacy | Place::Erase => drop(self.route.back()),
         }
         Ok(())
     }
@@ -582,7 +700,13 @@ impl App {
     fn next(&mut self) -> Result<()> {
         let speech = self.speech();
         let (_, filling) = self.filled()?;
-        if let Step::Held(path) = filling.next()? {
+        let step = filling.next()?;
+        // Who was asked nothing but whether to take part has nothing to look over.
+        if step == Step::Moved && consent::is_all(filling) {
+            return self.finish();
+        }
+        let (_, filling) = self.filled()?;
+        if let Step::Held(path) = step {
             let screen = filling.screen();
             let held = screen.questions.iter().find(|question| question.path == path);
             let complaint = held.and_then(|question| question::complaint(filling, question, speech));
@@ -654,14 +778,88 @@ impl App {
     fn begin(&mut self, form: FormKey) -> Result<()> {
         let client = self.client()?.clone();
         let language = self.app_tag().map(|tag| tag.as_str().to_owned());
-        let session = match client.start_draft(form, language.as_deref()) {
-            Err(error) if error.kind() == ErrorKind::NoSuchLanguage => client.start_draft(form, None)?,
+        let asks_first = consent::comes_first(&*client.form(form)?);
+        let start =
+            |language| if asks_first { client.begin(form, language) } else { client.start_draft(form, language) };
+        let session = match start(language.as_deref()) {
+            Err(error) if error.kind() == ErrorKind::NoSuchLanguage => start(None)?,
             started => started?,
         };
-        let draft = session.id();
+        let place = if session.is_held() { Place::Consent } else { Place::question(session.id()) };
         let filling = Filling::new(&client, session, false)?;
         self.state = State::Open { client, filling: Some(Box::new(filling)) };
-        self.go(Place::question(draft))
+        if place == Place::Consent {
+            // Nothing is written and nothing runs until somebody has chosen.
+            if let Some(running) = self.running.as_ref() {
+                running.cancel.cancel();
+            }
+            self.route.go(place);
+            return Ok(());
+        }
+        self.go(place)
+    }
+
+    /// Goes on as with any other questionnaire, once somebody has chosen to take part or not.
+    fn consented(&mut self) -> Result<()> {
+        let is_held = self.filling().is_some_and(|filling| filling.session.is_held());
+        if self.route.here() != Place::Consent || is_held {
+            return Ok(());
+        }
+        let draft = self.filled()?.1.session.id();
+        self.route.back();
+        self.go(Place::question(draft))?;
+        self.start_waiting();
+        Ok(())
+    }
+
+    fn turn_mobile_data(&mut self) -> Result<()> {
+        let client = self.client()?.clone();
+        let projects = client.projects()?;
+        let autosend =
+            if settings::uses_mobile_data(&projects) { Autosend::WifiOnly } else { Autosend::WifiAndCellular };
+        for project in projects {
+            client.set_project_settings(project.id, ProjectSettings { autosend, ..project.settings })?;
+        }
+        self.look_again()?;
+        self.send_what_waits()
+    }
+
+    /// Erases everything, as soon as what runs has let go.
+    fn erase(&mut self) -> Result<()> {
+        self.is_erasing = true;
+        self.waiting.clear();
+        match &self.running {
+            Some(running) => {
+                running.cancel.cancel();
+                Ok(())
+            }
+            None => self.erase_now(),
+        }
+    }
+
+    fn erase_now(&mut self) -> Result<()> {
+        self.is_erasing = false;
+        let language = self.app_tag();
+        let Some(host) = &self.host else { return Err(ErrorKind::NotAllowed.into()) };
+        let closed = State::Closed(ErrorKind::StoragePaused.into());
+        let State::Open { client, filling } = std::mem::replace(&mut self.state, closed) else { return Ok(()) };
+        drop(filling);
+        (self.joining, self.shelf, self.record, self.asked) = (Joining::default(), Shelf::default(), None, None);
+        (self.over, self.is_covered, self.typing_since) = (None, false, None);
+        match host.erase(client).and_then(|()| host.open()) {
+            Ok(client) => {
+                self.state = State::Open { client, filling: None };
+                // What is said of it is said in the language of before, which is forgotten with it.
+                self.language = language;
+                self.route = Route::of(&[Place::Erased]);
+                Ok(())
+            }
+            Err(error) => {
+                let kind = error.kind();
+                self.state = State::Closed(error);
+                Err(kind.into())
+            }
+        }
     }
 
     fn open_draft(&mut self, draft: DraftId, resumed: bool) -> Result<()> {
@@ -676,7 +874,8 @@ impl App {
         let (_, filling) = self.filled()?;
         let question = filling.session.session().question_at(node).ok_or(ErrorKind::NoSuchNode)?;
         filling.choose(&question, value)?;
-        if question.control == ControlKind::Select1 && is_quick(&question) && !question.value.eq(value) {
+        self.consented()?;
+        if question.control == ControlKind::Select1 && (is_quick(&question) || control::is_decision(&question)) {
             return self.next();
         }
         Ok(())
@@ -718,6 +917,7 @@ impl App {
     }
 
     fn finish(&mut self) -> Result<()> {
+        self.keep_language();
         let (client, filling) = self.filled()?;
         let client = client.clone();
         let project = filling.project;
@@ -731,8 +931,16 @@ impl App {
         self.go(Place::done(record))
     }
 
+    /// One questionnaire by itself has no other language than its own, also when it is behind.
+    fn keep_language(&mut self) {
+        if self.host.is_none() {
+            self.language = self.tag();
+        }
+    }
+
     /// Leaves the questionnaire; the draft stays where it is.
     fn stop(&mut self) -> Result<()> {
+        self.keep_language();
         self.over = None;
         self.filled()?.1.session.save()?;
         self.close_draft();
@@ -756,14 +964,19 @@ impl App {
         }
         self.route = Route::of(&[Place::Home]);
         self.look_again()?;
-        self.route.keep(self.client()?)
+        self.keep_route()
     }
 
     fn go(&mut self, place: Place) -> Result<()> {
         if self.route.here() != place {
             self.route.go(place);
         }
-        self.route.keep(self.client()?)
+        self.keep_route()
+    }
+
+    /// Writes the route down; one questionnaire by itself has none to come back to.
+    fn keep_route(&self) -> Result<()> {
+        if self.host.is_none() { Ok(()) } else { self.route.keep(self.client()?) }
     }
 
     /// Reads again what lists and Done show.
@@ -812,7 +1025,7 @@ impl App {
     }
 
     fn start_waiting(&mut self) {
-        if self.running.is_some() {
+        if self.running.is_some() || self.is_erasing || self.route.here() == Place::Consent {
             return;
         }
         let Ok(client) = self.client().cloned() else { return };
@@ -826,6 +1039,9 @@ impl App {
     fn ended(&mut self, job: u64, done: &Done) -> Result<()> {
         if self.running.take_if(|running| running.id == job).is_none() {
             return Ok(());
+        }
+        if self.is_erasing {
+            return self.erase_now();
         }
         self.start_waiting();
         self.trouble = done.failure();

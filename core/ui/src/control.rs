@@ -5,6 +5,7 @@ use veldwerk::session::{ChoiceView, FormSession, QuestionView, Scale};
 
 use crate::action::Action;
 use crate::answer::{how, keypad, shown};
+use crate::consent;
 use crate::filling::{Filling, takes_many};
 use crate::text::{Speech, UiText};
 use crate::view::{Button, ChoiceRow, Choices, Control, Field, Keypad, Media, to_u32};
@@ -37,8 +38,13 @@ pub(crate) fn field_of(id: &str) -> Option<(&str, bool)> {
 pub(crate) fn control(filling: &Filling, question: &QuestionView, speech: Speech) -> Control {
     match question.control {
         _ if question.header => Control::Note,
+        _ if question.too_much => Control::Unsupported(speech.say("error.download_too_large")),
         ControlKind::Input | ControlKind::Secret if is_note(question) => Control::Note,
         ControlKind::Input | ControlKind::Secret => Control::Field(field(filling, question, speech)),
+        ControlKind::Select1 if is_decision(question) => {
+            let answers = question.choices.iter().map(|choice| row(question, choice).button);
+            Control::Decision { answers: answers.collect() }
+        }
         ControlKind::Select1 | ControlKind::Select | ControlKind::Rank => choices(filling, question, speech),
         ControlKind::Range => match question.widget.scale.as_ref().and_then(levels) {
             Some(values) => steps(question, &values),
@@ -66,6 +72,13 @@ pub(crate) fn control(filling: &Filling, question: &QuestionView, speech: Speech
         }
         ControlKind::Group | ControlKind::Repeat => Control::Unsupported(speech.say("fill.unsupported")),
     }
+}
+
+/// Whether the answers of a question are the buttons of its screen: consent, and two that go on by themselves.
+pub(crate) fn is_decision(question: &QuestionView) -> bool {
+    let is_quick = question.widget.appearances.iter().any(|appearance| appearance == "quick");
+    let is_one = question.control == ControlKind::Select1 && !question.readonly;
+    is_one && (consent::is_asked_by(question) || is_quick && question.n_choices == 2)
 }
 
 /// Whether an input only shows words.

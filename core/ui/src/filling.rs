@@ -6,7 +6,7 @@ use veldwerk::client::{Client, DraftSession, Finalization, SubmissionId};
 use veldwerk::form::ControlKind;
 use veldwerk::ids::NodeId;
 use veldwerk::openrosa::settings_qr::ConstraintBehavior;
-use veldwerk::session::{Policy, QuestionView, ScreenKey, ScreenView};
+use veldwerk::session::{Policy, QuestionView, ScreenKey, ScreenView, ViolationKind};
 use veldwerk::store::ProjectId;
 use veldwerk::{ErrorKind, Result};
 
@@ -85,6 +85,13 @@ impl Filling {
     /// Whether what was typed at a question is no value of its kind.
     pub(crate) fn is_unfit(&self, path: &str) -> bool {
         self.unfit.contains_key(path)
+    }
+
+    /// Whether the answer of a question does not fit.
+    pub(crate) fn has_unfitting(&self, node: NodeId) -> bool {
+        let session = self.session.session();
+        let violation = session.question_at(node).and_then(|question| question.violation);
+        self.is_unfit(&session.path(node)) || violation.is_some_and(|found| found.kind != ViolationKind::Required)
     }
 
     pub(crate) fn letters(&self, path: &str) -> &str {

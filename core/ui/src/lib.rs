@@ -13,12 +13,20 @@
 //! use veldwerk::store::Key;
 //! use veldwerk_ui::{App, Device, Event, Screen};
 //!
+//! # struct Safe;
+//! # impl veldwerk::client::SecretStore for Safe {
+//! #     fn load(&self) -> Result<Option<Key>, veldwerk::client::SecretError> { Ok(Some(Key::from_bytes([7; 32]))) }
+//! #     fn save(&self, _: &Key) -> Result<(), veldwerk::client::SecretError> { Ok(()) }
+//! #     fn forget(&self) -> Result<(), veldwerk::client::SecretError> { Ok(()) }
+//! # }
 //! let folder = tempfile::tempdir()?;
 //! let home = folder.path().join("home");
 //! let zone = jiff::tz::TimeZone::UTC;
 //! let open = move || Client::open(ClientConfig::new(&home, Key::from_bytes([7; 32]), jiff::tz::TimeZone::UTC));
 //! let device = Device { locales: vec!["ar-SY".into()], zone, has_camera: false, network: Network::None };
-//! let mut app = App::open(Box::new(open), device);
+//! // Whoever keeps the key in a safe forgets it there.
+//! let erase = |client: Client| client.erase(&Safe);
+//! let mut app = App::open(Box::new((open, erase)), device);
 //! app.tell(1_764_288_000_000, Event::Foreground);
 //!
 //! // Nobody has chosen a language yet: each stands there in its own words.
@@ -41,6 +49,8 @@
 mod action;
 mod answer;
 mod app;
+mod asked;
+mod consent;
 mod control;
 mod event;
 #[cfg(feature = "uniffi")]

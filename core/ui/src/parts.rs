@@ -57,22 +57,29 @@ impl Parts {
                 form.nodes[def].control.or_else(group)?
             }
             ScreenKey::Add { repeat, .. } => form.nodes[repeat].repeat?,
-            ScreenKey::End => *self.groups.last()?,
-        };
-        // Controls are numbered in the order of the body.
-        let current = self.groups.iter().rposition(|&group| group <= here).unwrap_or(0);
-        let counts = |group: &ControlId| self.counts(session, *group);
-        let is_here = |index: usize| index == current;
-        let (mut part, mut parts) = (0, 0);
-        for (index, group) in self.groups.iter().enumerate() {
-            if is_here(index) || counts(group) {
-                parts += 1;
-                if index <= current {
-                    part += 1;
-                }
+            ScreenKey::End => {
+                *self.groups.iter().rfind(|group| self.counts(session, **group)).or(self.groups.last())?
             }
-        }
-        Some(Place { group: *self.groups.get(current)?, part, parts })
+        };
+        let group = self.of_control(here)?;
+        let counted = self.counted_around(session, group);
+        let part = counted.iter().position(|&known| known == group)? + 1;
+        Some(Place { group, part, parts: counted.len() })
+    }
+
+    /// The parts that apply or may come to, and the one of a screen in any case.
+    pub(crate) fn counted(&self, session: &FormSession, screen: &ScreenKey) -> Vec<ControlId> {
+        self.place(session, screen).map_or_else(Vec::new, |place| self.counted_around(session, place.group))
+    }
+
+    fn counted_around(&self, session: &FormSession, here: ControlId) -> Vec<ControlId> {
+        self.groups.iter().copied().filter(|&group| group == here || self.counts(session, group)).collect()
+    }
+
+    /// The part that a control belongs to; none in a form without parts.
+    pub(crate) fn of_control(&self, control: ControlId) -> Option<ControlId> {
+        // Controls are numbered in the order of the body.
+        self.groups.iter().rfind(|&&group| group <= control).or(self.groups.first()).copied()
     }
 
     /// The name of a part in the language shown; none if the form has none for it.

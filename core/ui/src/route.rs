@@ -18,8 +18,18 @@ pub(crate) enum Place {
     Home,
     /// A questionnaire, at the screen where its draft is.
     Question(i64),
+    /// A questionnaire that is in memory alone, until somebody has said whether to take part.
+    Consent,
     /// Thanks for a record.
     Done(i64),
+    /// The settings of the app.
+    Settings,
+    /// What it promises.
+    Privacy,
+    /// Whether everything is to go.
+    Erase,
+    /// That everything is gone.
+    Erased,
 }
 
 /// The places behind the person, the present one last.

@@ -61,8 +61,14 @@ pub enum Screen {
     JoinCheck(JoinCheckScreen),
     Home(HomeScreen),
     Question(QuestionScreen),
+    Overview(OverviewScreen),
     Review(ReviewScreen),
     Done(DoneScreen),
+    Settings(SettingsScreen),
+    Privacy(PrivacyScreen),
+    Erase(EraseScreen),
+    Erased(ErasedScreen),
+    Cover(CoverScreen),
     Trouble(TroubleScreen),
 }
 
@@ -217,7 +223,9 @@ pub struct StageMark {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiProgress"))]
 pub struct Progress {
-    /// Which part, from 1.
+    /// Opens Overview.
+    pub overview: Button,
+    /// Which part, from 1; 0 of 0 in a form without parts.
     pub part: u32,
     /// Of how many.
     pub parts: u32,
@@ -235,6 +243,8 @@ pub struct Progress {
 pub struct QuestionScreen {
     /// Labels of the groups around it, outermost first.
     pub headings: Vec<UiText>,
+    /// What holds until the person has chosen whether to take part.
+    pub promise: Option<UiText>,
     /// Said once, after coming back to a questionnaire that was left.
     pub note: Option<UiText>,
     /// What stands under each other.
@@ -308,6 +318,11 @@ pub enum Control {
     Field(Field),
     /// One or more are chosen from a list.
     Choices(Choices),
+    /// Answers that are the buttons of the screen, equally large; choosing one goes on.
+    Decision {
+        /// The answers, in the order of the form.
+        answers: Vec<Button>,
+    },
     /// Up to eleven steps, each a button.
     Levels {
         /// One per step, in order.
@@ -463,6 +478,65 @@ pub struct Dock {
     pub main: Option<Button>,
 }
 
+/// The questionnaire at a glance, by its parts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiOverviewScreen"))]
+pub struct OverviewScreen {
+    /// What it is.
+    pub title: UiText,
+    /// How many answers need another look.
+    pub errors: Option<UiText>,
+    /// The parts that apply or may come to.
+    pub parts: Vec<OverviewPart>,
+    /// Said where no question has the letters.
+    pub none_found: Option<UiText>,
+    /// Where letters to look for are typed.
+    pub search: Field,
+    /// Leads to Review.
+    pub review: Button,
+}
+
+/// A part of the questionnaire.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiOverviewPart"))]
+pub struct OverviewPart {
+    /// Its number and name; opens and closes it. None in a form without parts.
+    pub button: Option<Button>,
+    /// How it stands.
+    pub state: PartState,
+    /// The same in words.
+    pub text: UiText,
+    /// Its questions, while it is open.
+    pub rows: Vec<OverviewRow>,
+}
+
+/// How a part stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiPartState"))]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    /// It was gone through.
+    Done,
+    /// An answer of it needs another look.
+    Check,
+    /// The person is in it.
+    Here,
+    /// It comes later.
+    Later,
+}
+
+/// A question in Overview.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiOverviewRow"))]
+pub struct OverviewRow {
+    /// Leads to it.
+    pub button: Button,
+    /// Its answer.
+    pub answer: Option<UiText>,
+    /// What is wrong with it.
+    pub problem: Option<UiText>,
+}
+
 /// What is asked, what was answered, what still needs an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiReviewScreen"))]
@@ -497,6 +571,66 @@ pub struct DoneScreen {
     pub stages: Vec<StageMark>,
     /// That nobody needs to do anything.
     pub nothing_to_do: Option<UiText>,
+    /// What else can be done.
+    pub more: Vec<Button>,
+}
+
+/// The settings of the app.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiSettingsScreen"))]
+pub struct SettingsScreen {
+    /// What it is.
+    pub title: UiText,
+    /// What can be changed, looked at or done; one that is on or off is chosen or not.
+    pub rows: Vec<Button>,
+    /// Which version it is.
+    pub version: UiText,
+}
+
+/// What the app promises.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiPrivacyScreen"))]
+pub struct PrivacyScreen {
+    /// What it is.
+    pub title: UiText,
+    /// One per promise.
+    pub lines: Vec<UiText>,
+}
+
+/// Whether everything is really to go. Both answers are equally large.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiEraseScreen"))]
+pub struct EraseScreen {
+    /// What it asks.
+    pub title: UiText,
+    /// What goes.
+    pub explain: UiText,
+    /// What was never sent and would be lost.
+    pub unsent: Option<UiText>,
+    /// What stays with the study.
+    pub stays: UiText,
+    /// Erases everything.
+    pub confirm: Button,
+    /// Keeps everything.
+    pub keep: Button,
+}
+
+/// That everything is gone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiErasedScreen"))]
+pub struct ErasedScreen {
+    /// What has happened.
+    pub title: UiText,
+    /// What can be done now.
+    pub explain: UiText,
+}
+
+/// Nothing that tells anything of what is behind it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record), uniffi(name = "UiCoverScreen"))]
+pub struct CoverScreen {
+    /// Back to where the person was.
+    pub tap: Button,
 }
 
 /// What stands in the way of everything.

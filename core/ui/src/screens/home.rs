@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use veldwerk::Result;
-use veldwerk::client::{Client, DraftSummary, FormSummary, RecordSummary};
+use veldwerk::client::{Client, DraftSummary, FormSummary, ProjectSummary, RecordState, RecordSummary};
 
 use crate::action::Action;
+use crate::screens::settings::erase_button;
 use crate::states;
 use crate::text::{Speech, UiText};
 use crate::view::{Button, Card, Dock, HomeScreen, Look, Screen};
@@ -18,19 +19,23 @@ pub(crate) struct Shelf {
     forms: Vec<FormSummary>,
     /// The newest record of each form.
     records: Vec<RecordSummary>,
-    /// Whether there is any study at all.
-    has_project: bool,
+    /// The studies.
+    pub(crate) projects: Vec<ProjectSummary>,
+    /// How many records are not sent.
+    n_unsent: usize,
 }
 
 impl Shelf {
     pub(crate) fn read(client: &Client) -> Result<Self> {
         let projects = client.projects()?;
-        let mut shelf = Self { drafts: client.drafts(None)?, has_project: !projects.is_empty(), ..Self::default() };
+        let mut shelf = Self { drafts: client.drafts(None)?, ..Self::default() };
         for project in &projects {
             shelf.forms.extend(client.forms(project.id)?.into_iter().filter(|form| form.offered));
         }
+        shelf.projects = projects;
         let mut known = BTreeSet::new();
         for record in client.outbox(None)?.into_iter().rev() {
+            shelf.n_unsent += usize::from(!matches!(record.state, RecordState::Sent { .. }));
             if known.insert((record.project, record.form_id.clone())) {
                 shelf.records.push(record);
             }
@@ -39,7 +44,12 @@ impl Shelf {
     }
 
     pub(crate) const fn has_project(&self) -> bool {
-        self.has_project
+        !self.projects.is_empty()
+    }
+
+    /// How many questionnaires the study has not got: begun ones and finished ones.
+    pub(crate) const fn n_unsent(&self) -> usize {
+        self.drafts.len() + self.n_unsent
     }
 }
 
@@ -55,7 +65,10 @@ pub(crate) fn view(shelf: &Shelf, now: i64, zone: &TimeZone, speech: Speech) -> 
     let refresh = Button::new("home.refresh", speech.say("outbox.refresh"), Action::Refresh).in_passing();
     let join = Button::new("home.join", speech.say("join.title"), Action::JoinAnother);
     let join = Button { look: if cards.is_empty() { Look::Filled } else { Look::Plain }, ..join };
-    let screen = HomeScreen { title: speech.say("home.title"), cards, empty, more: vec![refresh, join] };
+    let settings = Button::new("home.settings", speech.say("settings.title"), Action::Settings).in_passing();
+    let erase = erase_button("home.erase", speech);
+    let screen =
+        HomeScreen { title: speech.say("home.title"), cards, empty, more: vec![refresh, join, settings, erase] };
     (Screen::Home(screen), Dock::default())
 }
 

@@ -1,7 +1,7 @@
 use veldwerk::session::{QuestionView, ScreenKind, ScreenView, Violation, ViolationKind};
 
 use crate::action::Action;
-use crate::control::{control, is_asked, item_id};
+use crate::control::{self, control, is_asked, item_id};
 use crate::filling::Filling;
 use crate::text::{Speech, UiText};
 use crate::view::{Button, Complaint, Control, Dock, Fold, Item, Media, Progress, QuestionScreen, Screen, to_u32};
@@ -16,8 +16,9 @@ pub(crate) fn view(filling: &Filling, shown: &ScreenView, speech: Speech) -> (Sc
             shown.questions.iter().filter(has_words).map(|question| item(filling, question, speech)).collect()
         }
     };
+    let promise = filling.session.is_held().then(|| speech.say("consent.nothing_sent"));
     let note = filling.resumed.then(|| speech.say("fill.resumed"));
-    (Screen::Question(QuestionScreen { headings, note, items }), dock(filling, shown, speech))
+    (Screen::Question(QuestionScreen { headings, promise, note, items }), dock(filling, shown, speech))
 }
 
 /// Whether a form has no words for a question, so that its name stands in: in the header of a grid that is nothing to show.
@@ -106,8 +107,9 @@ fn rounds(filling: &Filling, name: UiText, speech: Speech) -> Item {
 
 fn dock(filling: &Filling, shown: &ScreenView, speech: Speech) -> Dock {
     let back = Button::new("dock.back", speech.say("action.back"), Action::Back);
-    // "Another?" has its two answers for buttons.
-    let main = (shown.kind != ScreenKind::Add).then(|| {
+    // "Another?" has its two answers for buttons, and so has a decision.
+    let decides = shown.questions.iter().any(control::is_decision);
+    let main = (shown.kind != ScreenKind::Add && !decides).then(|| {
         let mut asked = shown.questions.iter().filter(|question| is_asked(question)).peekable();
         let is_note = asked.peek().is_none();
         let is_answered = |question: &QuestionView| {
@@ -123,12 +125,17 @@ fn dock(filling: &Filling, shown: &ScreenView, speech: Speech) -> Dock {
 }
 
 /// How far the questionnaire is, by its parts.
-pub(crate) fn progress(filling: &Filling, shown: &ScreenView, speech: Speech) -> Option<Progress> {
+pub(crate) fn progress(filling: &Filling, shown: &ScreenView, speech: Speech) -> Progress {
     let session = filling.session.session();
-    let place = filling.parts.place(session, &shown.key)?;
+    let words = speech.words();
+    let saved = filling.saved.then(|| speech.say("fill.saved"));
+    let overview = Button::new("progress", speech.say("overview.title"), Action::Overview).in_passing();
+    let Some(place) = filling.parts.place(session, &shown.key) else {
+        let text = speech.say("overview.title");
+        return Progress { overview, part: 0, parts: 0, spoken: text.clone(), text, saved };
+    };
     let values = [("part", place.part.to_string()), ("parts", place.parts.to_string())];
     let [part, parts] = [&values[0], &values[1]].map(|(name, value)| (*name, value.as_str()));
-    let words = speech.words();
     let mut text = words.with("fill.part", &[part, parts]).unwrap_or_default();
     let name = filling.parts.name(session, place.group);
     let spoken = match &name {
@@ -139,6 +146,5 @@ pub(crate) fn progress(filling: &Filling, shown: &ScreenView, speech: Speech) ->
         }
         None => speech.own(&text),
     };
-    let saved = filling.saved.then(|| speech.say("fill.saved"));
-    Some(Progress { part: to_u32(place.part), parts: to_u32(place.parts), text: speech.own(&text), spoken, saved })
+    Progress { overview, part: to_u32(place.part), parts: to_u32(place.parts), text: speech.own(&text), spoken, saved }
 }

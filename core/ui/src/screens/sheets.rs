@@ -13,7 +13,9 @@ pub(crate) fn languages(filling: Option<&Filling>, shown: &str, speech: Speech) 
             .iter()
             .enumerate()
             .map(|(index, language)| {
-                choice(&language.name, UiText::value(&autonym(language))).chosen_if(index == session.language())
+                let tag = language.tag.as_ref().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
+                let name = UiText { language: tag, ..UiText::value(&autonym(language)) };
+                choice(&language.name, name).chosen_if(index == session.language())
             })
             .collect(),
         None => AUTONYMS
