@@ -8,7 +8,7 @@ use serde_json::Value;
 use veldwerk::store::NewForm;
 use veldwerk::text::words::LANGUAGES;
 use veldwerk_tests::journey::{Traveller, ids, plain_texts};
-use veldwerk_ui::{Action, Screen, View};
+use veldwerk_ui::{Action, Event, Outcome, Screen, View};
 
 const JOURNEYS: [(&str, &str); 4] = [
     ("newcomer", include_str!("journeys/newcomer.jsonl")),
@@ -90,8 +90,14 @@ const CONSENT: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="
     <input ref="/d/name"><label>What is your name?</label></input>
     <input ref="/d/bye"><label>Goodbye</label></input></h:body></h:html>"#;
 
-/// In front of that form, which nobody has begun.
-fn at_consent_form(lang: &str) -> Traveller {
+/// One photo.
+const PHOTO: &str = r#"<h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
+    <h:title>House</h:title><model><instance><d id="house"><photo/><meta><instanceID/></meta></d></instance>
+    <bind nodeset="/d/photo" type="binary"/></model></h:head><h:body>
+    <upload ref="/d/photo" mediatype="image/*"><label>Your house</label></upload></h:body></h:html>"#;
+
+/// In front of a form, which nobody has begun.
+fn in_front_of(form_id: &str, xml: &str, lang: &str) -> Traveller {
     let mut traveller = Traveller::new(lang);
     traveller.tap(&format!("language.{lang}"));
     traveller.type_into("join.code", "$code");
@@ -100,12 +106,12 @@ fn at_consent_form(lang: &str) -> Traveller {
     traveller.while_closed(|client| {
         let form = NewForm {
             project: client.projects().unwrap()[0].id,
-            form_id: "taking_part".into(),
+            form_id: form_id.into(),
             version: String::new(),
             hash: String::new(),
-            title: "Taking part".into(),
+            title: form_id.into(),
             url: String::new(),
-            xml: CONSENT.into(),
+            xml: xml.into(),
             files: Vec::new(),
             fetched_at: 0,
         };
@@ -127,7 +133,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn until_somebody_has_chosen_nothing_is_written_and_nothing_is_sent() {
     for lang in LANGUAGES {
-        let mut traveller = at_consent_form(lang);
+        let mut traveller = in_front_of("taking_part", CONSENT, lang);
         let before = files(&traveller.home());
         traveller.tap("form.taking_part.start");
         traveller.travel(r#"{"expect": {"says": ["consent.nothing_sent"], "words": {"dock.next": "action.next"}}}"#);
@@ -148,7 +154,7 @@ fn until_somebody_has_chosen_nothing_is_written_and_nothing_is_sent() {
 
 #[test]
 fn who_has_chosen_goes_on_and_comes_back_there_and_who_refuses_needs_no_review() {
-    let mut traveller = at_consent_form("nl");
+    let mut traveller = in_front_of("taking_part", CONSENT, "nl");
     traveller.tap("form.taking_part.start");
     traveller.tap("dock.next");
     traveller.tap("q:/d/consent=yes");
@@ -160,6 +166,31 @@ fn who_has_chosen_goes_on_and_comes_back_there_and_who_refuses_needs_no_review()
     traveller.travel(r#"{"expect": {"screen": "question", "words": {"dock.next": "action.next"}}}"#);
     traveller.tap("dock.next");
     traveller.travel(r#"{"expect": {"screen": "done"}}"#);
+}
+
+/// Killed while the camera is open: what comes back counts, once, and only as an answer to what was asked.
+#[test]
+fn what_was_asked_of_the_device_is_answered_also_after_a_kill() {
+    let mut traveller = in_front_of("house", PHOTO, "nl");
+    let photo = traveller.home().parent().unwrap().join("photo.jpg");
+    std::fs::write(&photo, b"a house").unwrap();
+    traveller.tap("form.house.start");
+    traveller.tap("q:/d/photo#file");
+    // The system's own camera lies over the app; that is no reason to hide it.
+    traveller.travel("{\"tell\": \"background\"}\n{\"expect\": {\"screen\": \"question\"}}");
+    let id = traveller.asked.unwrap();
+    traveller.kill();
+    let outcome = || Outcome::File(photo.clone());
+    traveller.tell(Event::Answered { id: id + 1, outcome: outcome() });
+    traveller.travel(r#"{"expect": {"absent": ["q:/d/photo#delete"]}}"#);
+    traveller.tell(Event::Answered { id, outcome: outcome() });
+    traveller.travel(r#"{"expect": {"ids": ["q:/d/photo#delete"]}}"#);
+    traveller.tap("q:/d/photo#delete");
+    traveller.kill();
+    traveller.tell(Event::Answered { id, outcome: outcome() });
+    traveller.travel(r#"{"expect": {"absent": ["q:/d/photo#delete"]}}"#);
+    traveller.tap("q:/d/photo#file");
+    assert_ne!(traveller.asked, Some(id), "no id comes again");
 }
 
 #[test]

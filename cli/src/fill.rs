@@ -227,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn review_names_each_question_and_its_number_leads_there() {
+        let (_folder, client) = home();
+        let draft = start(&client, "pi_newcomers");
+        let (shown, _) = converse(&client, draft, "f\n1\n");
+        let (_, review) = shown.split_once("Nakijken: 1").unwrap_or_else(|| panic!("{shown}"));
+        let (named, question) = review.split_once("   1  Wilt u meedoen?\n").unwrap_or_else(|| panic!("{shown}"));
+        assert!(!named.contains("consent") && question.contains("   1  Ja\n   2  Nee\n"), "{shown}");
+    }
+
+    #[test]
     fn persons_are_added_and_taken_away() {
         let (_folder, client) = home();
         let mut draft = start(&client, "pi_interview");

@@ -107,6 +107,8 @@ pub struct Traveller {
     network: Network,
     now: i64,
     effects: Vec<String>,
+    /// The id of what was last asked of the device.
+    pub asked: Option<u64>,
     /// Every view that was shown, for whoever looks at all of them.
     pub seen: Vec<View>,
 }
@@ -120,8 +122,17 @@ impl Traveller {
         let folder = tempfile::tempdir().unwrap();
         let server = serve(ServerConfig::new(folder.path().join("server"))).unwrap();
         let (lang, network) = (lang.to_owned(), Network::Unmetered);
-        let mut traveller =
-            Self { app: None, server, folder, lang, network, now: START, effects: Vec::new(), seen: Vec::new() };
+        let mut traveller = Self {
+            app: None,
+            server,
+            folder,
+            lang,
+            network,
+            now: START,
+            effects: Vec::new(),
+            asked: None,
+            seen: Vec::new(),
+        };
         traveller.open();
         traveller
     }
@@ -212,6 +223,11 @@ impl Traveller {
         }
         loop {
             let out = self.app().take();
+            let asked = out.effects.iter().rev().find_map(|effect| match effect {
+                Effect::Ask { id, .. } => Some(*id),
+                Effect::LeaveApp => None,
+            });
+            self.asked = asked.or(self.asked);
             self.effects.extend(out.effects.iter().map(|effect| {
                 match effect {
                     Effect::LeaveApp => "leave_app",

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use veldwerk::client::{
     Cancel, Client, DraftId, DraftSession, Invitation, Network, ProjectSource, RecordSummary, SubmissionId,
 };
@@ -118,24 +119,29 @@ struct Running {
     cancel: Cancel,
 }
 
-/// What was asked of the device, and for what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was asked of the device last, and for what. It is kept before the shell sees it, so that an answer counts also after a
+/// kill; once it is answered the id stays, so that no later one is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Asked {
     id: u64,
-    purpose: Purpose,
+    /// None once it is answered.
+    purpose: Option<Purpose>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Purpose {
     Invitation,
-    /// The file of the question at this path.
-    File(String),
+    /// The file of the question at this path of this draft.
+    File(i64, String),
 }
 
 /// How long what was typed may be unwritten, in milliseconds.
 const TYPING_MS: i64 = 500;
 /// After so long it is said that something takes long, in milliseconds.
 const BUSY_MS: i64 = 1_000;
+/// Where it is kept what was asked of the device.
+const ASKED: &str = "ui.asked";
 /// Where the language of the app is kept.
 const LANGUAGE: &str = "ui.language";
 
@@ -211,6 +217,8 @@ impl App {
     fn come_back(&mut self) -> Result<()> {
         let client = self.client()?.clone();
         self.language = client.kept(LANGUAGE)?.as_deref().and_then(Tag::parse);
+        self.asked = client.kept(ASKED)?.and_then(|kept| serde_json::from_str(&kept).ok());
+        self.last_id = self.asked.as_ref().map_or(0, |asked| asked.id);
         self.shelf = Shelf::read(&client)?;
         if self.language.is_none() {
             self.route = Route::of(&[Place::Language]);
@@ -550,7 +558,7 @@ impl App {
             Action::Stop if self.host.is_none() => return self.stop(),
             Action::Stop => self.over = Some(Over::Stop),
             Action::StopNow => return self.stop(),
-            Action::Scan => self.ask(Ask::Code, Purpose::Invitation),
+            Action::Scan => return self.ask(Ask::Code, Purpose::Invitation),
             Action::ReadCode => self.read_code()?,
             Action::Join(mode) => return self.join(mode),
             Action::JoinAnother => {
@@ -638,7 +646,7 @@ impl App {
             Event::Foreground => self.look_again()?,
             Event::Background => {
                 // What the system asks on our behalf lies over the app and is no reason to hide it.
-                self.is_covered |= self.asked.is_none() && self.host.is_some();
+                self.is_covered |= !self.is_asking() && self.host.is_some();
                 self.write_typed()?;
                 if let Ok((_, filling)) = self.filled() {
                     filling.session.save()?;
@@ -885,28 +893,47 @@ impl App {
         let (_, filling) = self.filled()?;
         let question = filling.session.session().question_at(node).ok_or(ErrorKind::NoSuchNode)?;
         let upload = question.widget.upload.ok_or(ErrorKind::NotAllowed)?;
-        self.ask(Ask::File { medium: upload.medium, accept: upload.accept }, Purpose::File(question.path));
+        let purpose = Purpose::File(filling.session.id().0, question.path);
+        self.ask(Ask::File { medium: upload.medium, accept: upload.accept }, purpose)
+    }
+
+    fn ask(&mut self, what: Ask, purpose: Purpose) -> Result<()> {
+        let id = self.new_id();
+        self.note_asked(Asked { id, purpose: Some(purpose) })?;
+        self.out.effects.push(Effect::Ask { id, what });
         Ok(())
     }
 
-    fn ask(&mut self, what: Ask, purpose: Purpose) {
-        let id = self.new_id();
-        self.asked = Some(Asked { id, purpose });
-        self.out.effects.push(Effect::Ask { id, what });
+    fn note_asked(&mut self, asked: Asked) -> Result<()> {
+        if self.host.is_some() {
+            self.client()?.keep(ASKED, &serde_json::to_string(&asked).unwrap_or_default())?;
+        }
+        self.asked = Some(asked);
+        Ok(())
+    }
+
+    fn is_asking(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.purpose.is_some())
     }
 
     fn answered(&mut self, id: u64, outcome: Outcome) -> Result<()> {
         // What nobody asked for, or what was asked before something else, is nothing.
-        let Some(asked) = self.asked.take_if(|asked| asked.id == id) else { return Ok(()) };
-        match (asked.purpose, outcome) {
+        let Some(asked) = self.asked.clone().filter(|asked| asked.id == id) else { return Ok(()) };
+        let Some(purpose) = asked.purpose else { return Ok(()) };
+        let done = match (purpose, outcome) {
             (Purpose::Invitation, Outcome::Code(text)) => {
                 self.joining = Joining { code: text, rev: self.joining.rev + 1, found: None };
                 self.read_code()
             }
-            (Purpose::File(path), Outcome::File(file)) => self.attach(&path, &file),
-            (Purpose::File(_), Outcome::Failed) => Err(ErrorKind::Io.into()),
+            (Purpose::File(draft, path), Outcome::File(file)) => {
+                let is_open = self.filling().is_some_and(|filling| filling.session.id().0 == draft);
+                if is_open { self.attach(&path, &file) } else { Ok(()) }
+            }
+            (Purpose::File(..), Outcome::Failed) => Err(ErrorKind::Io.into()),
             _ => Ok(()),
-        }
+        };
+        self.note_asked(Asked { id, purpose: None })?;
+        done
     }
 
     fn attach(&mut self, path: &str, file: &Path) -> Result<()> {
