@@ -146,6 +146,10 @@ fn until_somebody_has_chosen_nothing_is_written_and_nothing_is_sent() {
         assert!(files(&traveller.home()) == before, "{lang}: something was written");
         traveller.kill();
         traveller.travel(r#"{"expect": {"screen": "home", "ids": ["form.taking_part.start"]}}"#);
+        // Who turns round is not told that anything was saved.
+        traveller.tap("form.taking_part.start");
+        traveller.tap("bar.stop");
+        traveller.travel(r#"{"expect": {"screen": "home", "sheet": "", "ids": ["form.taking_part.start"]}}"#);
         for view in &traveller.seen {
             looks_right(view, "consent");
         }

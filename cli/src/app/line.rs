@@ -196,13 +196,13 @@ fn clear(item: &Item) -> Option<Vec<Touch>> {
         Control::Choices(choices) => {
             Some(choices.rows.iter().filter(|row| row.button.chosen).map(|row| act(&row.button)).collect())
         }
-        Control::Decision { answers } => Some(answers.iter().filter(|answer| answer.chosen).map(act).collect()),
         Control::Levels { steps, .. } => Some(steps.iter().filter(|step| step.chosen).map(act).collect()),
         Control::Tick(tick) => Some(Some(tick).filter(|tick| tick.chosen).map(act).into_iter().collect()),
         Control::File { delete, .. } | Control::Rounds { delete, .. } => {
             delete.as_ref().map(|delete| vec![act(delete)])
         }
-        Control::Note | Control::Unsupported(_) => None,
+        // A decision is changed and not taken back.
+        Control::Decision { .. } | Control::Note | Control::Unsupported(_) => None,
     }
 }
 

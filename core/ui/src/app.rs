@@ -554,8 +554,9 @@ impl App {
             Action::Language(name) => return self.choose_language(&name),
             Action::Languages => self.over = Some(Over::Languages),
             Action::CloseSheet => self.over = None,
-            // Where there is one questionnaire and no home to go to, stopping is leaving, and leaving asks nothing.
-            Action::Stop if self.host.is_none() => return self.stop(),
+            // Where there is one questionnaire and no home to go to, stopping is leaving, and leaving asks nothing. Of what is in
+            // memory alone nothing is kept that could be spoken of.
+            Action::Stop if self.host.is_none() || self.route.here() == Place::Consent => return self.stop(),
             Action::Stop => self.over = Some(Over::Stop),
             Action::StopNow => return self.stop(),
             Action::Scan => return self.ask(Ask::Code, Purpose::Invitation),
@@ -690,6 +691,9 @@ impl App {
         match self.route.here() {
             Place::Question(_) | Place::Consent => {
                 if !self.filled()?.1.back()? {
+                    if self.route.here() == Place::Consent {
+                        return self.stop();
+                    }
                     self.over = Some(Over::Stop);
                 }
             }
@@ -800,6 +804,7 @@ impl App {
             // Nothing is written and nothing runs until somebody has chosen.
             if let Some(running) = self.running.as_ref() {
                 running.cancel.cancel();
+                self.waiting.push_front(running.work);
             }
             self.route.go(place);
             return Ok(());
@@ -881,12 +886,16 @@ impl App {
     fn choose(&mut self, node: NodeId, value: &str) -> Result<()> {
         let (_, filling) = self.filled()?;
         let question = filling.session.session().question_at(node).ok_or(ErrorKind::NoSuchNode)?;
-        filling.choose(&question, value)?;
-        self.consented()?;
-        if question.control == ControlKind::Select1 && (is_quick(&question) || control::is_decision(&question)) {
+        let takes_back = question.value == value;
+        // The answers of a decision are its buttons: the one that was given goes on, and is not taken back.
+        if control::is_decision(&question) && takes_back {
             return self.next();
         }
-        Ok(())
+        filling.choose(&question, value)?;
+        self.consented()?;
+        let goes_on =
+            control::is_decision(&question) || question.control == ControlKind::Select1 && is_quick(&question);
+        if goes_on && !takes_back { self.next() } else { Ok(()) }
     }
 
     fn choose_file(&mut self, node: NodeId) -> Result<()> {
@@ -991,6 +1000,7 @@ impl App {
         }
         self.route = Route::of(&[Place::Home]);
         self.look_again()?;
+        self.start_waiting();
         self.keep_route()
     }
 
