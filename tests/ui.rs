@@ -8,7 +8,7 @@ use serde_json::Value;
 use veldwerk::store::NewForm;
 use veldwerk::text::words::LANGUAGES;
 use veldwerk_tests::journey::{Traveller, ids, plain_texts};
-use veldwerk_ui::{Action, Event, Outcome, Screen, View};
+use veldwerk_ui::{Action, Event, Outcome, Report, Screen, View};
 
 const JOURNEYS: [(&str, &str); 4] = [
     ("newcomer", include_str!("journeys/newcomer.jsonl")),
@@ -195,6 +195,20 @@ fn what_was_asked_of_the_device_is_answered_also_after_a_kill() {
     traveller.travel(r#"{"expect": {"absent": ["q:/d/photo#delete"]}}"#);
     traveller.tap("q:/d/photo#file");
     assert_ne!(traveller.asked, Some(id), "no id comes again");
+}
+
+#[test]
+fn what_takes_long_says_how_far_it_is() {
+    let mut traveller = in_front_of("house", PHOTO, "nl");
+    let view = traveller.view();
+    let refresh = view.buttons().into_iter().find(|button| button.id == "home.refresh").unwrap().action.clone();
+    let app = traveller.app();
+    app.act(view.rev, refresh);
+    let job = app.take().jobs.remove(0);
+    let later = 1_764_288_060_000;
+    app.report(later, Report::Progress { job: job.id, percent: 40 });
+    app.tell(later, Event::Tick);
+    assert_eq!(app.view().busy.map(|busy| busy.plain), Some("Ophalen: \u{2068}40\u{2069} %".to_owned()));
 }
 
 #[test]

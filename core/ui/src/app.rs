@@ -116,6 +116,8 @@ struct Running {
     id: u64,
     work: Work,
     since: i64,
+    /// How much of it is done, as far as it has said so.
+    percent: Option<u8>,
     cancel: Cancel,
 }
 
@@ -319,7 +321,6 @@ impl App {
             }
             _ => None,
         };
-        let busy = self.running.as_ref().is_some_and(|running| self.at - running.since >= BUSY_MS);
         View {
             rev: self.rev,
             language: self.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default(),
@@ -332,7 +333,7 @@ impl App {
             announce: self.announcement.clone(),
             focus: self.focus.clone(),
             trouble: self.trouble.map(|code| speech.own(&speech.words().error(code))),
-            busy: busy.then(|| speech.say("error.storage_paused")),
+            busy: self.busy(speech),
             wake_at: self.wake_at(),
         }
     }
@@ -355,6 +356,16 @@ impl App {
             busy: None,
             wake_at: self.wake_at(),
         }
+    }
+
+    /// What takes longer than a second, and how far it is.
+    fn busy(&self, speech: Speech) -> Option<UiText> {
+        let running = self.running.as_ref().filter(|running| self.at - running.since >= BUSY_MS)?;
+        Some(match (running.work, running.percent) {
+            (Work::Refresh(_), Some(percent)) => speech.with("home.downloading", &[("percent", &percent.to_string())]),
+            (Work::Refresh(_), None) => speech.say("error.storage_paused"),
+            (Work::Send(_), _) => speech.say("state.sending"),
+        })
     }
 
     fn place_view(&self, speech: Speech) -> (Screen, Dock) {
@@ -467,7 +478,12 @@ impl App {
         self.at = at_ms;
         let before = self.shown();
         let done = match report {
-            Report::Progress { .. } => Ok(()),
+            Report::Progress { job, percent } => {
+                if let Some(running) = self.running.as_mut().filter(|running| running.id == job) {
+                    running.percent = Some(percent);
+                }
+                Ok(())
+            }
             Report::Ended { job, done } => self.ended(job, &done),
         };
         self.after_what_came(&before, done);
@@ -1068,7 +1084,7 @@ impl App {
         let Ok(client) = self.client().cloned() else { return };
         if let Some(work) = self.waiting.pop_front() {
             let (id, cancel) = (self.new_id(), Cancel::default());
-            self.running = Some(Running { id, work, since: self.at, cancel: cancel.clone() });
+            self.running = Some(Running { id, work, since: self.at, percent: None, cancel: cancel.clone() });
             self.out.jobs.push(Job::new(id, work, client, cancel));
         }
     }
