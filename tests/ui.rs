@@ -208,7 +208,7 @@ fn what_takes_long_says_how_far_it_is() {
     let later = 1_764_288_060_000;
     app.report(later, Report::Progress { job: job.id, percent: 40 });
     app.tell(later, Event::Tick);
-    assert_eq!(app.view().busy.map(|busy| busy.plain), Some("Ophalen: \u{2068}40\u{2069} %".to_owned()));
+    assert_eq!(app.view().busy.map(|busy| busy.plain), Some("Ophalen: 40 %".to_owned()));
 }
 
 #[test]
