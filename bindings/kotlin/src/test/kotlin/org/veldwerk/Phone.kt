@@ -90,7 +90,7 @@ class TryOutServer(private val process: Process, val settingsCode: String, priva
             val command = listOf(System.getProperty("veldwerk.program"), "--json", "serve", "--data", data.toString(), "--listen", "127.0.0.1:0")
             val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
             val line = process.inputStream.bufferedReader().readLine() ?: error("serve said nothing")
-            return TryOutServer(process, Json.text(line, "settings_code"), URI(Json.text(line, "page")))
+            return TryOutServer(process, FlatJson.text(line, "settings_code"), URI(FlatJson.text(line, "page")))
         }
     }
 }
@@ -99,12 +99,12 @@ class Event(val node: String, val value: String?)
 
 object Resources {
     private val root = Path.of(System.getProperty("veldwerk.root"))
-    fun events() = root.resolve("cli/src/demo/cast/newcomer-ar.jsonl").readLines().map { Event(Json.text(it, "ref"), Json.text(it, "value")) }
+    fun events() = root.resolve("cli/src/demo/cast/newcomer-ar.jsonl").readLines().map { Event(FlatJson.text(it, "ref"), FlatJson.text(it, "value")) }
     fun golden() = root.resolve("tests/golden/newcomer-ar.xml").readBytes()
 }
 
 /** Enough of JSON for flat objects of texts. */
-object Json {
+object FlatJson {
     fun text(line: String, name: String): String =
         Regex("\"$name\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\"").find(line)?.groupValues?.get(1)?.replace("\\/", "/")
             ?: error("no $name in $line")
