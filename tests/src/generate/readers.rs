@@ -9,7 +9,30 @@ impl Author<'_> {
     pub(super) fn readers(&mut self) -> Vec<Item> {
         self.limit = usize::MAX;
         let rows: Vec<_> = (0..self.nodes.len()).filter(|&node| self.nodes[node].holds == Holds::Rows).collect();
-        rows.into_iter().flat_map(|row| self.readers_of(row)).collect()
+        let mut items: Vec<_> = rows.into_iter().flat_map(|row| self.readers_of(row)).collect();
+        items.extend(self.count_of_own_rows());
+        items
+    }
+
+    /// Another row as long as the last one says so, or without end; in a range that may be hidden.
+    fn count_of_own_rows(&mut self) -> Vec<Item> {
+        let more = if self.dice.chance(0.7) {
+            "count(/d/z) = 0 or /d/z[position() = count(/d/z)]/more = 'a'"
+        } else {
+            "true()"
+        };
+        let due = format!("count(/d/z) + if({more}, 1, 0)");
+        let words = |word: &str, said: Said| (word.to_owned(), said);
+        let mut said = vec![words("empty", Said::Nothing), words("count", Said::Expression("/d/zk".to_owned()))];
+        if self.dice.chance(0.5) {
+            said.push(words("relevant", Said::Expression("/d/zt != 'b'".to_owned())));
+        }
+        let text = |name: &str| Item { head: format!("text {name}"), ..Item::default() };
+        vec![
+            text("zt"),
+            Item { head: "calc zk".to_owned(), value: Some(due), ..Item::default() },
+            Item { head: "repeat z".to_owned(), said, inside: Some(vec![text("more")]), ..Item::default() },
+        ]
     }
 
     fn readers_of(&mut self, row: usize) -> Vec<Item> {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use veldwerk::form::{ControlKind, DataType};
-use veldwerk::session::{Edit, FormSession};
+use veldwerk::session::{Edit, FormSession, Policy, ScreenKey};
 
 use crate::dice::Dice;
 use crate::scenario::Scenario;
@@ -44,7 +44,12 @@ impl Event {
                 let languages: Vec<_> = session.languages().iter().map(|language| language.name.clone()).collect();
                 Edit::Language { name: dice.pick(&languages).cloned().unwrap_or("nl".to_owned()) }
             }
-            19 | 20 => {
+            // Where a row is due, going on adds it.
+            19 => {
+                let next = session.next(&session.current(), Policy::OnFinalize).unwrap_or(ScreenKey::End);
+                Edit::Move { screen: session.screen_path(&next) }
+            }
+            20 => {
                 let screens: Vec<_> = session.screens().iter().map(|key| session.screen_path(key)).collect();
                 Edit::Move { screen: path(screens, dice) }
             }
