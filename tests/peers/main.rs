@@ -40,8 +40,8 @@ const SLICE: usize = 60;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Ours is a debug build, and that it does not end would be a fault, never a difference on purpose.
 const PATIENCE_WITH_US: Duration = Duration::from_secs(60);
-/// Where the ledger says that JavaRosa does not end: time to end after all, not time to wait for.
-const PATIENCE_WITH_ENDLESS: Duration = Duration::from_secs(2);
+/// Where the ledger says that JavaRosa does not end: time to begin and to end after all, also under load.
+const PATIENCE_WITH_ENDLESS: Duration = Duration::from_secs(5);
 const SECONDS_OF_DAY: i64 = 86_400;
 
 /// What is asked for: `--veldwerk PROGRAM --classes CLASSPATH [--seeds N] [--seed N] [--form NAME] [FOLDER]...`
