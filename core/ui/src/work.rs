@@ -20,7 +20,7 @@ pub struct Outbound {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum), uniffi(name = "UiEffect"))]
 pub enum Effect {
-    /// Asks the device or the person; [`Event::Answered`] with the same id says what came of it.
+    /// Asks the device or the person; [`Event::Answered`](crate::Event::Answered) with the same id says what came of it.
     Ask {
         /// Counts what was asked.
         id: u64,

@@ -27,7 +27,7 @@ pub(crate) fn uses_mobile_data(projects: &[ProjectSummary]) -> bool {
     projects.iter().all(|project| is_mobile(project.settings.autosend))
 }
 
-/// What the app promises; each sentence is a test.
+/// What the app promises.
 pub(crate) fn privacy(projects: &[ProjectSummary], speech: Speech) -> (Screen, Dock) {
     let mut lines = vec![speech.say("privacy.locked")];
     if !projects.is_empty() && projects.iter().all(|project| project.settings.mode == Some(Mode::Newcomer)) {
