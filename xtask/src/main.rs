@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod counts;
 mod demo;
+mod desktop;
 mod forms;
 mod fuzz;
 mod machine;
@@ -33,6 +34,7 @@ Veldwerk's build tool. It sets up what it needs and says what it does.
 
   cargo demo [--auto]               build the command line and watch the whole road: forms to a phone's store, answers
                                     in five languages without a network, every record at the server exactly once
+  cargo xtask desktop [--yes]       the app of phones in a window, with a try-out server behind it
   cargo xtask test                  all test suites, one table at the end
       --only SUITE                  this suite alone; may be given more than once
       --all                         a suite that cannot run for want of a tool is a failure
@@ -89,6 +91,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
     };
     match command.as_str() {
         "demo" => demo::run(rest),
+        "desktop" => desktop::run(&Options::read(rest, &[], &["--yes"])?.permission()),
         "test" => {
             let options = Options::read(rest, &["--only"], &["--all", "--yes"])?;
             suites::run(&options.values("--only"), &options.permission())

@@ -11,7 +11,7 @@ use crate::counts::Counts;
 use crate::table::Table;
 use crate::tools::{self, Permission, Tool};
 use crate::workspace::{PACKAGES, cargo, files_in, program, root, target};
-use crate::{Result, forms, peers, run, setup};
+use crate::{Result, desktop, forms, peers, run, setup};
 
 /// Free disk that a build of everything needs.
 pub(crate) const GIBIBYTES: u64 = 8;
@@ -32,6 +32,8 @@ enum Tests {
     Forms,
     /// The Kotlin bindings on the JVM.
     Kotlin,
+    /// The screens of the apps on Compose for desktops.
+    Desktop,
     /// JavaRosa beside us on our own forms.
     Peers,
 }
@@ -89,6 +91,9 @@ fn all(root: &Path) -> Vec<Suite> {
     if root.join("bindings/kotlin/pom.xml").exists() {
         suites.push(suite("kotlin", &[Tool::Jdk, Tool::Maven], Tests::Kotlin));
     }
+    if root.join("android-demo/ci/pom.xml").exists() {
+        suites.push(suite("desktop", desktop::NEEDS, Tests::Desktop));
+    }
     if root.join("tests/peers/javarosa/pom.xml").exists() {
         suites.push(suite("peers", peers::NEEDS, Tests::Peers));
     }
@@ -110,6 +115,7 @@ impl Tests {
             Self::Target => cargo_test(&[&["--test", name]]),
             Self::Forms => forms::check(),
             Self::Kotlin => kotlin(),
+            Self::Desktop => desktop::check(),
             Self::Peers => peers::check(),
         }
     }

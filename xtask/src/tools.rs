@@ -15,24 +15,33 @@ use crate::{Result, run};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
     Chromium,
+    /// The libraries that Skia links, with or without a window.
+    Drawing,
     Jdk,
     Maven,
     Python,
+    /// A Java that opens windows.
+    Window,
 }
 
 impl Tool {
     fn name(self) -> &'static str {
         match self {
             Self::Chromium => "Chromium",
+            Self::Drawing => "libGL, libX11 and libfontconfig",
             Self::Jdk => "a JDK (17 or newer)",
             Self::Maven => "Maven",
             Self::Python => "Python 3 with venv",
+            Self::Window => "a Java with windows",
         }
     }
 
     fn is_here(self) -> bool {
         match self {
             Self::Chromium => chromium().is_some(),
+            Self::Drawing => {
+                !cfg!(target_os = "linux") || has_libraries(&["libGL.so.1", "libX11.so.6", "libfontconfig.so.1"])
+            }
             Self::Jdk => {
                 version_text("javac", "-version").and_then(|text| first_number(&text)).is_some_and(|major| major >= 17)
             }
@@ -40,6 +49,7 @@ impl Tool {
             Self::Python => {
                 program("python3").args(["-c", "import ensurepip, venv"]).output().is_ok_and(|o| o.status.success())
             }
+            Self::Window => !cfg!(target_os = "linux") || java_has_windows(),
         }
     }
 
@@ -48,6 +58,13 @@ impl Tool {
         match (self, manager) {
             (Self::Chromium, Brew) => &["--cask", "chromium"],
             (Self::Chromium, Apt | Dnf | Pacman) => &["chromium"],
+            (Self::Drawing, Apt) => &["libgl1", "libx11-6", "libfontconfig1"],
+            (Self::Drawing, Dnf) => &["libglvnd-glx", "libX11", "fontconfig"],
+            (Self::Drawing, Pacman) => &["libglvnd", "libx11", "fontconfig"],
+            (Self::Drawing | Self::Window, Brew) => &[],
+            (Self::Window, Apt) => &["openjdk-17-jre"],
+            (Self::Window, Dnf) => &["java-devel"],
+            (Self::Window, Pacman) => &["jdk17-openjdk"],
             (Self::Jdk, Apt) => &["openjdk-17-jdk-headless"],
             (Self::Jdk, Dnf) => &["java-devel"],
             (Self::Jdk, Pacman) => &["jdk17-openjdk"],
@@ -58,6 +75,26 @@ impl Tool {
             (Self::Python, Dnf | Brew) => &["python3"],
         }
     }
+}
+
+/// Whether the dynamic linker knows all of these.
+fn has_libraries(names: &[&str]) -> bool {
+    let listed =
+        ["ldconfig", "/sbin/ldconfig"].into_iter().find_map(|ldconfig| program(ldconfig).arg("-p").output().ok());
+    listed.is_some_and(|output| {
+        let known = String::from_utf8_lossy(&output.stdout);
+        names.iter().all(|name| known.contains(name))
+    })
+}
+
+/// Whether the Java at hand was built with windows; a headless one has no toolkit for them.
+fn java_has_windows() -> bool {
+    let output = program("java").args(["-XshowSettings:properties", "-version"]).output();
+    let home = output.ok().and_then(|output| {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Some(said.lines().find_map(|line| line.trim().strip_prefix("java.home = "))?.to_owned())
+    });
+    home.is_some_and(|home| Path::new(&home).join("lib/libawt_xawt.so").exists())
 }
 
 /// What the caller allows, and how a missing tool is to be taken.
@@ -186,7 +223,7 @@ mod tests {
 
     #[test]
     fn each_tool_has_a_package_for_each_manager() {
-        for tool in [Tool::Chromium, Tool::Jdk, Tool::Maven, Tool::Python] {
+        for tool in [Tool::Chromium, Tool::Drawing, Tool::Jdk, Tool::Maven, Tool::Python, Tool::Window] {
             for manager in [PackageManager::Apt, PackageManager::Dnf, PackageManager::Pacman, PackageManager::Brew] {
                 let command = manager.install(tool.packages(manager)).join(" ");
                 assert!(command.contains("install") || command.contains("pacman -S"), "{command}");
