@@ -55,8 +55,8 @@ struct Pump {
 #[uniffi::export]
 impl AppHandle {
     /// Opens the app where it was left. What stands in the way of its home (a key that is gone, damage, a full disk) is a screen;
-    /// thrown is only `Internal` with the code `usage`, for an unknown time zone. The safe for keys is asked on this thread, and by `next` when the person
-    /// tries again. Class heavy.
+    /// thrown is only `Internal` with the code `usage`, for an unknown time zone. The safe for keys is asked on this thread, and by
+    /// `next` when the person tries again. Class heavy.
     #[uniffi::constructor]
     pub fn open(config: ClientConfig, secrets: Arc<dyn SecretStore>, device: Device) -> Result<Arc<Self>, SurveyError> {
         TimeZone::get(&config.time_zone)
@@ -85,8 +85,8 @@ impl AppHandle {
     }
 
     /// The pump: takes up what has come in, and gives what is to be drawn and done then; waits until there is something. The first
-    /// call gives the first view. Null after the end. One caller at a time: another gets `Internal` with the code `usage`. It computes and writes
-    /// where it is awaited, so that belongs on a background thread. Class network.
+    /// call gives the first view. Null after the end. One caller at a time: another gets `Internal` with the code `usage`. It
+    /// computes and writes where it is awaited, so that belongs on a background thread. Class network.
     pub async fn next(&self) -> Result<Option<AppUpdate>, SurveyError> {
         let mut pump = self.pump.try_lock().map_err(|_| Error::new(ErrorKind::Usage, "the app is pumped already"))?;
         loop {

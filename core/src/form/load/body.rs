@@ -261,9 +261,9 @@ impl Loader {
             match name.as_str() {
                 "value" => {
                     names_value = true;
-                    value = self.formula_of_any(&source, base, place, "choices");
+                    value = self.compile(&source, base, None, place, "choices");
                 }
-                _ => label = self.row_label_reference(&source, base, place, "choices"),
+                _ => label = self.label_reference_on(&source, base, None, place, "choices"),
             }
         }
         if !names_value {

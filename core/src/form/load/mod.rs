@@ -312,11 +312,7 @@ impl Loader {
         self.compile(source, context, Some(&on), place, part)
     }
 
-    /// The same for one that stands on what shows it, or on a row, rather than on `context`.
-    fn formula_of_any(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<FormulaId> {
-        self.compile(source, context, None, place, part)
-    }
-
+    /// The same on the node at `on`; where that is none it stands on a row, or on what shows it.
     fn compile(
         &mut self,
         source: &str,
@@ -347,11 +343,7 @@ impl Loader {
         self.label_reference_on(source, context, Some(&on), place, part)
     }
 
-    /// The same on the rows of a list.
-    fn row_label_reference(&mut self, source: &str, context: DefId, place: &str, part: &str) -> Option<Label> {
-        self.label_reference_on(source, context, None, place, part)
-    }
-
+    /// The same on the node at `on`; where that is none it stands on the rows of a list.
     fn label_reference_on(
         &mut self,
         source: &str,
